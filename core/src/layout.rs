@@ -1,0 +1,84 @@
+//! Where objects lie.
+
+use jiff::Timestamp;
+
+use crate::{account::Platform, scan::range::RangeId};
+
+/// Key of a page: create-only, so its existence is its success.
+pub fn page(scan: &str, range: RangeId, epoch: u64, seq: u32, sha256: &str) -> String {
+    format!("{}{seq:08}-{sha256}", pages_of_epoch(scan, range, epoch))
+}
+
+/// Prefix of all pages of one lease.
+pub fn pages_of_epoch(scan: &str, range: RangeId, epoch: u64) -> String {
+    format!("pages/{scan}/{range:06}/{epoch:010}/")
+}
+
+/// Prefix of all pages of a scan.
+pub fn pages_of_scan(scan: &str) -> String {
+    format!("pages/{scan}/")
+}
+
+/// Prefix of one version of an account's result. Ids of platforms may hold characters that paths must not.
+pub fn result(tenant: &str, platform: Platform, account_id: &str, version: i64) -> String {
+    format!("results/{}/{platform}/{}/{version:010}/", safe(tenant), safe(account_id))
+}
+
+/// Prefix of what one scan's merge writes. The version is given out only when the result becomes visible, so two
+/// scans of an account that merge at once would meet under a version's prefix; under this one they cannot.
+pub fn result_of_scan(tenant: &str, platform: Platform, account_id: &str, scan: &str) -> String {
+    format!("results/{}/{platform}/{}/{}/", safe(tenant), safe(account_id), safe(scan))
+}
+
+/// Key of a result's Parquet part, written under the merge job's own epoch: a loser never overwrites.
+pub fn result_part(prefix: &str, epoch: u64, part: u32) -> String {
+    format!("{prefix}part-{epoch:06}-{part:05}.parquet")
+}
+
+/// Key of a result's manifest.
+pub fn manifest(prefix: &str, epoch: u64) -> String {
+    format!("{prefix}manifest-{epoch:06}.json")
+}
+
+/// The text as one path segment: everything but letters, digits, `-` and `.` as `_` and its code in hexadecimal.
+fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' && !out.is_empty() {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Name of the sandbox that is a scan's `number`-th: valid in Kubernetes whatever the scan is called (B-09).
+pub fn sandbox_name(scan_uid: &str, number: u32) -> String {
+    format!("scan-{scan_uid}-{number}")
+}
+
+/// The UTC month of an instant, as `2026-11`: the period of monthly budgets.
+pub fn month(at: Timestamp) -> String {
+    at.strftime("%Y-%m").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_by_range_epoch_and_page() {
+        let first = page("u", 2, 9, 10, "aa");
+        assert_eq!(first, "pages/u/000002/0000000009/00000010-aa");
+        assert!(first < page("u", 2, 10, 0, "aa") && first < page("u", 10, 1, 0, "aa"));
+        assert!(first.starts_with(&pages_of_scan("u")));
+    }
+
+    #[test]
+    fn ids_cannot_leave_their_folder() {
+        let prefix = result("../t", Platform::Bluesky, "did:plc:a/../b", 1);
+        assert_eq!(prefix, "results/_2e./".replace("_2e./", "_2e._2ft/") + "bluesky/did_3aplc_3aa_2f.._2fb/0000000001/");
+        assert_eq!(month(Timestamp::UNIX_EPOCH), "1970-01");
+    }
+}

@@ -1,0 +1,157 @@
+//! What is known of each platform before the first request: order, page size, price and published limits.
+//!
+//! Facts only, each with its source; an operator's Credential may state other limits.
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+use crate::{
+    account::Platform,
+    money::Usd,
+    scan::{range::Walk, window::Rule},
+};
+
+/// How a follower list can be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+pub enum Seek {
+    /// By row number.
+    Index,
+    /// By the time of the follow, in microseconds since 1970.
+    Time,
+    /// By an ordered id.
+    Id,
+    /// Not at all: each page carries the token of the next.
+    Chain,
+}
+
+/// Which way the rows of a list move while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drift {
+    /// Positions are keys: nothing moves.
+    None,
+    /// The list closes up towards its start.
+    TowardsStart,
+    /// Rows are put in and taken out in front: both ways.
+    Both,
+}
+
+/// What a request is counted and priced as.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Family {
+    /// One account by its handle or id.
+    Lookup,
+    /// A page of a follower list.
+    Followers,
+}
+
+/// How a request is authorised.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
+pub enum Auth {
+    /// No token: the platform counts the address.
+    Anonymous,
+    /// The application's token.
+    AppBearer,
+    /// A user's token.
+    UserToken,
+}
+
+/// What is known of a platform.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// How its lists can be entered.
+    pub seek: Seek,
+    /// Which way its rows move.
+    pub drift: Drift,
+    /// The direction of reading in which a row that moves, moves into what is still unread.
+    pub walk: Walk,
+    /// Most rows of a page.
+    pub page_rows: u32,
+    /// Price of a row of a follower list.
+    pub row_price: Usd,
+    /// Price of a look-up.
+    pub lookup_price: Usd,
+    /// Version of the price list, kept with every page.
+    pub price_version: u32,
+    /// Base URL of the public service; none where each account names its server.
+    pub base_url: Option<&'static str>,
+    /// Whether requests without a token are answered.
+    pub anonymous: bool,
+}
+
+impl Platform {
+    /// What is known of this platform.
+    pub const fn facts(self) -> Facts {
+        match self {
+            // Prices: docs.x.com, pay-per-use, August 2026: users and followers $0.010 a resource.
+            Self::X => Facts {
+                seek: Seek::Chain,
+                drift: Drift::None,
+                walk: Walk::Down,
+                page_rows: 1000,
+                row_price: Usd::from_nanos(10_000_000),
+                lookup_price: Usd::from_nanos(10_000_000),
+                price_version: 202_608,
+                base_url: Some("https://api.x.com"),
+                anonymous: false,
+            },
+            // The open-source AppView: newest first, cursor `<ms>__<cid>`, at most 100 a page.
+            Self::Bluesky => Facts {
+                seek: Seek::Time,
+                drift: Drift::None,
+                walk: Walk::Down,
+                page_rows: 100,
+                row_price: Usd::ZERO,
+                lookup_price: Usd::ZERO,
+                price_version: 0,
+                base_url: Some("https://public.api.bsky.app"),
+                anonymous: true,
+            },
+            // Gitea 1.26: oldest first, at most 50 a page, unfollows close the gap towards the start.
+            Self::Gitea => Facts {
+                seek: Seek::Index,
+                drift: Drift::TowardsStart,
+                walk: Walk::Down,
+                page_rows: 50,
+                row_price: Usd::ZERO,
+                lookup_price: Usd::ZERO,
+                price_version: 0,
+                base_url: None,
+                anonymous: true,
+            },
+        }
+    }
+
+    /// The published limits for this way of authorising; every rule of a family needs a free slot.
+    pub fn rules(self, auth: Auth) -> Vec<Rule> {
+        const QUARTER: i64 = 15 * 60 * 1000;
+        match (self, auth) {
+            // docs.x.com, rate limits, August 2026.
+            (Self::X, Auth::UserToken) => {
+                vec![Rule::new(Family::Lookup, 900, QUARTER), Rule::new(Family::Followers, 300, QUARTER)]
+            }
+            (Self::X, _) => {
+                vec![Rule::new(Family::Lookup, 300, QUARTER), Rule::new(Family::Followers, 300, QUARTER)]
+            }
+            // 3,000 requests in five minutes an address, over all endpoints.
+            (Self::Bluesky, _) => vec![
+                Rule::new(Family::Lookup, 1000, 5 * 60 * 1000),
+                Rule::new(Family::Followers, 2000, 5 * 60 * 1000),
+            ],
+            (Self::Gitea, _) => Vec::new(),
+        }
+    }
+
+    /// The price of one request of this family that returns `rows` rows.
+    pub const fn price(self, family: Family, rows: i64) -> Usd {
+        match family {
+            Family::Lookup => self.facts().lookup_price,
+            Family::Followers => self.facts().row_price.times(rows),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! A scan's decisions, from the first look-up to the certificate.
+
+pub mod accept;
+pub mod certificate;
+#[cfg(feature = "crds")]
+pub mod decide;
+pub mod lease;
+pub mod merge;
+pub mod permit;
+pub mod plan;
+pub mod range;
+pub mod seam;
+pub mod split;
+pub mod summary;
+pub mod window;

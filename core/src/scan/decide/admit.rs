@@ -1,0 +1,186 @@
+//! Whether a spec can be used, and what the ledger is told of it. A refusal names the field and the remedy.
+
+use followlytics_crds::{CredentialSpec, CredentialType, OperatingMode, Scan, SourceChoice, reasons};
+use serde::Serialize;
+
+use super::{Observed, Policy, Record};
+use crate::{
+    account::{AccountError, AccountRef, Platform},
+    money::Usd,
+    platform::{Auth, Family},
+    scan::{plan::Wishes, window::Rule},
+    wire::Mode,
+};
+
+/// Why a spec cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// One of the published reasons.
+    pub reason: &'static str,
+    /// Which field, and what to write instead.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// What the ledger should know of a scan, or why the spec cannot be used.
+pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Record, Refusal> {
+    let spec = &scan.spec;
+    let account = account(scan)?;
+    let platform = account.platform;
+    if spec.source == SourceChoice::Browser {
+        let message = format!("spec.source: no browser is enabled for {platform} here; write Auto or Api");
+        return Err(Refusal::new(reasons::INVALID_SPEC, message));
+    }
+    let credential = credential(scan, seen, platform)?;
+    let base_url = base_url(&account, credential, policy);
+    let auth = authorise(credential, platform, policy)?;
+    let meta = &scan.metadata;
+    let namespace = meta.namespace.clone().unwrap_or_default();
+    let name = match (&spec.credential_ref, auth) {
+        (Some(reference), _) => format!("{namespace}/{}", reference.name),
+        (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
+        (None, _) => format!("environment@{base_url}"),
+    };
+    Ok(Record {
+        uid: meta.uid.clone().unwrap_or_default(),
+        namespace,
+        name: meta.name.clone().unwrap_or_default(),
+        generation: meta.generation.unwrap_or_default(),
+        rules: rules(platform, auth, credential)?,
+        account,
+        base_url,
+        credential: name,
+        auth,
+        budget: budget(scan, policy)?,
+        wishes: Wishes {
+            max_runners: spec.parallelism.max_runners,
+            rows_per_range: spec.parallelism.followers_per_range,
+            max_rows: spec.max_followers,
+        },
+        priority: i64::from(spec.priority),
+        mode: match spec.operating_mode {
+            _ if spec.cancelled => Mode::Cancel,
+            OperatingMode::Suspended => Mode::Suspend,
+            OperatingMode::Running => Mode::Run,
+        },
+        dry_run: spec.dry_run,
+    })
+}
+
+fn account(scan: &Scan) -> Result<AccountRef, Refusal> {
+    let named = &scan.spec.account;
+    AccountRef::new(&named.platform, &named.handle, named.host.as_deref()).map_err(|error| {
+        let reason = match error {
+            AccountError::UnknownPlatform { .. } => reasons::UNKNOWN_PLATFORM,
+            AccountError::MalformedHandle { .. } => reasons::MALFORMED_HANDLE,
+            AccountError::NoPlatform { .. } => reasons::INVALID_SPEC,
+        };
+        Refusal::new(reason, error.to_string())
+    })
+}
+
+fn credential<'a>(
+    scan: &Scan,
+    seen: &'a Observed,
+    platform: Platform,
+) -> Result<Option<&'a CredentialSpec>, Refusal> {
+    let Some(reference) = &scan.spec.credential_ref else {
+        return Ok(None);
+    };
+    let name = &reference.name;
+    let Some(found) = &seen.credential else {
+        let message = format!(
+            "spec.credentialRef.name: there is no Credential {name:?} in this namespace; create it, or name another"
+        );
+        return Err(Refusal::new(reasons::CREDENTIAL_MISSING, message));
+    };
+    if found.platform != <&str>::from(platform) {
+        let message = format!(
+            "spec.credentialRef.name: Credential {name:?} is for {}, the account is on {platform}; name another",
+            found.platform
+        );
+        return Err(Refusal::new(reasons::INVALID_SPEC, message));
+    }
+    Ok(Some(found))
+}
+
+fn authorise(
+    credential: Option<&CredentialSpec>,
+    platform: Platform,
+    policy: &Policy,
+) -> Result<Auth, Refusal> {
+    match credential.map(|found| found.type_) {
+        Some(CredentialType::AppBearer) => Ok(Auth::AppBearer),
+        Some(CredentialType::UserToken) => Ok(Auth::UserToken),
+        Some(CredentialType::WebSession) => Err(Refusal::new(
+            reasons::INVALID_SPEC,
+            format!(
+                "spec.credentialRef.name: a WebSession is for browsers, and none is enabled for {platform} here; \
+                 name a Credential of type AppBearer or UserToken"
+            ),
+        )),
+        None => match policy.environment.get(&platform) {
+            Some(auth) => Ok(*auth),
+            None if platform.facts().anonymous => Ok(Auth::Anonymous),
+            None => Err(Refusal::new(
+                reasons::CREDENTIAL_MISSING,
+                format!(
+                    "spec.credentialRef: {platform} answers no request without a token; create a Credential for it \
+                     and name it here"
+                ),
+            )),
+        },
+    }
+}
+
+/// The limits in force: what a Credential says of a family replaces what the platform publishes for it.
+fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) -> Result<Vec<Rule>, Refusal> {
+    let mut own = Vec::new();
+    for limit in credential
+        .map(|found| found.rate_limits.as_slice())
+        .unwrap_or_default()
+    {
+        let family: Family = limit.family.parse().map_err(|_| {
+            let message = format!(
+                "the Credential's rateLimits: family {:?} is not known; known are lookup and followers",
+                limit.family
+            );
+            Refusal::new(reasons::INVALID_SPEC, message)
+        })?;
+        own.push(Rule::new(family, limit.requests, limit.window_milliseconds));
+    }
+    let mut rules = platform.rules(auth);
+    rules.retain(|rule| own.iter().all(|stated| stated.family != rule.family));
+    rules.extend(own);
+    Ok(rules)
+}
+
+fn budget(scan: &Scan, policy: &Policy) -> Result<Usd, Refusal> {
+    let Some(budget) = &scan.spec.budget else {
+        return Ok(policy.default_budget);
+    };
+    budget
+        .max_usd
+        .parse()
+        .map_err(|error| Refusal::new(reasons::INVALID_SPEC, format!("spec.budget.maxUsd: {error}")))
+}
+
+fn base_url(account: &AccountRef, credential: Option<&CredentialSpec>, policy: &Policy) -> String {
+    let stated = credential.and_then(|found| found.base_url.clone());
+    let chosen = stated.or_else(|| policy.base_urls.get(&account.platform).cloned());
+    let url = chosen.unwrap_or_else(
+        || match (account.platform.facts().base_url, account.host.as_deref()) {
+            (Some(public), _) => public.to_owned(),
+            (None, host) => format!("https://{}", host.unwrap_or_default()),
+        },
+    );
+    url.trim_end_matches('/').to_owned()
+}

@@ -1,0 +1,231 @@
+//! The merge: one row per follower, whatever the order in which the sightings come.
+//!
+//! A follower may be seen several times: at a seam that is read again, in a page that overlaps its neighbour's,
+//! in a chain that began anew. Of its sightings the greatest wins, so any order and any partition of the input
+//! give the same output. Knows nothing of what a row holds.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+
+use super::{
+    certificate::{Certificate, Guarantee},
+    range::RangeId,
+};
+use crate::platform::Seek;
+
+/// A follower's id, ordered as numbers where it is one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Id {
+    /// A number written the usual way: no sign, no leading zero, at most 2^63 - 1.
+    Number(i64),
+    /// Anything else.
+    Text(Box<str>),
+}
+
+impl Id {
+    /// Reads an id. Two texts are never the same id: `007` and `7` are told apart.
+    pub fn new(text: &str) -> Self {
+        let usual = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        match text.parse() {
+            Ok(number) if usual => Self::Number(number),
+            _ => Self::Text(text.into()),
+        }
+    }
+
+    /// The number, where it is one.
+    pub const fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// When and where a follower was seen. Of several the greatest wins, compared field by field in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sighting {
+    /// The broker's clock at the page's permit.
+    pub seen_at: Timestamp,
+    /// The page's range.
+    pub range: RangeId,
+    /// Epoch of the lease the page was fetched under.
+    pub epoch: u64,
+    /// The page's number within its range.
+    pub seq: u32,
+    /// The row's number within its page, from 0.
+    pub row: u32,
+}
+
+/// Where a row stands in the platform's own order; a row cap keeps the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    position: i64,
+    range: RangeId,
+    seq: u32,
+    row: u32,
+}
+
+impl Rank {
+    /// The rank of a row of a page that leads from `input` to `output` (positions).
+    ///
+    /// The platform's order is that of positions in an index, whichever way it was walked, and newest first in
+    /// times and ids. A chain's positions count its pages.
+    pub fn new(seek: Seek, input: i64, output: i64, sighting: &Sighting) -> Self {
+        let position = match seek {
+            Seek::Index => input.min(output),
+            Seek::Time | Seek::Id => input.max(output).saturating_neg(),
+            Seek::Chain => input,
+        };
+        Self {
+            position,
+            range: sighting.range,
+            seq: sighting.seq,
+            row: sighting.row,
+        }
+    }
+}
+
+/// A follower of the output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged<T> {
+    /// Its id.
+    pub id: Id,
+    /// The sighting that won.
+    pub sighting: Sighting,
+    /// The row of that sighting.
+    pub row: T,
+}
+
+struct Kept<T> {
+    sighting: Sighting,
+    rank: Rank,
+    row: T,
+}
+
+/// A merge under way.
+pub struct Merge<T> {
+    rows: BTreeMap<Id, Kept<T>>,
+    duplicates: i64,
+    texts: bool,
+}
+
+impl<T> Default for Merge<T> {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            duplicates: 0,
+            texts: false,
+        }
+    }
+}
+
+impl<T> Merge<T> {
+    /// Takes in one sighting; `row` is asked for only if it wins.
+    pub fn add(&mut self, id: Id, sighting: Sighting, rank: Rank, row: impl FnOnce() -> T) {
+        use std::collections::btree_map::Entry;
+        self.texts |= id.number().is_none();
+        match self.rows.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(Kept {
+                    sighting,
+                    rank,
+                    row: row(),
+                });
+            }
+            Entry::Occupied(mut place) => {
+                self.duplicates += 1;
+                let kept = place.get_mut();
+                // A follower counts for a row cap where it was first listed, whichever sighting wins.
+                let rank = kept.rank.min(rank);
+                if sighting > kept.sighting {
+                    *kept = Kept {
+                        sighting,
+                        rank,
+                        row: row(),
+                    };
+                } else {
+                    kept.rank = rank;
+                }
+            }
+        }
+    }
+
+    /// Takes in what another merge has taken in.
+    pub fn absorb(&mut self, other: Self) {
+        self.duplicates += other.duplicates;
+        for (id, kept) in other.rows {
+            self.add(id, kept.sighting, kept.rank, || kept.row);
+        }
+    }
+
+    /// Followers so far.
+    pub fn unique(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rows merged away so far.
+    pub const fn duplicates(&self) -> i64 {
+        self.duplicates
+    }
+
+    /// Keeps the first `cap` followers in the platform's order, 0 = all; returns how many went.
+    pub fn trim(&mut self, cap: i64) -> usize {
+        let Some(cap) = usize::try_from(cap)
+            .ok()
+            .filter(|cap| (1..self.rows.len()).contains(cap))
+        else {
+            return 0;
+        };
+        let mut ranks: Vec<Rank> = self.rows.values().map(|kept| kept.rank).collect();
+        let (_, first_out, _) = ranks.select_nth_unstable(cap);
+        let first_out = *first_out;
+        let before = self.rows.len();
+        self.rows.retain(|_, kept| kept.rank < first_out);
+        before - self.rows.len()
+    }
+
+    /// The followers in order of their ids: as numbers where all of them are, as texts otherwise.
+    pub fn finish(self) -> impl Iterator<Item = Merged<T>> {
+        // Numbers come first in the map. Among texts they have their place by their digits.
+        let mut sorted = Vec::new();
+        let mut map = self.rows;
+        if self.texts {
+            sorted = std::mem::take(&mut map).into_iter().collect();
+            sorted.sort_by_cached_key(|(id, _)| id.to_string());
+        }
+        map.into_iter().chain(sorted).map(|(id, kept)| Merged {
+            id,
+            sighting: kept.sighting,
+            row: kept.row,
+        })
+    }
+}
+
+/// The certificate of a result some of whose rows could not be read: they may be followers it lacks.
+pub fn with_unread(mut certificate: Certificate, unread: i64) -> Certificate {
+    if unread > 0 {
+        certificate.guarantee = Guarantee::BestEffort;
+        let rows = if unread == 1 {
+            "1 row".to_owned()
+        } else {
+            format!("{unread} rows")
+        };
+        certificate.evidence.push(format!(
+            "{rows} could not be read; their source is kept in their pages"
+        ));
+    }
+    certificate
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Permits: a right to one request, paid for before it starts.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::range::{Kind, Range, Walk};
+use crate::{
+    account::Platform,
+    money::Usd,
+    platform::{Family, Seek},
+};
+
+/// Longest time between a permit and the start of its request.
+pub const START: SignedDuration = SignedDuration::from_secs(10);
+/// Longest request, and the time to report its outcome, after the start.
+pub const SETTLE: SignedDuration = SignedDuration::from_secs(45);
+
+/// A scan's money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purse {
+    /// The most it may cost.
+    pub budget: Usd,
+    /// Settled.
+    pub spent: Usd,
+    /// Held by open permits.
+    pub reserved: Usd,
+    /// Perhaps charged.
+    pub ambiguous: Usd,
+}
+
+impl Purse {
+    /// What may still be reserved. What is ambiguous counts as spent: the platform may have charged it.
+    pub const fn left(&self) -> Usd {
+        self.budget.minus(self.spent).minus(self.reserved).minus(self.ambiguous)
+    }
+}
+
+/// What the next request of a range would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// So many rows at most, for this price at most.
+    Rows {
+        /// Rows to ask for.
+        rows: u32,
+        /// Price to reserve.
+        price: Usd,
+    },
+    /// The money left buys no row.
+    Exhausted,
+}
+
+/// What the next listing request may ask for: a full page, or fewer rows where the cap or the money ends.
+pub fn ask(platform: Platform, page_rows: u32, row_cap: i64, rows_read: i64, purse: &Purse) -> Ask {
+    let wanted = if row_cap > 0 { (row_cap - rows_read).clamp(1, i64::from(page_rows)) } else { i64::from(page_rows) };
+    let affordable = purse.left().fits(platform.price(Family::Followers, 1));
+    let rows = wanted.min(affordable);
+    match u32::try_from(rows) {
+        Ok(rows) if rows > 0 => Ask::Rows { rows, price: platform.price(Family::Followers, i64::from(rows)) },
+        _ => Ask::Exhausted,
+    }
+}
+
+/// What a look-up takes.
+pub fn ask_lookup(platform: Platform, purse: &Purse) -> Ask {
+    let price = platform.price(Family::Lookup, 1);
+    if purse.left() >= price { Ask::Rows { rows: 1, price } } else { Ask::Exhausted }
+}
+
+/// How far a permit moves the claimed mark: to the end of the page where its extent is known beforehand,
+/// otherwise by what a page took so far.
+pub fn claimed(range: &Range, seek: Seek, page_rows: u32) -> i64 {
+    let at = range.place.position;
+    let Some(span) = range.span else { return at };
+    let extent = match seek {
+        Seek::Index => i64::from(page_rows),
+        Seek::Time | Seek::Id if range.rows > 0 && range.kind == Kind::Listing => {
+            let read = match range.walk {
+                Walk::Down => span.hi.saturating_sub(at),
+                Walk::Up => at.saturating_sub(span.lo),
+            };
+            let per_page = i128::from(read) * i128::from(page_rows) / i128::from(range.rows);
+            i64::try_from(per_page).unwrap_or(0)
+        }
+        Seek::Time | Seek::Id | Seek::Chain => 0,
+    };
+    match range.walk {
+        Walk::Down => at.saturating_sub(extent).max(span.lo),
+        Walk::Up => at.saturating_add(extent).min(span.hi),
+    }
+}
+
+/// When the outcome of a request that starts by `start_by` must have been reported.
+pub fn settle_by(start_by: Timestamp) -> Timestamp {
+    start_by.saturating_add(SETTLE).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::range::{NEWEST, Span};
+
+    fn purse(budget: i64, spent: i64, reserved: i64, ambiguous: i64) -> Purse {
+        let usd = Usd::from_nanos;
+        Purse { budget: usd(budget), spent: usd(spent), reserved: usd(reserved), ambiguous: usd(ambiguous) }
+    }
+
+    const CENT: i64 = 10_000_000;
+
+    #[test]
+    fn the_last_dollars_buy_a_shorter_page() {
+        let rich = purse(20 * 1000 * CENT, 0, 0, 0);
+        assert_eq!(ask(Platform::X, 1000, 0, 0, &rich), Ask::Rows { rows: 1000, price: Usd::from_nanos(1000 * CENT) });
+        let poor = purse(1000 * CENT, 400 * CENT, 100 * CENT, 100 * CENT);
+        assert_eq!(ask(Platform::X, 1000, 0, 0, &poor), Ask::Rows { rows: 400, price: Usd::from_nanos(400 * CENT) });
+        assert_eq!(ask(Platform::X, 1000, 0, 0, &purse(CENT - 1, 0, 0, 0)), Ask::Exhausted);
+    }
+
+    #[test]
+    fn a_cap_asks_for_what_is_missing_only() {
+        let rich = purse(20 * 1000 * CENT, 0, 0, 0);
+        assert!(matches!(ask(Platform::X, 1000, 1500, 1000, &rich), Ask::Rows { rows: 500, .. }));
+    }
+
+    #[test]
+    fn free_platforms_need_no_budget() {
+        let empty = purse(0, 0, 0, 0);
+        assert_eq!(ask(Platform::Gitea, 50, 0, 0, &empty), Ask::Rows { rows: 50, price: Usd::ZERO });
+        assert_eq!(ask_lookup(Platform::X, &empty), Ask::Exhausted);
+    }
+
+    #[test]
+    fn an_index_page_is_claimed_to_its_end_and_a_chain_claims_nothing() {
+        let mut range = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: 120 }), Walk::Down, 120);
+        assert_eq!(claimed(&range, Seek::Index, 50), 70);
+        range.place.position = 20;
+        assert_eq!(claimed(&range, Seek::Index, 50), 0, "never beyond the range");
+        let newest = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: NEWEST }), Walk::Down, 120);
+        assert_eq!(claimed(&newest, Seek::Time, 50), NEWEST);
+        assert_eq!(claimed(&Range::new(1, Kind::Listing, None, Walk::Down, 9), Seek::Chain, 50), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200_000))]
+        #[test]
+        fn reservations_never_exceed_the_budget(
+            budget in 0i64..1_000_000_000_000,
+            steps in prop::collection::vec((0u32..=1000, any::<bool>()), 0..40),
+        ) {
+            let mut purse = purse(budget, 0, 0, 0);
+            for (returned, lost) in steps {
+                let Ask::Rows { rows, price } = ask(Platform::X, 1000, 0, 0, &purse) else { break };
+                purse.reserved = purse.reserved.plus(price);
+                prop_assert!(purse.left() >= Usd::ZERO);
+                purse.reserved = purse.reserved.minus(price);
+                if lost {
+                    purse.ambiguous = purse.ambiguous.plus(price);
+                } else {
+                    purse.spent = purse.spent.plus(Platform::X.price(Family::Followers, i64::from(returned.min(rows))));
+                }
+                prop_assert!(purse.left() >= Usd::ZERO);
+            }
+        }
+    }
+}

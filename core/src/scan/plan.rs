@@ -1,0 +1,282 @@
+//! The plan: which ranges, at what price, in what time; decided once, from what the look-up and the probes
+//! found.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    range::{NEWEST, Place, Span, Walk},
+    window::Rule,
+};
+use crate::{
+    account::Platform,
+    money::Usd,
+    platform::{Family, Seek},
+};
+
+/// What a look-up found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountReport {
+    /// The account's id.
+    pub id: String,
+    /// The handle it has now.
+    pub handle: String,
+    /// Followers the platform counts.
+    pub followers: i64,
+    /// When the account was created; nobody can have followed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+}
+
+/// One page's extent, without its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    /// Where it was asked for.
+    pub asked: Place,
+    /// Rows it held.
+    pub rows: i64,
+    /// Where the next page would begin; `None` at the end of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Place>,
+    /// Rows of the whole list, where the platform tells (`X-Total-Count`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+}
+
+/// What the user allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wishes {
+    /// Runners at once.
+    pub max_runners: u32,
+    /// Rows a range aims at.
+    pub rows_per_range: u32,
+    /// 0 = all rows; n = the first n in the platform's order.
+    pub max_rows: i64,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// How the list is entered.
+    pub seek: Seek,
+    /// The whole position space; `None` for a chain.
+    pub root: Option<Span>,
+    /// Direction of reading.
+    pub walk: Walk,
+    /// The ranges, in order of position, with the rows expected in each; one without a span for a chain.
+    pub ranges: Vec<Planned>,
+    /// Rows a page holds on this server.
+    pub page_rows: u32,
+    /// Stop after so many rows; 0 = never.
+    pub row_cap: i64,
+    /// Rows expected.
+    pub rows: i64,
+    /// Requests expected, those already made among them.
+    pub requests: i64,
+    /// List price expected, that of requests already made among them.
+    pub price: Usd,
+    /// Milliseconds that rate limits impose at least.
+    pub window_ms: i64,
+    /// Runners wanted.
+    pub runners: u32,
+}
+
+/// A range of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its interval; `None` for a chain.
+    pub span: Option<Span>,
+    /// Rows expected in it.
+    pub rows: i64,
+}
+
+/// Cuts in time fall on the platform's own clock: whole milliseconds.
+pub const TIME_UNIT: i64 = 1000;
+
+/// Where the `number`-th probe of a list (from 0) should look, or `None` once enough is known.
+pub fn probe_at(platform: Platform, report: &AccountReport, wishes: &Wishes, number: u32, now: Timestamp) -> Option<Place> {
+    let facts = platform.facts();
+    match facts.seek {
+        // The first page tells the page size of the server and the length of the list.
+        Seek::Index => (number == 0 && report.followers > 0).then_some(Place::at(i64::from(facts.page_rows))),
+        Seek::Time | Seek::Id => {
+            let ranges = range_count(report.followers, wishes);
+            let probes = u32::try_from(ranges.min(8)).unwrap_or(8);
+            if ranges < 2 || number >= probes {
+                return None;
+            }
+            let oldest = report.created.map_or(0, Timestamp::as_microsecond);
+            let newest = now.as_microsecond();
+            let step = (newest - oldest).max(1) / i64::from(probes);
+            // In the middle of each part; the last is the newest end itself.
+            Some(Place::at(newest - step * i64::from(number) - step / 2))
+        }
+        Seek::Chain => None,
+    }
+}
+
+/// Makes the plan.
+pub fn plan(platform: Platform, report: &AccountReport, probes: &[Probe], wishes: &Wishes, rules: &[Rule], now: Timestamp) -> Plan {
+    let facts = platform.facts();
+    let cap = wishes.max_rows.max(0);
+    let counted = probes.iter().find_map(|probe| probe.total).unwrap_or(report.followers).max(0);
+    let rows = if cap > 0 { counted.min(cap) } else { counted };
+    let page_rows = page_rows(facts.page_rows, facts.seek, probes, counted);
+    let count = if cap > 0 && facts.seek != Seek::Index { 1 } else { range_count(rows, wishes) };
+    let ranges = match facts.seek {
+        Seek::Chain => vec![Planned { span: None, rows }],
+        Seek::Index => index_ranges(rows, i64::from(page_rows), count),
+        Seek::Time | Seek::Id => time_ranges(report, probes, rows, count, now),
+    };
+    let root = match (ranges.first().and_then(|r| r.span), ranges.last().and_then(|r| r.span)) {
+        (Some(first), Some(last)) => Some(Span { lo: first.lo, hi: last.hi }),
+        _ => None,
+    };
+    let made = 1 + i64::try_from(probes.len()).unwrap_or(0);
+    let pages = (rows + i64::from(page_rows) - 1) / i64::from(page_rows);
+    let seams = i64::try_from(ranges.len()).unwrap_or(1) - 1;
+    let requests = made + pages.max(1) + seams;
+    let price = platform.price(Family::Lookup, 1).plus(platform.price(Family::Followers, rows));
+    let open = ranges.len();
+    Plan {
+        seek: facts.seek,
+        root,
+        walk: facts.walk,
+        ranges,
+        page_rows,
+        row_cap: cap,
+        rows,
+        requests,
+        price,
+        window_ms: window_ms(pages.max(1) + seams, rules),
+        runners: wishes.max_runners.min(u32::try_from(open).unwrap_or(u32::MAX)).max(1),
+    }
+}
+
+/// Ranges aimed at for so many rows.
+fn range_count(rows: i64, wishes: &Wishes) -> i64 {
+    let size = i64::from(wishes.rows_per_range.max(1));
+    ((rows + size - 1) / size).max(1)
+}
+
+/// The server's page size: its own limit may be under the platform's, and then the first page shows it.
+fn page_rows(most: u32, seek: Seek, probes: &[Probe], counted: i64) -> u32 {
+    let seen = probes.first().filter(|_| seek == Seek::Index).map(|probe| probe.rows);
+    match seen.and_then(|rows| u32::try_from(rows).ok()) {
+        Some(rows) if rows > 0 && i64::from(rows) < counted.min(i64::from(most)) => rows,
+        _ => most,
+    }
+}
+
+/// Equal numbers of whole pages; the last range ends at the end of its last page.
+fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
+    let pages = ((rows + page - 1) / page).max(1);
+    let count = count.clamp(1, pages);
+    (0..count)
+        .map(|n| {
+            let span = Span { lo: pages * n / count * page, hi: pages * (n + 1) / count * page };
+            Planned { span: Some(span), rows: (rows.min(span.hi) - span.lo).max(0) }
+        })
+        .collect()
+}
+
+/// Equal numbers of rows, by the density that the probes saw; equal times without probes.
+fn time_ranges(report: &AccountReport, probes: &[Probe], rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
+    let newest = now.as_microsecond();
+    let oldest = report.created.map_or(0, Timestamp::as_microsecond).clamp(0, newest);
+    let mut bounds = vec![0];
+    // Nobody follows an account before it exists, but clocks of servers lie: a range of its own for those.
+    if count > 1 && oldest > 0 {
+        bounds.push(align(oldest));
+    }
+    bounds.extend(quantiles(&densities(probes, oldest, newest), count));
+    bounds.push(NEWEST);
+    bounds.sort_unstable();
+    bounds.dedup();
+    let ranges = i64::try_from(bounds.len()).unwrap_or(2) - 1;
+    let before = i64::from(count > 1 && oldest > 0);
+    let share = rows / (ranges - before).max(1);
+    bounds
+        .iter()
+        .zip(bounds.iter().skip(1))
+        .map(|(lo, hi)| Planned {
+            span: Some(Span { lo: *lo, hi: *hi }),
+            rows: if count > 1 && *hi == align(oldest) { 0 } else { share },
+        })
+        .collect()
+}
+
+/// A stretch of time and the rows expected in it, times a constant.
+struct Stretch {
+    from: i64,
+    to: i64,
+    weight: i128,
+}
+
+/// Cuts [oldest, newest] half-way between probes; each part has its probe's density.
+fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
+    let mut seen: Vec<(i64, i128)> = probes
+        .iter()
+        .filter_map(|probe| {
+            let end = probe.next.as_ref().map_or(oldest, |place| place.position);
+            let extent = i128::from((probe.asked.position - end).max(1));
+            // Rows per 2^40 microseconds: integers, so that every machine plans alike.
+            Some((probe.asked.position, (i128::from(probe.rows) << 40) / extent)).filter(|(at, _)| (oldest..=newest).contains(at))
+        })
+        .collect();
+    seen.sort_unstable();
+    if seen.is_empty() {
+        return vec![Stretch { from: oldest, to: newest, weight: 1 }];
+    }
+    let mut edges = vec![oldest];
+    edges.extend(seen.iter().zip(seen.iter().skip(1)).map(|((a, _), (b, _))| a + (b - a) / 2));
+    edges.push(newest);
+    edges
+        .iter()
+        .zip(edges.iter().skip(1))
+        .zip(&seen)
+        .map(|((from, to), (_, density))| Stretch { from: *from, to: *to, weight: density * i128::from((to - from).max(0)) })
+        .collect()
+}
+
+/// The `count - 1` bounds that cut the stretches into parts of equal weight.
+fn quantiles(stretches: &[Stretch], count: i64) -> Vec<i64> {
+    let total: i128 = stretches.iter().map(|s| s.weight).sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    (1..count)
+        .filter_map(|n| {
+            let mut left = total * i128::from(n) / i128::from(count);
+            for stretch in stretches {
+                if left < stretch.weight {
+                    let inside = i128::from(stretch.to - stretch.from) * left / stretch.weight;
+                    return Some(align(stretch.from + i64::try_from(inside).unwrap_or(0)));
+                }
+                left -= stretch.weight;
+            }
+            None
+        })
+        .collect()
+}
+
+const fn align(time: i64) -> i64 {
+    time - time.rem_euclid(TIME_UNIT)
+}
+
+/// The least time that the limits impose on so many pages: whole windows waited for.
+fn window_ms(pages: i64, rules: &[Rule]) -> i64 {
+    rules
+        .iter()
+        .filter(|rule| rule.family == Family::Followers && rule.requests > 0)
+        .map(|rule| ((pages - 1).max(0) / rule.requests).saturating_mul(rule.window_ms))
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

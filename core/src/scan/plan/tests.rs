@@ -1,0 +1,109 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::scan::range::tiles;
+
+fn wishes(max_rows: i64) -> Wishes {
+    Wishes { max_runners: 4, rows_per_range: 10_000, max_rows }
+}
+
+fn report(followers: i64) -> AccountReport {
+    AccountReport {
+        id: "1".into(),
+        handle: "h".into(),
+        followers,
+        created: Some(Timestamp::from_second(1_600_000_000).unwrap()),
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+fn spans(plan: &Plan) -> Vec<Span> {
+    plan.ranges.iter().filter_map(|r| r.span).collect()
+}
+
+/// B-01: a million followers are a hundred ranges, whatever the number of runners.
+#[test]
+fn a_million_followers_are_all_planned() {
+    let plan = plan(Platform::Gitea, &report(1_000_000), &[], &wishes(0), &[], now());
+    assert_eq!(plan.ranges.len(), 100);
+    assert_eq!(plan.runners, 4);
+    assert!(tiles(Span { lo: 0, hi: 1_000_000 }, &spans(&plan)));
+}
+
+#[test]
+fn a_chain_is_one_range_with_its_price_and_its_waits() {
+    let rules = Platform::X.rules(crate::platform::Auth::AppBearer);
+    let plan = plan(Platform::X, &report(1_000_000), &[], &wishes(0), &rules, now());
+    assert_eq!(plan.ranges.len(), 1);
+    assert_eq!(plan.requests, 1001);
+    assert_eq!(plan.price.to_string(), "10000.01");
+    assert_eq!(plan.window_ms, 3 * 15 * 60 * 1000, "301st, 601st and 901st page wait for a window");
+}
+
+#[test]
+fn zero_followers_are_one_request_and_no_error() {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+        let plan = plan(platform, &report(0), &[], &wishes(0), &[], now());
+        assert_eq!((plan.ranges.len(), plan.rows, plan.requests), (1, 0, 2), "{platform}");
+    }
+}
+
+#[test]
+fn the_servers_smaller_page_is_seen_by_the_probe() {
+    let probe = Probe { asked: Place::at(50), rows: 30, next: Some(Place::at(0)), total: Some(1000) };
+    let plan = plan(Platform::Gitea, &report(990), &[probe], &wishes(0), &[], now());
+    assert_eq!((plan.page_rows, plan.rows), (30, 1000));
+    assert_eq!(plan.root, Some(Span { lo: 0, hi: 1020 }));
+}
+
+#[test]
+fn the_first_n_are_planned_as_such() {
+    let chain = plan(Platform::X, &report(50_000), &[], &wishes(1500), &[], now());
+    assert_eq!((chain.rows, chain.row_cap, chain.price.to_string().as_str()), (1500, 1500, "15.01"));
+    let newest = plan(Platform::Bluesky, &report(50_000), &[], &wishes(1500), &[], now());
+    assert_eq!(spans(&newest), [Span { lo: 0, hi: NEWEST }]);
+}
+
+#[test]
+fn dense_times_get_narrow_ranges() {
+    let newest = now().as_microsecond();
+    // Nine in ten of the rows in the newest half.
+    let oldest = 1_600_000_000_000_000;
+    let half = (newest - oldest) / 2;
+    let probe = |from_newest: i64, extent: i64| Probe {
+        asked: Place::at(newest - from_newest),
+        rows: 100,
+        next: Some(Place::at(newest - from_newest - extent)),
+        total: None,
+    };
+    let probes = [probe(half / 2, 1_000_000), probe(half + half / 2, 9_000_000)];
+    let plan = plan(Platform::Bluesky, &report(100_000), &probes, &wishes(0), &[], now());
+    let newer = spans(&plan).iter().filter(|s| s.lo >= oldest + half).count();
+    assert!((8..=9).contains(&newer), "{newer} of {}", plan.ranges.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50_000))]
+    #[test]
+    fn every_plan_tiles_its_root(
+        followers in 0i64..3_000_000,
+        per_range in 1u32..100_000,
+        cap in 0i64..5000,
+        platform in prop::sample::select(vec![Platform::Bluesky, Platform::Gitea]),
+        probes in prop::collection::vec((0i64..1_790_000_000_000_000, 0i64..=100, 0i64..1_000_000_000_000), 0..8),
+    ) {
+        let probes: Vec<Probe> = probes
+            .into_iter()
+            .map(|(at, rows, extent)| Probe { asked: Place::at(at), rows, next: Some(Place::at(at - extent)), total: None })
+            .collect();
+        let wishes = Wishes { max_runners: 8, rows_per_range: per_range.max(200), max_rows: cap };
+        let plan = plan(platform, &report(followers), &probes, &wishes, &[], now());
+        let root = plan.root.unwrap();
+        prop_assert!(tiles(root, &spans(&plan)));
+        prop_assert!(plan.ranges.iter().all(|r| !r.span.unwrap().is_empty()));
+        prop_assert!(plan.requests >= 2 && plan.runners >= 1);
+    }
+}

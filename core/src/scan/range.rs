@@ -1,0 +1,202 @@
+//! Ranges: half-open intervals of positions that tile a list, or one chain that cannot be entered.
+//!
+//! A range moves in one direction only. What its holder has claimed never moves to another range; what is
+//! unclaimed may be split off at any time.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// Number of a range within its scan.
+pub type RangeId = u32;
+
+/// The newest end of a list whose positions are times or ids.
+pub const NEWEST: i64 = i64::MAX;
+
+/// The direction of reading, in the order of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+pub enum Walk {
+    /// From small positions to large ones.
+    Up,
+    /// From large positions to small ones.
+    Down,
+}
+
+/// A half-open interval of positions: `lo <= p < hi`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Span {
+    /// First position inside.
+    pub lo: i64,
+    /// First position above.
+    pub hi: i64,
+}
+
+impl Span {
+    /// Whether nothing lies inside.
+    pub const fn is_empty(self) -> bool {
+        self.lo >= self.hi
+    }
+}
+
+/// Where the next page begins. Walking down, the next page holds positions below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The position; pages read so far, in a chain.
+    pub position: i64,
+    /// The platform's own token for this place, where it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl Place {
+    /// A place no page has led to.
+    pub const fn at(position: i64) -> Self {
+        Self { position, cursor: None }
+    }
+}
+
+/// What a range is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+pub enum Kind {
+    /// Looks the account up and probes its list.
+    Resolve,
+    /// Lists followers.
+    Listing,
+    /// Reads a seam again, until it meets what the range behind it has read.
+    Seam,
+}
+
+/// Where a range stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+pub enum State {
+    /// Something is left to read.
+    Open,
+    /// Read to its end.
+    Done,
+    /// Given up; the reason stands with the scan.
+    Failed,
+}
+
+/// A range, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// Number within the scan.
+    pub id: RangeId,
+    /// What it is for.
+    pub kind: Kind,
+    /// Its interval; `None` for a chain.
+    pub span: Option<Span>,
+    /// Direction of reading.
+    pub walk: Walk,
+    /// The checkpoint: where the next page begins.
+    pub place: Place,
+    /// How far the holder has claimed, in walking direction.
+    pub claimed: i64,
+    /// Number of the next page, from 0.
+    pub seq: u32,
+    /// Grows with every grant; 0 before the first.
+    pub epoch: u64,
+    /// The sandbox that holds it.
+    pub holder: Option<String>,
+    /// When the holder's right ends.
+    pub lease_until: Option<Timestamp>,
+    /// When the holder got it.
+    pub leased_at: Option<Timestamp>,
+    /// Where it stands.
+    pub state: State,
+    /// Not to be granted before.
+    pub not_before: Option<Timestamp>,
+    /// Failed tries of the next page in a row.
+    pub attempts: u32,
+    /// Rows committed.
+    pub rows: i64,
+    /// Rows committed under the present lease, to measure the holder's speed.
+    pub lease_rows: i64,
+    /// Rows the plan expects in it, all told.
+    pub expected: i64,
+    /// For a seam: the range whose own rows end it.
+    pub meets: Option<RangeId>,
+}
+
+impl Range {
+    /// A range nobody has touched.
+    pub fn new(id: RangeId, kind: Kind, span: Option<Span>, walk: Walk, expected: i64) -> Self {
+        let start = span.map_or(0, |span| match walk {
+            Walk::Up => span.lo,
+            Walk::Down => span.hi,
+        });
+        Self {
+            id,
+            kind,
+            span,
+            walk,
+            place: Place::at(start),
+            claimed: start,
+            seq: 0,
+            epoch: 0,
+            holder: None,
+            lease_until: None,
+            leased_at: None,
+            state: State::Open,
+            not_before: None,
+            attempts: 0,
+            rows: 0,
+            lease_rows: 0,
+            expected,
+            meets: None,
+        }
+    }
+
+    /// Whether somebody holds it at `now`.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.holder.is_some() && self.lease_until.is_some_and(|until| until > now)
+    }
+
+    /// What its holder has not claimed; empty for a chain.
+    pub fn unclaimed(&self) -> Span {
+        match (self.span, self.walk) {
+            (None, _) => Span { lo: 0, hi: 0 },
+            (Some(span), Walk::Up) => Span { lo: self.claimed.clamp(span.lo, span.hi), hi: span.hi },
+            (Some(span), Walk::Down) => Span { lo: span.lo, hi: self.claimed.clamp(span.lo, span.hi) },
+        }
+    }
+
+    /// Whether a place lies at or past the end.
+    pub fn is_past(&self, place: &Place) -> bool {
+        match (self.span, self.walk) {
+            (None, _) => false,
+            (Some(span), Walk::Up) => place.position >= span.hi,
+            (Some(span), Walk::Down) => place.position <= span.lo,
+        }
+    }
+
+    /// Rows left, as far as one can tell: by the density read so far, otherwise by the plan.
+    pub fn rows_left(&self) -> i64 {
+        let Some(span) = self.span else { return (self.expected - self.rows).max(0) };
+        let (read, left) = match self.walk {
+            Walk::Up => (self.place.position.saturating_sub(span.lo), span.hi.saturating_sub(self.place.position)),
+            Walk::Down => (span.hi.saturating_sub(self.place.position), self.place.position.saturating_sub(span.lo)),
+        };
+        let open_ended = span.hi == NEWEST;
+        if self.rows > 0 && read > 0 && !open_ended {
+            let left = i128::from(self.rows) * i128::from(left.max(0)) / i128::from(read);
+            i64::try_from(left).unwrap_or(i64::MAX)
+        } else {
+            (self.expected - self.rows).max(0)
+        }
+    }
+}
+
+/// Whether ranges tile `root` without gap or overlap. Chains tile nothing.
+pub fn tiles(root: Span, spans: &[Span]) -> bool {
+    let mut sorted: Vec<Span> = spans.iter().copied().filter(|span| !span.is_empty()).collect();
+    sorted.sort_unstable();
+    let mut at = root.lo;
+    for span in sorted {
+        if span.lo != at {
+            return false;
+        }
+        at = span.hi;
+    }
+    at == root.hi
+}

@@ -1,0 +1,195 @@
+//! Rate-limit windows: fixed periods that begin with their first request.
+//!
+//! A request needs a free slot in every window of its family at once (application and user, quarter of an
+//! hour and day). What the platform's own headers say wins over what was computed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Family;
+
+/// A limit: so many requests of a family in a window of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// What is counted.
+    pub family: Family,
+    /// Requests a window.
+    pub requests: i64,
+    /// Length of the window in milliseconds.
+    pub window_ms: i64,
+}
+
+impl Rule {
+    /// A rule of `requests` in `window_ms` milliseconds.
+    pub const fn new(family: Family, requests: i64, window_ms: i64) -> Self {
+        Self { family, requests, window_ms }
+    }
+}
+
+/// A window of one credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Its rule.
+    pub rule: Rule,
+    /// Requests used in the running window.
+    pub used: i64,
+    /// When the running window ends; `None` before its first request.
+    pub reset: Option<Timestamp>,
+}
+
+/// Whether a request may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// It may; it must have started before this instant, or it falls into another window.
+    Free {
+        /// End of the earliest running window.
+        start_by: Timestamp,
+    },
+    /// Not before this instant.
+    Full {
+        /// When the last of the full windows starts afresh.
+        until: Timestamp,
+    },
+}
+
+/// What the platform's headers said of its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// Requests allowed a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Requests left in the running one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<i64>,
+    /// When it ends.
+    pub reset: Timestamp,
+}
+
+impl Window {
+    /// A window nobody has used.
+    pub const fn new(rule: Rule) -> Self {
+        Self { rule, used: 0, reset: None }
+    }
+
+    /// The window as it stands at `now`: one that has ended is empty again.
+    pub fn refresh(&mut self, now: Timestamp) {
+        if self.reset.is_some_and(|reset| reset <= now) {
+            self.used = 0;
+            self.reset = None;
+        }
+    }
+
+    /// Takes what the platform said of it. Never believes in more room than was counted in the same window,
+    /// for requests in flight are not in the platform's answer yet.
+    pub fn learn(&mut self, told: Told, now: Timestamp) {
+        self.refresh(now);
+        if told.reset <= now {
+            return;
+        }
+        self.reset = Some(told.reset);
+        if let Some(limit) = told.limit.filter(|limit| *limit > 0) {
+            self.rule.requests = limit;
+        }
+        if let Some(remaining) = told.remaining {
+            self.used = self.used.max(self.rule.requests.saturating_sub(remaining));
+        }
+    }
+}
+
+/// Takes one slot of every window, or none of any.
+pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> Slot {
+    for window in windows.iter_mut() {
+        window.refresh(now);
+    }
+    let full = windows.iter().filter(|w| w.used >= w.rule.requests).filter_map(|w| w.reset).max();
+    if let Some(until) = full {
+        return Slot::Full { until };
+    }
+    let mut start_by = now.saturating_add(longest).unwrap_or(Timestamp::MAX);
+    for window in windows {
+        window.used += 1;
+        let reset = *window.reset.get_or_insert_with(|| {
+            now.saturating_add(SignedDuration::from_millis(window.rule.window_ms)).unwrap_or(Timestamp::MAX)
+        });
+        start_by = start_by.min(reset);
+    }
+    Slot::Free { start_by }
+}
+
+/// Gives a slot back, for a permit that was returned unused in the same window.
+pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp) {
+    for window in windows {
+        window.refresh(now);
+        let began = window.reset.and_then(|reset| {
+            reset.saturating_sub(SignedDuration::from_millis(window.rule.window_ms)).ok()
+        });
+        if began.is_some_and(|began| began <= granted) {
+            window.used = (window.used - 1).max(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    const LONG: SignedDuration = SignedDuration::from_secs(3600);
+
+    #[test]
+    fn a_window_begins_with_its_first_request_and_holds_its_limit() {
+        let mut windows = [Window::new(Rule::new(Family::Followers, 2, 1000))];
+        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(1500) });
+        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Free { start_by: at(1500) });
+        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1500) });
+        assert_eq!(take(&mut windows, at(1500), LONG), Slot::Free { start_by: at(2500) });
+    }
+
+    #[test]
+    fn a_full_day_window_leaves_the_quarter_untouched() {
+        let quarter = Window::new(Rule::new(Family::Followers, 2, 1000));
+        let mut day = Window::new(Rule::new(Family::Followers, 1, 10_000));
+        day.used = 1;
+        day.reset = Some(at(9000));
+        let mut windows = [quarter.clone(), day];
+        assert_eq!(take(&mut windows, at(0), LONG), Slot::Full { until: at(9000) });
+        assert_eq!(windows[0], quarter);
+    }
+
+    #[test]
+    fn the_platforms_reset_wins_but_never_makes_room_for_what_is_in_flight() {
+        let mut window = Window::new(Rule::new(Family::Followers, 300, 1000));
+        window.used = 5;
+        window.reset = Some(at(1000));
+        window.learn(Told { limit: Some(20), remaining: Some(18), reset: at(3000) }, at(10));
+        assert_eq!((window.used, window.rule.requests, window.reset), (5, 20, Some(at(3000))));
+    }
+
+    proptest! {
+        #[test]
+        fn requests_never_exceed_the_limit_in_any_window(gaps in prop::collection::vec(0i64..400, 1..200), limit in 1i64..10) {
+            let mut windows = [Window::new(Rule::new(Family::Followers, limit, 1000))];
+            let mut now = 0;
+            let mut began = None;
+            let mut count = 0;
+            for gap in gaps {
+                now += gap;
+                if let Slot::Free { start_by } = take(&mut windows, at(now), LONG) {
+                    if began != Some(start_by) {
+                        began = Some(start_by);
+                        count = 0;
+                    }
+                    count += 1;
+                    prop_assert!(count <= limit && start_by > at(now));
+                }
+            }
+        }
+    }
+}
