@@ -1,0 +1,204 @@
+//! Followers that come and go by themselves: some number before each page, or per second of the clock.
+//!
+//! Rates are kept in millionths, so that a fractional rate loses nothing over a long run.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::WorldError,
+    log::EventKind,
+    world::{Platform, State},
+};
+
+const MICRO: u64 = 1_000_000;
+const FASTEST: f64 = 1_000_000.0;
+
+/// How an account's list changes by itself. All rates may be fractional; all default to 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ChurnSpec {
+    /// Followers lost before each page served.
+    pub unfollows_per_request: f64,
+    /// Followers gained before each page served.
+    pub follows_per_request: f64,
+    /// Followers lost per second of the world's clock.
+    pub unfollows_per_second: f64,
+    /// Followers gained per second of the world's clock.
+    pub follows_per_second: f64,
+}
+
+/// An account's churn with what is still owed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Churn {
+    pub(crate) spec: ChurnSpec,
+    last_ms: u64,
+    owed_follows: u64,
+    owed_unfollows: u64,
+}
+
+impl Churn {
+    pub(crate) fn new(spec: ChurnSpec, now_ms: u64) -> Result<Self, WorldError> {
+        for (field, rate) in [
+            ("churn.unfollowsPerRequest", spec.unfollows_per_request),
+            ("churn.followsPerRequest", spec.follows_per_request),
+            ("churn.unfollowsPerSecond", spec.unfollows_per_second),
+            ("churn.followsPerSecond", spec.follows_per_second),
+        ] {
+            if !(0.0..=FASTEST).contains(&rate) {
+                return Err(WorldError::invalid(
+                    field,
+                    format!("{rate} is not between 0 and {FASTEST}"),
+                ));
+            }
+        }
+        Ok(Self {
+            spec,
+            last_ms: now_ms,
+            owed_follows: 0,
+            owed_unfollows: 0,
+        })
+    }
+
+    /// What the clock brought since the last look, in time order.
+    fn due(&mut self, now_ms: u64) -> Vec<(u64, EventKind)> {
+        let from = self.last_ms;
+        let elapsed = now_ms.saturating_sub(from);
+        self.last_ms = now_ms.max(from);
+        let mut due = Vec::new();
+        accrue(
+            micro(self.spec.follows_per_second),
+            &mut self.owed_follows,
+            from,
+            elapsed,
+            |ms| {
+                due.push((ms, EventKind::Follow));
+            },
+        );
+        accrue(
+            micro(self.spec.unfollows_per_second),
+            &mut self.owed_unfollows,
+            from,
+            elapsed,
+            |ms| {
+                due.push((ms, EventKind::Unfollow));
+            },
+        );
+        due.sort_by_key(|(ms, _)| *ms);
+        due
+    }
+}
+
+/// Adds `rate × elapsed` (in millionths × milliseconds) to `owed` and reports each whole event with its time.
+fn accrue(rate: u64, owed: &mut u64, from: u64, elapsed: u64, mut event: impl FnMut(u64)) {
+    const WHOLE: u64 = MICRO * 1_000;
+    if rate == 0 || elapsed == 0 {
+        return;
+    }
+    let total = u128::from(*owed) + u128::from(rate) * u128::from(elapsed);
+    let events = u64::try_from(total / u128::from(WHOLE)).unwrap_or(u64::MAX);
+    for nth in 1..=events {
+        let needed = (u128::from(nth) * u128::from(WHOLE)).saturating_sub(u128::from(*owed));
+        event(
+            from + u64::try_from(needed.div_ceil(u128::from(rate)))
+                .unwrap_or(elapsed)
+                .min(elapsed),
+        );
+    }
+    *owed = u64::try_from(total % u128::from(WHOLE)).unwrap_or(0);
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates were checked to be in 0..=1e6"
+)]
+fn micro(rate: f64) -> u64 {
+    (rate * 1e6).round() as u64
+}
+
+impl State {
+    /// Applies what the clock brought to one account up to now.
+    pub(crate) fn tick(&mut self, platform: Platform, user: u64, now_ms: u64) {
+        let Some(account) = self.population_mut(platform).accounts.get_mut(&user) else {
+            return;
+        };
+        for (ms, kind) in account.churn.due(now_ms) {
+            self.churn_once(platform, user, kind, ms);
+        }
+    }
+
+    /// Applies the per-request churn of one account; called once per page, before its rows are read.
+    pub(crate) fn churn_before_page(&mut self, platform: Platform, user: u64, now_ms: u64) {
+        let Some(account) = self.population(platform).accounts.get(&user) else {
+            return;
+        };
+        let spec = account.churn.spec;
+        for (rate, kind) in [
+            (spec.unfollows_per_request, EventKind::Unfollow),
+            (spec.follows_per_request, EventKind::Follow),
+        ] {
+            let rate = micro(rate);
+            if rate == 0 {
+                continue;
+            }
+            let one_more = self.rng.next_u64() % MICRO < rate % MICRO;
+            for _ in 0..rate / MICRO + u64::from(one_more) {
+                self.churn_once(platform, user, kind, now_ms);
+            }
+        }
+    }
+
+    fn churn_once(&mut self, platform: Platform, user: u64, kind: EventKind, ms: u64) {
+        if kind == EventKind::Follow {
+            let follower = self.population_mut(platform).register();
+            self.add_edge(platform, user, follower, ms);
+            return;
+        }
+        let count = self
+            .population(platform)
+            .accounts
+            .get(&user)
+            .map_or(0, |account| account.edges.len());
+        if let Ok(count @ 1..) = u64::try_from(count) {
+            let index = usize::try_from(self.rng.next_u64() % count).unwrap_or(0);
+            self.remove_edge(platform, user, index, ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fractional_rate_loses_nothing_however_often_it_is_looked_at() {
+        let spec = ChurnSpec {
+            follows_per_second: 0.7,
+            unfollows_per_second: 3.0,
+            ..ChurnSpec::default()
+        };
+        let mut churn = Churn::new(spec, 1_000).unwrap();
+        let mut events = Vec::new();
+        for now in (1_000..=101_000).step_by(37) {
+            events.extend(churn.due(now));
+        }
+        events.extend(churn.due(101_000));
+        let follows = events
+            .iter()
+            .filter(|(_, kind)| *kind == EventKind::Follow)
+            .count();
+        assert_eq!((follows, events.len() - follows), (70, 300));
+        assert!(events.is_sorted_by_key(|(ms, _)| *ms));
+    }
+
+    #[test]
+    fn a_negative_rate_is_refused_by_name() {
+        let spec = ChurnSpec {
+            follows_per_request: -1.0,
+            ..ChurnSpec::default()
+        };
+        let error = Churn::new(spec, 0).unwrap_err();
+        assert!(error.to_string().contains("churn.followsPerRequest"), "{error}");
+    }
+}

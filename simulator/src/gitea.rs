@@ -1,0 +1,46 @@
+//! A Gitea server: users and their followers by page number, oldest first.
+//!
+//! An unfollow shifts everything behind it by one place: who walks forwards through pages misses rows.
+
+mod errors;
+mod followers;
+mod gate;
+mod user;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+
+use crate::{
+    answer::{Ask, Subject, Wire},
+    router::respond,
+    world::{Endpoint, Platform, World},
+};
+
+pub(crate) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/api/v1/users/{login}", get(get_user))
+        .route("/api/v1/users/{login}/followers", get(list_followers))
+}
+
+fn ask(endpoint: Endpoint, login: String, wire: Wire) -> Ask {
+    Ask {
+        platform: Platform::Gitea,
+        endpoint,
+        subject: Subject::Handle(login),
+        wire,
+    }
+}
+
+async fn get_user(State(world): State<Arc<World>>, Path(login): Path<String>, wire: Wire) -> Response {
+    respond(&world, &ask(Endpoint::Account, login, wire), user::get).await
+}
+
+async fn list_followers(State(world): State<Arc<World>>, Path(login): Path<String>, wire: Wire) -> Response {
+    respond(&world, &ask(Endpoint::Followers, login, wire), followers::page).await
+}

@@ -1,0 +1,56 @@
+//! The third-party platforms as a faithful local server, for the demo and the tests.
+//!
+//! Owns a [`World`] (users, follower edges, event and request logs, rate-limit windows, a credit ledger,
+//! OAuth tokens, faults) and a [`router`] that answers as X, Bluesky and Gitea do. It must not know any part of
+//! Followlytics: a client that passes here passes because it speaks the platform's wire, not ours.
+//!
+//! Nothing is durable: a world lives as long as its process. The same seed, clock and sequence of requests give
+//! the same bytes, so that a seeded simulation replays.
+//!
+//! | prefix | platform |
+//! |---|---|
+//! | `/2/…` | X API v2 |
+//! | `/xrpc/…` | Bluesky |
+//! | `/api/v1/…` | Gitea |
+//! | `/admin/…` | the world itself: accounts, faults, logs |
+
+mod accounts;
+mod admin;
+mod answer;
+mod bluesky;
+mod churn;
+mod config;
+mod credits;
+mod edges;
+mod error;
+mod faults;
+mod gitea;
+mod growth;
+mod ids;
+mod json;
+mod log;
+mod oauth;
+mod population;
+mod router;
+mod serve;
+mod synth;
+mod truth;
+mod windows;
+mod world;
+mod x;
+
+pub use accounts::{AccountSpec, AccountView};
+pub use answer::DROP_HEADER;
+pub use churn::ChurnSpec;
+pub use config::{
+    BlueskyConfig, GiteaConfig, NameSet, RateLimit, WorldConfig, XAppSpec, XConfig, XLimits, XPricing,
+};
+pub use error::WorldError;
+pub use faults::{FaultKind, FaultSpec, FaultView, ResetHeader, Trigger};
+pub use growth::Growth;
+pub use log::{EventKind, EventRecord, RequestRecord, Totals};
+pub use oauth::TokenPair;
+pub use population::UserState;
+pub use router::router;
+pub use serve::serve;
+pub use world::{Clock, Endpoint, Platform, World};

@@ -1,0 +1,220 @@
+//! Bluesky: profiles, pages, seeking.
+
+use std::collections::BTreeSet;
+
+use followlytics_simulator::{Platform, UserState};
+
+use crate::bench::{Bench, sorted, texts};
+
+const ACTOR: &str = "nasa.bsky.social";
+
+#[tokio::test]
+async fn a_walk_sees_exactly_the_population_newest_first() {
+    let (bench, did) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 1_234);
+    let mut seen = bench.sky_walk(ACTOR, 100).await;
+    assert_eq!(bench.sky_walk(&did, 100).await, seen);
+    seen.reverse();
+    let truth = bench
+        .world
+        .truth(Platform::Bluesky, ACTOR, bench.world.now(), bench.world.now())
+        .unwrap();
+    assert_eq!(seen, truth);
+    assert_eq!(seen.len(), 1_234);
+}
+
+#[tokio::test]
+async fn the_list_ends_with_an_empty_page_without_a_cursor() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 5);
+    let page = bench.sky_page(ACTOR, "").await.json();
+    assert_eq!(page["followers"].as_array().unwrap().len(), 5);
+    let cursor = page["cursor"].as_str().unwrap();
+    let last = bench.sky_page(ACTOR, &format!("cursor={cursor}")).await.json();
+    assert!(last["followers"].as_array().unwrap().is_empty() && last.get("cursor").is_none());
+    assert_eq!(last["subject"]["handle"], ACTOR);
+}
+
+#[tokio::test]
+async fn fabricated_cursors_tile_the_list_by_time() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 2_000);
+    let whole: BTreeSet<String> = bench.sky_walk(ACTOR, 100).await.into_iter().collect();
+    let four_years = 126_230_400_000;
+    let oldest = bench.now_ms() - four_years;
+    let borders: Vec<i64> = (0..=4)
+        .map(|quarter| oldest + four_years / 4 * quarter + 1)
+        .collect();
+    let mut parts = Vec::new();
+    for border in borders.windows(2) {
+        let mut query = format!("limit=100&cursor={}__3", border[1]);
+        'part: loop {
+            let page = bench.sky_page(ACTOR, &query).await.json();
+            let Some(cursor) = page["cursor"].as_str() else {
+                parts.extend(texts(&page["followers"], "did"));
+                break;
+            };
+            let ms: i64 = cursor.split("__").next().unwrap().parse().unwrap();
+            if ms < border[0] {
+                // The page crosses into the next part: its rows are read there one by one.
+                let mut fine = query.replace("limit=100", "limit=1");
+                loop {
+                    let one = bench.sky_page(ACTOR, &fine).await.json();
+                    let Some(cursor) = one["cursor"].as_str() else {
+                        break 'part;
+                    };
+                    if cursor.split("__").next().unwrap().parse::<i64>().unwrap() < border[0] {
+                        break 'part;
+                    }
+                    parts.extend(texts(&one["followers"], "did"));
+                    fine = format!("limit=1&cursor={cursor}");
+                }
+            }
+            parts.extend(texts(&page["followers"], "did"));
+            query = format!("limit=100&cursor={cursor}");
+        }
+    }
+    assert_eq!(parts.len(), 2_000);
+    assert_eq!(parts.into_iter().collect::<BTreeSet<_>>(), whole);
+}
+
+#[tokio::test]
+async fn several_followers_share_a_millisecond() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 400);
+    let mut times = Vec::new();
+    let mut query = "limit=1".to_owned();
+    while let Some(cursor) = bench.sky_page(ACTOR, &query).await.json()["cursor"].as_str() {
+        times.push(cursor.split("__").next().unwrap().to_owned());
+        query = format!("limit=1&cursor={cursor}");
+    }
+    assert_eq!(times.len(), 400);
+    let distinct: BTreeSet<_> = times.iter().collect();
+    assert!(distinct.len() < 390, "{}", distinct.len());
+}
+
+#[tokio::test]
+async fn a_malformed_cursor_is_an_internal_error() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 5);
+    for cursor in ["1700000000000", "1700000000000__", "soon__bafy"] {
+        let page = bench.sky_page(ACTOR, &format!("cursor={cursor}")).await;
+        assert_eq!(page.status, 500, "{cursor}");
+        assert_eq!(page.json()["error"], "InternalServerError");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_hydrated_make_pages_short_and_even_empty() {
+    let (bench, _) = Bench::with_account(
+        r#"{"bluesky":{"hiddenShare":0.5}}"#,
+        Platform::Bluesky,
+        ACTOR,
+        300,
+    );
+    let page = bench.sky_page(ACTOR, "limit=100").await.json();
+    let rows = page["followers"].as_array().unwrap().len();
+    assert!((30..70).contains(&rows) && page["cursor"].is_string(), "{rows}");
+    let seen = bench.sky_walk(ACTOR, 1).await;
+    let totals = bench.world.totals();
+    assert!(
+        totals.by_endpoint["bluesky.followers"][&200] > 300,
+        "empty pages were walked through"
+    );
+    let truth = bench
+        .world
+        .truth(Platform::Bluesky, ACTOR, bench.world.now(), bench.world.now())
+        .unwrap();
+    assert_eq!(sorted(seen), sorted(truth));
+}
+
+#[tokio::test]
+async fn a_profile_is_found_by_handle_and_did_with_its_counts() {
+    let (bench, did) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 12);
+    for actor in [ACTOR, did.as_str()] {
+        let profile = bench
+            .get(&format!("/xrpc/app.bsky.actor.getProfile?actor={actor}"))
+            .await
+            .json();
+        assert_eq!(
+            (&profile["did"], &profile["followersCount"]),
+            (&did.as_str().into(), &12.into())
+        );
+        assert!(profile["indexedAt"].is_string() && profile["createdAt"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn unknown_deactivated_and_taken_down_actors_differ() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 1);
+    let path = |actor: &str| format!("/xrpc/app.bsky.actor.getProfile?actor={actor}");
+    let unknown = bench.get(&path("nobody.example.com")).await;
+    assert_eq!(
+        (unknown.status.as_u16(), unknown.json()["message"].as_str()),
+        (400, Some("Profile not found"))
+    );
+    assert_eq!(bench.get(&path("nodot")).await.json()["error"], "InvalidRequest");
+    assert_eq!(bench.sky_page("nobody.example.com", "").await.status, 400);
+    for (state, error) in [
+        (UserState::Deactivated, "AccountDeactivated"),
+        (UserState::Suspended, "AccountTakedown"),
+    ] {
+        bench.world.set_state(Platform::Bluesky, ACTOR, state).unwrap();
+        let refused = bench.get(&path(ACTOR)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["error"].as_str()),
+            (400, Some(error))
+        );
+        let list = bench.sky_page(ACTOR, "").await;
+        assert_eq!(list.json()["message"], format!("Actor not found: {ACTOR}"));
+    }
+}
+
+#[tokio::test]
+async fn a_limit_out_of_range_is_refused() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 1);
+    for (limit, words) in [
+        ("101", "greater than 100"),
+        ("0", "less than 1"),
+        ("x", "integer"),
+    ] {
+        let page = bench.sky_page(ACTOR, &format!("limit={limit}")).await;
+        assert_eq!(page.status, 400);
+        assert!(page.json()["message"].as_str().unwrap().contains(words));
+    }
+}
+
+#[tokio::test]
+async fn the_rate_limit_is_off_unless_asked_for() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 1);
+    assert_eq!(bench.sky_page(ACTOR, "").await.header("ratelimit-limit"), None);
+    let config = r#"{"bluesky":{"rateLimit":{"requests":2,"windowMs":300000}}}"#;
+    let (bench, _) = Bench::with_account(config, Platform::Bluesky, ACTOR, 1);
+    assert_eq!(bench.sky_page(ACTOR, "").await.number("ratelimit-remaining"), 1);
+    bench.sky_page(ACTOR, "").await;
+    let refused = bench.sky_page(ACTOR, "").await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error"].as_str()),
+        (429, Some("RateLimitExceeded"))
+    );
+    assert_eq!(
+        refused.number("ratelimit-reset"),
+        (bench.now_ms() + 300_000) / 1_000
+    );
+    bench.advance_ms(300_000);
+    assert_eq!(bench.sky_page(ACTOR, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_renamed_follower_keeps_its_did() {
+    let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 1);
+    let before = bench.sky_page(ACTOR, "").await.json()["followers"][0].clone();
+    bench
+        .world
+        .rename(
+            Platform::Bluesky,
+            before["did"].as_str().unwrap(),
+            "new.example.com",
+        )
+        .unwrap();
+    let after = bench.sky_page(ACTOR, "").await.json()["followers"][0].clone();
+    assert_eq!(
+        (&after["did"], after["handle"].as_str()),
+        (&before["did"], Some("new.example.com"))
+    );
+}

@@ -1,0 +1,26 @@
+//! The simulator seen from its wire: every platform, every fault, the logs and the truth.
+
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod bluesky;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod gitea;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod truth;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod x_money;
+#[cfg(test)]
+mod x_pages;
+#[cfg(test)]
+mod x_tokens;
+#[cfg(test)]
+mod x_windows;
