@@ -2,7 +2,9 @@
 //!
 //! Total and pure. The order in which a plan is carried out is `act`'s; what is in it is decided here.
 
-use followlytics_crds::{ConditionExt as _, OperatingMode, Sandbox, SandboxPhase, SandboxStatus, condition, sandbox::reasons};
+use followlytics_crds::{
+    ConditionExt as _, OperatingMode, Sandbox, SandboxPhase, SandboxStatus, condition, sandbox::reasons,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -33,7 +35,9 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { start_deadline: SignedDuration::from_secs(60) }
+        Self {
+            start_deadline: SignedDuration::from_secs(60),
+        }
     }
 }
 
@@ -80,13 +84,20 @@ const SLOW: SignedDuration = SignedDuration::from_secs(30);
 
 /// Decides for one Sandbox.
 pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestamp) -> Decision {
-    let has_finalizer =
-        sandbox.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == build::FINALIZER));
+    let has_finalizer = sandbox
+        .metadata
+        .finalizers
+        .as_ref()
+        .is_some_and(|all| all.iter().any(|name| name == build::FINALIZER));
     if sandbox.metadata.deletion_timestamp.is_some() {
         return end(sandbox, seen, has_finalizer, now);
     }
     let asked_to_end = sandbox.spec.operating_mode == OperatingMode::Suspended;
-    let from = sandbox.status.as_ref().map(|status| status.phase).unwrap_or_default();
+    let from = sandbox
+        .status
+        .as_ref()
+        .map(|status| status.phase)
+        .unwrap_or_default();
     let overdue = is_overdue(sandbox, seen, from, policy, now);
     let start = from == SandboxPhase::Pending && seen.instance == Known::Absent && !asked_to_end;
     let facts = phase::Facts {
@@ -101,7 +112,13 @@ pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestam
         next => next,
     };
     let ended = phase::is_over(to) && !phase::is_over(from);
-    let runs = matches!(&seen.instance, Known::Present(Instance { state: InstanceState::Running, .. }));
+    let runs = matches!(
+        &seen.instance,
+        Known::Present(Instance {
+            state: InstanceState::Running,
+            ..
+        })
+    );
     let told = Told::of(to, seen, overdue, policy);
     let announce = (ended && to == SandboxPhase::Failed).then(|| Announcement {
         reason: told.reason,
@@ -109,7 +126,11 @@ pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestam
         warning: true,
     });
     let plan = Plan {
-        finalizer: if has_finalizer { Finalizer::Keep } else { Finalizer::Add },
+        finalizer: if has_finalizer {
+            Finalizer::Keep
+        } else {
+            Finalizer::Add
+        },
         start,
         destroy: overdue || asked_to_end && runs,
         release: ended,
@@ -124,7 +145,13 @@ pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestam
         SandboxPhase::Ready => at(now, SOON),
         _ => Requeue::OnChange,
     };
-    Decision { plan, report: Report { status: status(sandbox, seen, to, &told, now) }, requeue }
+    Decision {
+        plan,
+        report: Report {
+            status: status(sandbox, seen, to, &told, now),
+        },
+        requeue,
+    }
 }
 
 /// The object is being deleted: first what runs, then what it held, then the object itself.
@@ -132,7 +159,11 @@ fn end(sandbox: &Sandbox, seen: &Observed, has_finalizer: bool, now: Timestamp) 
     let gone = seen.instance == Known::Absent;
     let told = Told::of(SandboxPhase::Terminating, seen, false, &Policy::default());
     let plan = Plan {
-        finalizer: if gone && has_finalizer { Finalizer::Remove } else { Finalizer::Keep },
+        finalizer: if gone && has_finalizer {
+            Finalizer::Remove
+        } else {
+            Finalizer::Keep
+        },
         start: false,
         // Asked for again while nobody knows what runs: destroying is repeatable, forgetting is not.
         destroy: has_finalizer && !gone,
@@ -140,14 +171,32 @@ fn end(sandbox: &Sandbox, seen: &Observed, has_finalizer: bool, now: Timestamp) 
         revoke: has_finalizer && gone,
         announce: None,
     };
-    let requeue = if has_finalizer && !gone { at(now, SOON) } else { Requeue::OnChange };
+    let requeue = if has_finalizer && !gone {
+        at(now, SOON)
+    } else {
+        Requeue::OnChange
+    };
     let status = status(sandbox, seen, SandboxPhase::Terminating, &told, now);
-    Decision { plan, report: Report { status }, requeue }
+    Decision {
+        plan,
+        report: Report { status },
+        requeue,
+    }
 }
 
 /// Whether it was started and did not reach the broker in time (B-08: a hung one would cost for ever).
-fn is_overdue(sandbox: &Sandbox, seen: &Observed, from: SandboxPhase, policy: &Policy, now: Timestamp) -> bool {
-    let conditions = sandbox.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+fn is_overdue(
+    sandbox: &Sandbox,
+    seen: &Observed,
+    from: SandboxPhase,
+    policy: &Policy,
+    now: Timestamp,
+) -> bool {
+    let conditions = sandbox
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     // The condition is first written when the sandbox starts, so its time is that of the start.
     let started = conditions.find(READY).map(|ready| ready.last_transition_time.0);
     from == SandboxPhase::Starting
@@ -165,34 +214,57 @@ struct Told {
 impl Told {
     fn of(phase: SandboxPhase, seen: &Observed, overdue: bool, policy: &Policy) -> Self {
         let (reason, message) = match phase {
-            SandboxPhase::Pending | SandboxPhase::Starting => {
-                (reasons::STARTING, "started; has not reached the broker yet".to_owned())
-            }
+            SandboxPhase::Pending | SandboxPhase::Starting => (
+                reasons::STARTING,
+                "started; has not reached the broker yet".to_owned(),
+            ),
             SandboxPhase::Ready => (reasons::BROKER_REACHED, "reached the broker".to_owned()),
             SandboxPhase::Finished => (reasons::FINISHED, "ended as it was told to".to_owned()),
             SandboxPhase::Terminating => (reasons::TERMINATING, "being torn down".to_owned()),
             SandboxPhase::Failed => Self::failure(seen, overdue, policy),
         };
-        Self { ready: phase == SandboxPhase::Ready, reason, message }
+        Self {
+            ready: phase == SandboxPhase::Ready,
+            reason,
+            message,
+        }
     }
 
     fn failure(seen: &Observed, overdue: bool, policy: &Policy) -> (&'static str, String) {
         match &seen.instance {
-            Known::Present(Instance { state: InstanceState::Exited { code, last_words }, .. }) => {
-                let how = code.map_or_else(|| "ended by a signal".to_owned(), |code| format!("ended with code {code}"));
-                let words = last_words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+            Known::Present(Instance {
+                state: InstanceState::Exited { code, last_words },
+                ..
+            }) => {
+                let how = code.map_or_else(
+                    || "ended by a signal".to_owned(),
+                    |code| format!("ended with code {code}"),
+                );
+                let words = last_words
+                    .as_ref()
+                    .map(|words| format!(": {words}"))
+                    .unwrap_or_default();
                 (reasons::CRASHED, format!("{how}{words}"))
             }
             _ if overdue => {
                 let seconds = policy.start_deadline.as_secs();
-                (reasons::BROKER_NOT_REACHED, format!("did not reach the broker within {seconds} s; ended"))
+                (
+                    reasons::BROKER_NOT_REACHED,
+                    format!("did not reach the broker within {seconds} s; ended"),
+                )
             }
             _ => (reasons::LOST, "vanished together with what ran it".to_owned()),
         }
     }
 }
 
-fn status(sandbox: &Sandbox, seen: &Observed, to: SandboxPhase, told: &Told, now: Timestamp) -> SandboxStatus {
+fn status(
+    sandbox: &Sandbox,
+    seen: &Observed,
+    to: SandboxPhase,
+    told: &Told,
+    now: Timestamp,
+) -> SandboxStatus {
     let earlier = sandbox.status.clone().unwrap_or_default();
     let instance = seen.instance.present();
     let exit_code = instance.and_then(|found| match found.state {
@@ -215,7 +287,12 @@ fn status(sandbox: &Sandbox, seen: &Observed, to: SandboxPhase, told: &Told, now
         make(HONOURED, true, reasons::ALL_FIELDS, "")
     } else {
         let fields = seen.unhonoured.join(", ");
-        make(HONOURED, false, reasons::FIELDS_IGNORED, &format!("this backend can't honour {fields}"))
+        make(
+            HONOURED,
+            false,
+            reasons::FIELDS_IGNORED,
+            &format!("this backend can't honour {fields}"),
+        )
     });
     SandboxStatus {
         observed_generation: generation,
@@ -228,10 +305,25 @@ fn status(sandbox: &Sandbox, seen: &Observed, to: SandboxPhase, told: &Told, now
 
 /// The status of a Sandbox whose start the backend refused for good.
 pub fn could_not_start(sandbox: &Sandbox, why: &str, now: Timestamp) -> (SandboxStatus, Announcement) {
-    let seen = Observed { instance: Known::Absent, contact: None, unhonoured: Vec::new() };
-    let told = Told { ready: false, reason: reasons::COULD_NOT_START, message: why.to_owned() };
-    let announcement = Announcement { reason: told.reason, note: why.to_owned(), warning: true };
-    (status(sandbox, &seen, SandboxPhase::Failed, &told, now), announcement)
+    let seen = Observed {
+        instance: Known::Absent,
+        contact: None,
+        unhonoured: Vec::new(),
+    };
+    let told = Told {
+        ready: false,
+        reason: reasons::COULD_NOT_START,
+        message: why.to_owned(),
+    };
+    let announcement = Announcement {
+        reason: told.reason,
+        note: why.to_owned(),
+        warning: true,
+    };
+    (
+        status(sandbox, &seen, SandboxPhase::Failed, &told, now),
+        announcement,
+    )
 }
 
 fn at(now: Timestamp, after: SignedDuration) -> Requeue {

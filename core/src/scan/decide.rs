@@ -122,7 +122,10 @@ impl Record {
         let planned = Self {
             account: recorded.account.clone(),
             base_url: recorded.base_url.clone(),
-            wishes: Wishes { max_runners: self.wishes.max_runners, ..recorded.wishes.clone() },
+            wishes: Wishes {
+                max_runners: self.wishes.max_runners,
+                ..recorded.wishes.clone()
+            },
             ..self.clone()
         };
         planned != *recorded
@@ -195,12 +198,27 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
     }
     let phase = phase(scan, seen, refusal.as_ref());
     let runners = runners::decide(scan, seen, phase, policy, now);
-    let inputs = report::Inputs { scan, seen, refusal: refusal.as_ref(), phase, runners: &runners, now };
+    let inputs = report::Inputs {
+        scan,
+        seen,
+        refusal: refusal.as_ref(),
+        phase,
+        runners: &runners,
+        now,
+    };
     let report = report::report(&inputs);
-    let (status, progress_due) = progress::throttle(scan.status.as_ref(), report, seen.progress_written, policy, now);
+    let (status, progress_due) =
+        progress::throttle(scan.status.as_ref(), report, seen.progress_written, policy, now);
     let expires = expiry(scan, &status);
-    let slow = if phase.is_final() && seen.runners.is_empty() { Requeue::OnChange } else { after(now, SLOW) };
-    let hold = seen.summary.as_ref().and_then(|summary| summary.hold.as_ref()?.until);
+    let slow = if phase.is_final() && seen.runners.is_empty() {
+        Requeue::OnChange
+    } else {
+        after(now, SLOW)
+    };
+    let hold = seen
+        .summary
+        .as_ref()
+        .and_then(|summary| summary.hold.as_ref()?.until);
     let requeue = [hold, progress_due, expires]
         .into_iter()
         .flatten()
@@ -214,13 +232,21 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
         create: runners.create,
         ..Plan::NOTHING
     };
-    Decision { plan, report: Report { status }, requeue }
+    Decision {
+        plan,
+        report: Report { status },
+        requeue,
+    }
 }
 
 /// What the ledger has to be told first, and why the spec cannot be used as it is.
 fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<Record>, Option<Refusal>) {
     // What is over stays over, whatever becomes of the spec or the Credential.
-    if seen.summary.as_ref().is_some_and(|summary| matches!(summary.stage, Stage::Merged | Stage::Ended)) {
+    if seen
+        .summary
+        .as_ref()
+        .is_some_and(|summary| matches!(summary.stage, Stage::Merged | Stage::Ended))
+    {
         return (None, None);
     }
     let (wanted, refusal) = match (admit::admit(scan, seen, policy), &seen.recorded) {
@@ -229,33 +255,67 @@ fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<Record>, Opt
         (Err(refusal), None) => (None, Some(refusal)),
         // Refused in mid-scan, such as by a Credential that was deleted: pause it, lose nothing.
         (Err(refusal), Some(recorded)) => {
-            let mode = if recorded.mode == Mode::Cancel { Mode::Cancel } else { Mode::Suspend };
-            (Some(Record { mode, ..recorded.clone() }), Some(refusal))
+            let mode = if recorded.mode == Mode::Cancel {
+                Mode::Cancel
+            } else {
+                Mode::Suspend
+            };
+            (
+                Some(Record {
+                    mode,
+                    ..recorded.clone()
+                }),
+                Some(refusal),
+            )
         }
     };
-    (wanted.filter(|wanted| seen.recorded.as_ref().is_none_or(|known| wanted.changes(known))), refusal)
+    (
+        wanted.filter(|wanted| seen.recorded.as_ref().is_none_or(|known| wanted.changes(known))),
+        refusal,
+    )
 }
 
 /// The first beat: nothing is started, ended or told before the ledger knows what is wanted.
 fn tell_the_ledger(scan: &Scan, record: Record) -> Decision {
     let plan = Plan {
-        finalizer: if has_finalizer(scan) { Finalizer::Keep } else { Finalizer::Add },
+        finalizer: if has_finalizer(scan) {
+            Finalizer::Keep
+        } else {
+            Finalizer::Add
+        },
         record: Some(record),
         ..Plan::NOTHING
     };
-    Decision { plan, report: Report { status: scan.status.clone().unwrap_or_default() }, requeue: Requeue::Now }
+    Decision {
+        plan,
+        report: Report {
+            status: scan.status.clone().unwrap_or_default(),
+        },
+        requeue: Requeue::Now,
+    }
 }
 
 /// The object is being deleted: first its runners end, then the ledger forgets it, then the object goes.
 fn end(scan: &Scan, seen: &Observed, now: Timestamp) -> Decision {
     let status = scan.status.clone().unwrap_or_default();
-    let stop = seen.recorded.clone().map(|recorded| Record { mode: Mode::Cancel, ..recorded });
+    let stop = seen.recorded.clone().map(|recorded| Record {
+        mode: Mode::Cancel,
+        ..recorded
+    });
     let record = stop.filter(|stop| seen.recorded.as_ref().is_some_and(|known| stop.changes(known)));
     let gone = seen.runners.is_empty();
     let forget = has_finalizer(scan) && gone;
     let plan = Plan {
-        finalizer: if forget { Finalizer::Remove } else { Finalizer::Keep },
-        delete: if record.is_some() { Vec::new() } else { runners::all(seen) },
+        finalizer: if forget {
+            Finalizer::Remove
+        } else {
+            Finalizer::Keep
+        },
+        delete: if record.is_some() {
+            Vec::new()
+        } else {
+            runners::all(seen)
+        },
         forget: forget.then_some(scan.spec.result_policy),
         record: record.filter(|_| !gone),
         ..Plan::NOTHING
@@ -265,13 +325,21 @@ fn end(scan: &Scan, seen: &Observed, now: Timestamp) -> Decision {
         (None, true) => Requeue::OnChange,
         (None, false) => after(now, SOON),
     };
-    Decision { plan, report: Report { status }, requeue }
+    Decision {
+        plan,
+        report: Report { status },
+        requeue,
+    }
 }
 
 /// Where the scan stands.
 fn phase(scan: &Scan, seen: &Observed, refusal: Option<&Refusal>) -> ScanPhase {
     let Some(summary) = &seen.summary else {
-        return if refusal.is_some() { ScanPhase::Failed } else { ScanPhase::Pending };
+        return if refusal.is_some() {
+            ScanPhase::Failed
+        } else {
+            ScanPhase::Pending
+        };
     };
     let stuck = summary.hold.as_ref().is_some_and(|hold| hold.until.is_none());
     let stopped = refusal.is_some() || is_paused(scan) || stuck;
@@ -287,7 +355,10 @@ fn phase(scan: &Scan, seen: &Observed, refusal: Option<&Refusal>) -> ScanPhase {
 
 /// How the scan ended.
 fn outcome(scan: &Scan, seen: &Observed, summary: &Summary) -> ScanPhase {
-    let cancelled = seen.recorded.as_ref().is_some_and(|recorded| recorded.mode == Mode::Cancel);
+    let cancelled = seen
+        .recorded
+        .as_ref()
+        .is_some_and(|recorded| recorded.mode == Mode::Cancel);
     match (&summary.result, &summary.failure) {
         (Some(_), None) if summary.ranges.failed == 0 => ScanPhase::Succeeded,
         (Some(_), _) => ScanPhase::Partial,
@@ -313,12 +384,18 @@ fn is_quiet(seen: &Observed) -> bool {
 }
 
 fn has_finalizer(scan: &Scan) -> bool {
-    scan.metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == FINALIZER))
+    scan.metadata
+        .finalizers
+        .as_ref()
+        .is_some_and(|all| all.iter().any(|name| name == FINALIZER))
 }
 
 /// When the object deletes itself.
 fn expiry(scan: &Scan, status: &ScanStatus) -> Option<Timestamp> {
-    let seconds = scan.spec.ttl_seconds_after_finished.filter(|_| status.phase.is_final())?;
+    let seconds = scan
+        .spec
+        .ttl_seconds_after_finished
+        .filter(|_| status.phase.is_final())?;
     let ended = status.completion_time.as_ref()?.0;
     ended.saturating_add(SignedDuration::from_secs(seconds)).ok()
 }

@@ -199,7 +199,8 @@ impl<T> Merge<T> {
         // Numbers come first in the map. Among texts they have their place by their digits.
         let mut sorted = Vec::new();
         let mut map = self.rows;
-        if self.texts {
+        let numbers = map.first_key_value().is_some_and(|(id, _)| id.number().is_some());
+        if self.texts && numbers {
             sorted = std::mem::take(&mut map).into_iter().collect();
             sorted.sort_by_cached_key(|(id, _)| id.to_string());
         }

@@ -81,6 +81,13 @@ impl Window {
         }
     }
 
+    /// The last instant at which a request may start and still be counted in the running window: it travels
+    /// up to a second, and one that arrives in the next window would be one too many there.
+    fn last_start(&self) -> Option<Timestamp> {
+        let travel = SignedDuration::from_millis((self.rule.window_ms / 20).min(1000));
+        self.reset.and_then(|reset| reset.saturating_sub(travel).ok())
+    }
+
     /// Takes what the platform said of it. Never believes in more room than was counted in the same window,
     /// for requests in flight are not in the platform's answer yet.
     pub fn learn(&mut self, told: Told, now: Timestamp) {
@@ -103,17 +110,18 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
     for window in windows.iter_mut() {
         window.refresh(now);
     }
-    let full = windows.iter().filter(|w| w.used >= w.rule.requests).filter_map(|w| w.reset).max();
+    let closed = |w: &&mut Window| w.used >= w.rule.requests || w.last_start().is_some_and(|last| last <= now);
+    let full = windows.iter_mut().filter(closed).filter_map(|w| w.reset).max();
     if let Some(until) = full {
         return Slot::Full { until };
     }
     let mut start_by = now.saturating_add(longest).unwrap_or(Timestamp::MAX);
     for window in windows {
         window.used += 1;
-        let reset = *window.reset.get_or_insert_with(|| {
+        window.reset.get_or_insert_with(|| {
             now.saturating_add(SignedDuration::from_millis(window.rule.window_ms)).unwrap_or(Timestamp::MAX)
         });
-        start_by = start_by.min(reset);
+        start_by = start_by.min(window.last_start().unwrap_or(start_by));
     }
     Slot::Free { start_by }
 }
@@ -146,10 +154,17 @@ mod tests {
     #[test]
     fn a_window_begins_with_its_first_request_and_holds_its_limit() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 2, 1000))];
-        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(1500) });
-        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Free { start_by: at(1500) });
-        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1500) });
-        assert_eq!(take(&mut windows, at(1500), LONG), Slot::Free { start_by: at(2500) });
+        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(1450) });
+        assert_eq!(take(&mut windows, at(1449), LONG), Slot::Free { start_by: at(1450) });
+        assert_eq!(take(&mut windows, at(1449), LONG), Slot::Full { until: at(1500) });
+        assert_eq!(take(&mut windows, at(1500), LONG), Slot::Free { start_by: at(2450) });
+    }
+
+    #[test]
+    fn nothing_starts_so_late_that_it_may_arrive_in_the_next_window() {
+        let mut windows = [Window::new(Rule::new(Family::Followers, 300, 900_000))];
+        assert_eq!(take(&mut windows, at(0), LONG), Slot::Free { start_by: at(899_000) });
+        assert_eq!(take(&mut windows, at(899_000), LONG), Slot::Full { until: at(900_000) });
     }
 
     #[test]

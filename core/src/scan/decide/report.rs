@@ -1,8 +1,8 @@
 //! What people and programs are told of a Scan.
 
 use followlytics_crds::{
-    CertificateStatus, CostStatus, Guarantee, PlanStatus, Progress, RangeCounts,
-    ResultStatus, SandboxPhase, Scan, ScanPhase, ScanStatus, WaitingOn, condition, reasons,
+    CertificateStatus, CostStatus, Guarantee, PlanStatus, Progress, RangeCounts, ResultStatus, SandboxPhase,
+    Scan, ScanPhase, ScanStatus, WaitingOn, condition, reasons,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -247,12 +247,11 @@ fn plan(summary: &Summary) -> Option<PlanStatus> {
 }
 
 fn progress(summary: &Summary, inputs: &Inputs<'_>) -> Progress {
-    let until = summary.ended.unwrap_or(inputs.now);
-    let millis = summary
-        .started
-        .map_or(0, |since| until.duration_since(since).as_millis())
-        .max(1);
-    let rate = i64::try_from(i128::from(summary.scanned) * 60_000 / millis).unwrap_or(i64::MAX);
+    // At rest the rate is none: one that sank with every second would be written for ever.
+    let until = if inputs.phase == ScanPhase::Suspended { None } else { summary.ended.or(Some(inputs.now)) };
+    let millis = summary.started.zip(until).map(|(since, until)| until.duration_since(since).as_millis().max(1));
+    let rate = millis.map_or(0, |millis| i128::from(summary.scanned) * 60_000 / millis);
+    let rate = i64::try_from(rate).unwrap_or(i64::MAX);
     let left = summary.expected - summary.scanned;
     let eta = (inputs.phase == ScanPhase::Scanning && rate > 0 && left > 0).then(|| left * 60 / rate);
     Progress {
@@ -266,7 +265,7 @@ fn progress(summary: &Summary, inputs: &Inputs<'_>) -> Progress {
             waiting: summary.ranges.waiting,
             failed: summary.ranges.failed,
         },
-        followers_per_minute: if summary.started.is_some() { rate } else { 0 },
+        followers_per_minute: rate,
         eta_seconds: eta,
     }
 }

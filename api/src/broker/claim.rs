@@ -1,0 +1,46 @@
+//! `POST /broker/v1/claim`: a sandbox asks for work.
+
+use axum::{Json, extract::State};
+use followlytics_core::wire::{Claim, Held};
+use followlytics_store::ledger::{Claimed, Orphan, Sandbox};
+
+use super::{Broker, BrokerError, auth::Caller, pages};
+
+pub(super) async fn post(State(broker): State<Broker>, Caller(sandbox): Caller) -> Result<Json<Claim>, BrokerError> {
+    let claim = match broker.ledger.claim(&sandbox).await? {
+        Claimed::Finished => Claim::Finished,
+        Claimed::Wait { until, reason } => Claim::Wait { until, reason },
+        Claimed::Range { held, orphans } => {
+            adopt(&broker, &sandbox, held, orphans).await?;
+            let mut lease = match broker.ledger.open_lease(&sandbox, held).await {
+                // Adoption may have read the range to its end: there is other work, ask again.
+                Err(error) if error.class() == followlytics_store::ledger::Class::Fenced => {
+                    return Ok(Json(Claim::Wait { until: broker.ledger.now(), reason: "RunnerIdle".to_owned() }));
+                }
+                other => other?,
+            };
+            lease.token = broker.token(&sandbox).await?;
+            Claim::Lease(Box::new(lease))
+        }
+    };
+    Ok(Json(claim))
+}
+
+/// Commits what earlier holders had sent and no row names yet. The epoch is raised already, so none of them
+/// can interfere; each page that is adopted may make the next one fit.
+async fn adopt(broker: &Broker, sandbox: &Sandbox, held: Held, orphans: Vec<Orphan>) -> Result<(), BrokerError> {
+    let mut epochs: Vec<u64> = orphans.iter().map(|orphan| orphan.epoch).collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    for epoch in epochs {
+        let prefix = followlytics_core::layout::pages_of_epoch(&sandbox.scan, held.range, epoch);
+        for key in broker.objects.list(&prefix).await? {
+            let Ok(object) = broker.objects.get(&key).await else { continue };
+            let Ok(page) = pages::measure(broker, sandbox, key, &object, None).await else { continue };
+            if page.header.epoch == epoch {
+                broker.ledger.adopt_page(sandbox, held, &page).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `POST /broker/v1/failed`: a request brought nothing.
+
+use axum::{Json, extract::State};
+use followlytics_core::{
+    retry::Class,
+    wire::{Failed, Reply},
+};
+
+use super::{Broker, BrokerError, auth::Caller};
+
+pub(super) async fn post(
+    State(broker): State<Broker>,
+    Caller(sandbox): Caller,
+    Json(failed): Json<Failed>,
+) -> Result<Json<Reply>, BrokerError> {
+    // The one further try of a refused token makes sense with another token only.
+    if failed.failure.class == Class::Unauthorized
+        && let Some(scan) = broker.ledger.find_scan(&sandbox.scan).await?
+    {
+        let since = broker.ledger.permit_granted_at(&sandbox.scan, &failed.permit).await?;
+        broker.credentials.refresh(&scan.request.credential, since).await?;
+    }
+    let mut reply = broker.ledger.record_failure(&sandbox, &failed).await?;
+    reply.token = broker.token_for(&sandbox, &reply.step).await?;
+    Ok(Json(reply))
+}

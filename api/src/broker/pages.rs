@@ -1,0 +1,79 @@
+//! `POST /broker/v1/pages`: a sandbox brings a page.
+//!
+//! The object is durable before the row that names it: a crash in between leaves an orphan, which the next
+//! grant of the range adopts.
+
+use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
+use followlytics_core::{
+    layout, page,
+    row::Line,
+    scan::window::Told,
+    wire::Reply,
+};
+use followlytics_store::ledger::{NewPage, Sandbox};
+
+use super::{Broker, BrokerError, auth::Caller};
+
+/// Pages of the range behind a seam that are searched for its rows; more only read more of the seam.
+const BEHIND: u32 = 20;
+
+pub(super) async fn post(
+    State(broker): State<Broker>,
+    Caller(sandbox): Caller,
+    headers: HeaderMap,
+    object: Bytes,
+) -> Result<Json<Reply>, BrokerError> {
+    let told = told(&headers)?;
+    let (header, _) = page::decode_header(&object)?;
+    if header.scan != sandbox.scan {
+        return Err(BrokerError::Invalid("scan: this sandbox works for another scan".to_owned()));
+    }
+    let sha256 = page::sha256(&object);
+    let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
+    let new = measure(&broker, &sandbox, key, &object, told).await?;
+    broker.objects.create(&new.key, object).await?;
+    let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
+    reply.token = broker.token_for(&sandbox, &reply.step).await?;
+    Ok(Json(reply))
+}
+
+/// What the broker itself finds in a page: it believes no count that a sandbox states.
+pub(super) async fn measure(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    key: String,
+    object: &Bytes,
+    told: Option<Told>,
+) -> Result<NewPage, BrokerError> {
+    let page = page::decode(object)?;
+    let met = meets(broker, sandbox, &page).await?;
+    Ok(NewPage {
+        lines: i64::try_from(page.lines.len()).unwrap_or(i64::MAX),
+        bytes: i64::try_from(object.len()).unwrap_or(i64::MAX),
+        sha256: page::sha256(object),
+        header: page.header,
+        key,
+        met,
+        told,
+    })
+}
+
+/// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
+async fn meets(broker: &Broker, sandbox: &Sandbox, page: &page::Page) -> Result<bool, BrokerError> {
+    let Some(behind) = broker.ledger.seam_meets(&sandbox.scan, page.header.range).await? else { return Ok(false) };
+    let ids: std::collections::BTreeSet<&str> = page.rows().map(|row| row.id.as_str()).collect();
+    for key in broker.ledger.first_page_keys(&sandbox.scan, behind, BEHIND).await? {
+        let read = page::decode(&broker.objects.get(&key).await?)?;
+        if read.lines.iter().any(|line| matches!(line, Line::Row(row) if ids.contains(row.id.as_str()))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn told(headers: &HeaderMap) -> Result<Option<Told>, BrokerError> {
+    let Some(value) = headers.get("x-followlytics-window") else { return Ok(None) };
+    serde_json::from_slice(value.as_bytes())
+        .map(Some)
+        .map_err(|error| BrokerError::Invalid(format!("x-followlytics-window: {error}")))
+}

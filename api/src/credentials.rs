@@ -1,0 +1,158 @@
+//! Credentials' secrets: read for a request, refreshed when they expire.
+//!
+//! A refresh token works once. So there is one refresher at a time (a lock in the ledger), the new pair is
+//! durable before anybody uses it, and a refusal never deletes anything (B-11).
+
+mod files;
+mod memory;
+
+use std::sync::Arc;
+
+use followlytics_platforms::{
+    http::HttpService,
+    x::token::{RefreshError, TokenPair, refresh},
+};
+use followlytics_store::ledger::{Ledger, LedgerError};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+pub use files::FileSecrets;
+pub use memory::MemorySecrets;
+
+/// What is kept of a credential.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Secret {
+    /// Authorises requests.
+    pub access_token: String,
+    /// Works once; a refresh brings another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Whose client the refresh token belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// For confidential clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Where to refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// When the access token ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When it was last refreshed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Where secrets lie; a `put` that returned is durable.
+pub trait SecretStore: Send + Sync {
+    /// The secret of this credential.
+    fn get(&self, credential: &str) -> Result<Option<Secret>, CredentialError>;
+    /// Replaces it at once: a reader sees the old one or the new one.
+    fn put(&self, credential: &str, secret: &Secret) -> Result<(), CredentialError>;
+}
+
+/// Why a credential cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// The secret cannot be read or written.
+    #[error("failed to {verb} the secret of credential {credential}")]
+    Store {
+        /// read, write or understand.
+        verb: &'static str,
+        /// Which one.
+        credential: String,
+        /// What happened.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The ledger's lock could not be taken.
+    #[error("failed to take the refresher's lock")]
+    Ledger(#[from] LedgerError),
+}
+
+/// Refreshed this long before the access token ends.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
+/// Longest refresh; afterwards another may try.
+const LOCK: SignedDuration = SignedDuration::from_secs(60);
+
+/// The secrets of all credentials.
+pub struct Credentials {
+    store: Arc<dyn SecretStore>,
+    http: HttpService,
+    ledger: Ledger,
+}
+
+impl Credentials {
+    /// Over this store, refreshing through this client.
+    pub fn new(store: Arc<dyn SecretStore>, http: HttpService, ledger: Ledger) -> Self {
+        Self { store, http, ledger }
+    }
+
+    /// The access token; refreshed first when it is about to end. `None` for anonymous access.
+    pub async fn access(&self, credential: &str) -> Result<Option<SecretString>, CredentialError> {
+        let Some(secret) = self.store.get(credential)? else { return Ok(None) };
+        let ends = secret.expires_at.and_then(|at| at.saturating_sub(SKEW).ok());
+        let secret = match ends {
+            Some(ends) if ends <= self.ledger.now() => {
+                self.refresh(credential, ends).await?;
+                self.store.get(credential)?.unwrap_or(secret)
+            }
+            _ => secret,
+        };
+        Ok(Some(secret.access_token.into()))
+    }
+
+    /// Replaces an access token that was in use at `since` and was refused or has ended. Does nothing when
+    /// somebody refreshed it after that instant, when there is no refresh token, or when another refresher
+    /// is at work: the next request simply takes what is stored then.
+    pub async fn refresh(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
+        let lock = format!("refresh/{credential}");
+        let Some(holder) = self.ledger.try_lock(&lock, LOCK).await? else { return Ok(()) };
+        let outcome = self.refresh_locked(credential, since).await;
+        self.ledger.unlock(&lock, &holder).await?;
+        outcome
+    }
+
+    async fn refresh_locked(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
+        // Read under the lock: an earlier refresher's pair is here by now.
+        let Some(secret) = self.store.get(credential)? else { return Ok(()) };
+        let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else { return Ok(()) };
+        if secret.refreshed_at.is_some_and(|at| at >= since) {
+            return Ok(());
+        }
+        let base_url = secret.base_url.as_deref().unwrap_or("https://api.x.com");
+        let client_secret = secret.client_secret.clone().map(SecretString::from);
+        let token = SecretString::from(token.clone());
+        match refresh(&self.http, base_url, client, client_secret.as_ref(), &token).await {
+            Ok(pair) => self.store.put(credential, &renewed(&secret, &pair, self.ledger.now())),
+            Err(error @ RefreshError::Ambiguous) => {
+                tracing::error!(credential, %error, "a refresh got no answer: if the next one is refused, sign in again");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(credential, %error, "refresh failed; the stored pair is kept");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn renewed(old: &Secret, pair: &TokenPair, now: Timestamp) -> Secret {
+    use secrecy::ExposeSecret as _;
+    Secret {
+        access_token: pair.access.expose_secret().to_owned(),
+        refresh_token: pair.refresh.as_ref().map(|token| token.expose_secret().to_owned()).or_else(|| old.refresh_token.clone()),
+        expires_at: now.saturating_add(pair.expires_in).ok(),
+        refreshed_at: Some(now),
+        ..old.clone()
+    }
+}

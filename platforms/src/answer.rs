@@ -1,0 +1,188 @@
+//! An answer of a platform before its body is understood: status, limits, and the failures all share.
+
+use bytes::Bytes;
+use followlytics_core::{
+    retry::{Class, Failure},
+    scan::window::Told,
+};
+use http::{HeaderMap, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+
+/// Reset values below this count seconds from now, above it since 1970 (RFC drafts and practice differ).
+const RELATIVE_BELOW: i64 = 1_000_000_000;
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) told: Option<Told>,
+    retry_after_ms: Option<i64>,
+}
+
+impl Answer {
+    /// Reads what the headers say; `limits` is what the names of the rate-limit headers begin with.
+    pub(crate) fn read(response: Response<Bytes>, limits: &str, now: Timestamp) -> Self {
+        let (parts, body) = response.into_parts();
+        let told = told(&parts.headers, limits, now);
+        let retry_after_ms = retry_after_ms(&parts.headers, now);
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            told,
+            retry_after_ms,
+        }
+    }
+
+    /// A failure with what the headers said.
+    pub(crate) fn failure(&self, class: Class, message: impl Into<String>) -> Failure {
+        Failure {
+            class,
+            message: message.into(),
+            told: self.told,
+            retry_after_ms: self.retry_after_ms,
+        }
+    }
+
+    /// The failures that every platform's status says in the same way; `None` where its body decides.
+    pub(crate) fn common_failure(&self) -> Option<Failure> {
+        let status = self.status.as_u16();
+        let (class, message) = match status {
+            300..=399 => (
+                Class::BadRequest,
+                format!(
+                    "the platform answered with a redirect ({status}): the account was renamed, or the base URL is not the server's own"
+                ),
+            ),
+            501 => (
+                Class::BadRequest,
+                "the server does not know this request (501): check the base URL".to_owned(),
+            ),
+            408 => (
+                Class::ServerError,
+                "the platform gave the request up (408)".to_owned(),
+            ),
+            500..=599 => (Class::ServerError, format!("the platform failed ({status})")),
+            _ => return None,
+        };
+        Some(self.failure(class, message))
+    }
+
+    /// A failure no table knows.
+    pub(crate) fn unknown(&self) -> Failure {
+        let message = format!(
+            "the platform answered with {} and nothing that explains it",
+            self.status.as_u16()
+        );
+        self.failure(Class::Unknown, message)
+    }
+
+    /// An answer that says success and cannot be read.
+    pub(crate) fn malformed(&self, what: &str) -> Failure {
+        self.failure(
+            Class::Malformed,
+            format!("the platform's answer cannot be read: {what}"),
+        )
+    }
+}
+
+/// What the headers said of the window: `-limit`, `-remaining`, and `-reset-ms` (milliseconds since 1970) or
+/// `-reset` (seconds).
+fn told(headers: &HeaderMap, limits: &str, now: Timestamp) -> Option<Told> {
+    let number = |name: &str| integer(headers, &format!("{limits}-{name}"));
+    let precise = number("reset-ms").and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let reset = precise.or_else(|| match number("reset")? {
+        seconds @ 0..RELATIVE_BELOW => now.checked_add(SignedDuration::from_secs(seconds)).ok(),
+        seconds => Timestamp::from_second(seconds).ok(),
+    })?;
+    let counted = |name| number(name).filter(|count| *count >= 0);
+    Some(Told {
+        limit: counted("limit"),
+        remaining: counted("remaining"),
+        reset,
+    })
+}
+
+/// `Retry-After` in its two forms, in milliseconds from now.
+fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<i64>() {
+        return (seconds >= 0).then(|| seconds.saturating_mul(1000));
+    }
+    let at = rfc2822::parse(text).ok()?.timestamp();
+    i64::try_from(at.duration_since(now).as_millis())
+        .ok()
+        .map(|ms| ms.max(0))
+}
+
+/// A header that holds an integer.
+pub(crate) fn integer(headers: &HeaderMap, name: &str) -> Option<i64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(headers: &[(&str, &str)]) -> Answer {
+        let mut response = Response::builder().status(429);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        Answer::read(
+            response.body(Bytes::new()).unwrap(),
+            "x-rate-limit",
+            at(1_700_000_000_000),
+        )
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(ms).unwrap()
+    }
+
+    #[test]
+    fn the_window_is_read_from_the_headers() {
+        let seconds = [
+            ("x-rate-limit-limit", "300"),
+            ("x-rate-limit-remaining", "0"),
+            ("x-rate-limit-reset", "1700000900"),
+        ];
+        let told = answer(&seconds).told.unwrap();
+        assert_eq!(
+            (told.limit, told.remaining, told.reset),
+            (Some(300), Some(0), at(1_700_000_900_000))
+        );
+        let precise = [
+            ("x-rate-limit-reset", "1700000900"),
+            ("x-rate-limit-reset-ms", "1700000000250"),
+        ];
+        assert_eq!(answer(&precise).told.unwrap().reset, at(1_700_000_000_250));
+        assert_eq!(
+            answer(&[("x-rate-limit-reset", "60")]).told.unwrap().reset,
+            at(1_700_000_060_000)
+        );
+        assert_eq!(
+            answer(&[("x-rate-limit-limit", "300")]).told,
+            None,
+            "without a reset nothing is known"
+        );
+        assert_eq!(answer(&[("x-rate-limit-reset", "soon")]).told, None);
+        assert_eq!(
+            answer(&[("x-rate-limit-reset", "-9223372036854775808")]).told,
+            None
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |value| answer(&[("retry-after", value)]).retry_after_ms;
+        assert_eq!(after("7"), Some(7000));
+        assert_eq!(after("Tue, 14 Nov 2023 22:13:30 GMT"), Some(10_000));
+        assert_eq!(after("Tue, 14 Nov 2023 22:13:10 GMT"), Some(0), "the past is now");
+        assert_eq!(after("soon"), None);
+        assert_eq!(after("-1"), None);
+        assert_eq!(after("9223372036854775807"), Some(i64::MAX));
+    }
+}

@@ -1,0 +1,80 @@
+//! Where time comes from: the system's clock at the edge, tokio's own in simulation.
+
+use std::time::Duration;
+
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// A clock that can be waited on.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Ends after `duration`; at once when it is not positive.
+    fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()>;
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else takes from its context"
+    )]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(unsigned(duration)).boxed()
+    }
+}
+
+/// A time of one's choosing that passes as tokio's time does: under paused time it jumps with the timers.
+#[derive(Debug, Clone, Copy)]
+pub struct TokioClock {
+    origin: Timestamp,
+    started: Instant,
+}
+
+impl TokioClock {
+    /// A clock that shows `origin` now. Must be called inside a tokio runtime when its time is paused.
+    pub fn starting_at(origin: Timestamp) -> Self {
+        Self {
+            origin,
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.origin.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(unsigned(duration)).boxed()
+    }
+}
+
+fn unsigned(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn paused_time_passes_by_sleeping_alone() {
+        let clock = TokioClock::starting_at(Timestamp::UNIX_EPOCH);
+        clock.sleep(SignedDuration::from_hours(9)).await;
+        assert_eq!(clock.now().as_second(), 9 * 3600);
+        clock.sleep(SignedDuration::from_secs(-5)).await;
+        assert_eq!(clock.now().as_second(), 9 * 3600);
+    }
+}

@@ -1,0 +1,152 @@
+//! One GET of a platform: its URL, its authorisation, and what became of it.
+
+use bytes::Bytes;
+use followlytics_core::{
+    platform::Auth,
+    retry::{Class, Failure},
+};
+use http::{HeaderValue, Request, Uri, header};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{
+    answer::Answer,
+    connector::Context,
+    http::{HttpError, send},
+};
+
+/// How a platform's requests and answers differ from another's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    /// First word of the authorisation header.
+    pub(crate) scheme: &'static str,
+    /// What the names of its rate-limit headers begin with.
+    pub(crate) limits: &'static str,
+}
+
+/// Sends one GET; `path` begins with a slash and is encoded already.
+pub(crate) async fn get(ctx: &Context, dialect: Dialect, path: &str) -> Result<Answer, Failure> {
+    let mut request = Request::get(url(&ctx.base_url, path)?).header(header::ACCEPT, "application/json");
+    if let Some(value) = authorization(ctx, dialect.scheme)? {
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    let request = request.body(Bytes::new()).map_err(|_| no_base_url())?;
+    let response = send(&ctx.http, request).await.map_err(|error| lost(&error))?;
+    Ok(Answer::read(response, dialect.limits, ctx.now))
+}
+
+/// The text as one part of a path or a query.
+pub(crate) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The base URL and a path as one URL.
+pub(crate) fn url(base_url: &str, path: &str) -> Result<Uri, Failure> {
+    let uri: Uri = format!("{}{path}", base_url.trim_end_matches('/'))
+        .parse()
+        .map_err(|_| no_base_url())?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
+        _ => Err(no_base_url()),
+    }
+}
+
+/// A failure that no answer speaks of.
+pub(crate) fn failure(class: Class, message: impl Into<String>) -> Failure {
+    Failure {
+        class,
+        message: message.into(),
+        told: None,
+        retry_after_ms: None,
+    }
+}
+
+fn no_base_url() -> Failure {
+    failure(
+        Class::BadRequest,
+        "the platform's base URL is none: write http://HOST or https://HOST, with no query",
+    )
+}
+
+fn authorization(ctx: &Context, scheme: &str) -> Result<Option<HeaderValue>, Failure> {
+    let token = match (ctx.auth, &ctx.token) {
+        (Auth::Anonymous, _) => return Ok(None),
+        (_, Some(token)) => token,
+        (auth, None) => {
+            let message = format!(
+                "the request is to be authorised as {auth}, but there is no token: check the Credential"
+            );
+            return Err(failure(Class::Unauthorized, message));
+        }
+    };
+    secret_header(scheme, token).map(Some).ok_or_else(|| {
+        failure(
+            Class::Unauthorized,
+            "the token holds characters that no header can carry: enter it again",
+        )
+    })
+}
+
+/// A header value that is never shown by `Debug`.
+pub(crate) fn secret_header(scheme: &str, secret: &SecretString) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("{scheme} {}", secret.expose_secret())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// What a request without an answer means. Only one that was surely not sent cost nothing.
+fn lost(error: &HttpError) -> Failure {
+    match error {
+        HttpError::Connect(words) => {
+            failure(Class::Network, format!("the platform cannot be reached: {words}"))
+        }
+        HttpError::Timeout => failure(Class::NoAnswer, "the platform did not answer in time"),
+        HttpError::Broken(words) => failure(Class::NoAnswer, format!("the connection broke: {words}")),
+        HttpError::TooLarge => failure(
+            Class::Malformed,
+            "the platform's answer is too large to be one page",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_parameter_escapes_its_place() {
+        assert_eq!(encode("a/b?c=d&e #é~"), "a%2Fb%3Fc%3Dd%26e%20%23%C3%A9~");
+    }
+
+    #[test]
+    fn a_base_url_keeps_its_path_and_must_be_http() {
+        assert_eq!(url("http://h:1/gitea/", "/api").unwrap(), "http://h:1/gitea/api");
+        for wrong in ["", "h:1", "ftp://h", "http://", "not a url"] {
+            assert_eq!(
+                url(wrong, "/api").unwrap_err().class,
+                Class::BadRequest,
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_request_that_was_not_sent_surely_cost_nothing() {
+        let charged = |error| lost(&error).class.policy().may_be_charged;
+        assert!(!charged(HttpError::Connect("refused".into())));
+        assert!(
+            charged(HttpError::Timeout)
+                && charged(HttpError::Broken("reset".into()))
+                && charged(HttpError::TooLarge)
+        );
+    }
+}

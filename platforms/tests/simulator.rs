@@ -1,0 +1,394 @@
+//! The connectors against the simulator's own router: whole lists, and every fault it knows.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use followlytics_core::{
+    account::{AccountRef, Platform},
+    platform::Auth,
+    retry::{Class, Failure},
+    row::Line,
+    scan::range::{NEWEST, Place, Walk},
+};
+use followlytics_platforms::{
+    connector::{Context, FetchedPage, PageRequest, connector},
+    http::{HttpError, HttpService, from_service, send},
+    x::token::{RefreshError, refresh},
+};
+use followlytics_simulator::{
+    AccountSpec, DROP_HEADER, FaultKind, FaultSpec, NameSet, Platform as There, ResetHeader, World,
+    WorldConfig, router,
+};
+use http::Request;
+use jiff::{SignedDuration, Timestamp};
+use tower::{service_fn, util::BoxCloneSyncService};
+
+/// A world that stands still, and the way into it.
+struct Sky {
+    world: Arc<World>,
+    http: HttpService,
+    now: Timestamp,
+}
+
+const HANDLE: &str = "nasa.test";
+
+fn sky(platform: Platform, followers: u64, config: impl FnOnce(&mut WorldConfig)) -> (Sky, AccountRef) {
+    let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let mut settings = WorldConfig {
+        seed: 7,
+        ..WorldConfig::default()
+    };
+    config(&mut settings);
+    let world = Arc::new(World::new(settings, Arc::new(move || now)));
+    let (there, handle, host) = match platform {
+        Platform::X => (There::X, "nasa", None),
+        Platform::Bluesky => (There::Bluesky, HANDLE, None),
+        Platform::Gitea => (There::Gitea, HANDLE, Some("h")),
+    };
+    world
+        .create_account(AccountSpec::new(there, handle, followers))
+        .unwrap();
+    let account = AccountRef::new(&platform.to_string(), handle, host).unwrap();
+    (
+        Sky {
+            http: wire(Arc::clone(&world)),
+            world,
+            now,
+        },
+        account,
+    )
+}
+
+/// The router as a service on which a dropped answer is a broken connection.
+fn wire(world: Arc<World>) -> HttpService {
+    let inner = from_service::<_, axum::body::Body, _>(router(world));
+    BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
+        let inner = inner.clone();
+        async move {
+            let answer = send(&inner, request).await?;
+            match answer.headers().contains_key(DROP_HEADER) {
+                true => Err(HttpError::Broken("connection closed".into())),
+                false => Ok(answer),
+            }
+        }
+    }))
+}
+
+impl Sky {
+    fn context(&self, auth: Auth) -> Context {
+        Context {
+            http: self.http.clone(),
+            base_url: "http://simulator".into(),
+            auth,
+            token: (auth != Auth::Anonymous).then(|| "simulator-bearer".into()),
+            now: self.now,
+        }
+    }
+
+    fn fault(&self, kind: FaultKind) {
+        self.world.set_fault(FaultSpec::once(kind)).unwrap();
+    }
+}
+
+const fn auth(platform: Platform) -> Auth {
+    match platform {
+        Platform::X => Auth::AppBearer,
+        Platform::Bluesky | Platform::Gitea => Auth::Anonymous,
+    }
+}
+
+/// Reads one list from `from` down to (at least) `lo`.
+struct Reader<'a> {
+    sky: &'a Sky,
+    account: &'a AccountRef,
+    id: String,
+    max_rows: u32,
+}
+
+impl Reader<'_> {
+    async fn page(&self, place: &Place, walk: Walk) -> Result<FetchedPage, Failure> {
+        let platform = self.account.platform;
+        let request = PageRequest {
+            account_id: &self.id,
+            handle: &self.account.handle,
+            walk,
+            span: None,
+            place,
+            max_rows: self.max_rows,
+            page_rows: platform.facts().page_rows,
+        };
+        connector(platform)
+            .page(&self.sky.context(auth(platform)), request)
+            .await
+    }
+
+    async fn ids(&self, from: Place, lo: i64) -> Vec<String> {
+        let (mut place, mut ids) = (from, Vec::new());
+        for _ in 0..10_000 {
+            let page = self.page(&place, Walk::Down).await.unwrap();
+            ids.extend(page.lines.into_iter().map(|line| match line {
+                Line::Row(row) => row.id,
+                Line::Unread { .. } => panic!("{line:?}"),
+            }));
+            match page.next {
+                Some(next) if next.position > lo || self.account.platform == Platform::X => place = next,
+                _ => return ids,
+            }
+        }
+        panic!("the list has no end");
+    }
+}
+
+async fn reader<'a>(sky: &'a Sky, account: &'a AccountRef) -> Reader<'a> {
+    let ctx = sky.context(auth(account.platform));
+    let (report, _) = connector(account.platform)
+        .look_up(&ctx, account, None)
+        .await
+        .unwrap();
+    Reader {
+        sky,
+        account,
+        id: report.id,
+        max_rows: account.platform.facts().page_rows,
+    }
+}
+
+const fn newest(platform: Platform, followers: i64) -> Place {
+    match platform {
+        Platform::X => Place::at(0),
+        Platform::Bluesky => Place::at(NEWEST),
+        Platform::Gitea => Place::at(followers),
+    }
+}
+
+fn truth(sky: &Sky, account: &AccountRef) -> BTreeSet<String> {
+    let there = match account.platform {
+        Platform::X => There::X,
+        Platform::Bluesky => There::Bluesky,
+        Platform::Gitea => There::Gitea,
+    };
+    sky.world
+        .truth(there, &account.handle, sky.now, sky.now)
+        .unwrap()
+        .into_iter()
+        .collect()
+}
+
+#[tokio::test]
+async fn a_whole_list_is_read_on_every_platform() {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+        let (sky, account) = sky(platform, 2345, |config| config.x.names = NameSet::Post);
+        let reader = reader(&sky, &account).await;
+        let ids = reader.ids(newest(platform, 2345), 0).await;
+        assert_eq!(ids.len(), 2345, "{platform}: no row twice");
+        assert_eq!(
+            ids.into_iter().collect::<BTreeSet<_>>(),
+            truth(&sky, &account),
+            "{platform}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn short_and_filtered_pages_lose_nobody() {
+    for platform in [Platform::X, Platform::Bluesky] {
+        let (sky, account) = sky(platform, 500, |config| {
+            config.x.hidden_share = 0.3;
+            config.bluesky.hidden_share = 0.3;
+        });
+        let reader = Reader {
+            max_rows: 30,
+            ..reader(&sky, &account).await
+        };
+        let whole = reader.ids(newest(platform, 0), 0).await;
+        sky.fault(FaultKind::ShortPage);
+        sky.fault(FaultKind::EmptyPage);
+        assert_eq!(reader.ids(newest(platform, 0), 0).await, whole, "{platform}");
+        assert_eq!(
+            whole.into_iter().collect::<BTreeSet<_>>(),
+            truth(&sky, &account),
+            "{platform}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_cut_in_time_is_the_list() {
+    let (sky, account) = sky(Platform::Bluesky, 3000, |_| ());
+    let reader = reader(&sky, &account).await;
+    let newest = sky.now.as_microsecond();
+    let step = SignedDuration::from_hours(24 * 90).as_micros();
+    let mut cuts = vec![NEWEST];
+    cuts.extend(
+        (0..18)
+            .map(|n| newest - i64::try_from(step).unwrap() * n)
+            .map(|at| at - at % 1000),
+    );
+    cuts.push(0);
+    let (mut together, mut requests) = (BTreeSet::new(), 0);
+    for (hi, lo) in cuts.iter().zip(cuts.iter().skip(1)) {
+        let ids = reader.ids(Place::at(*hi), *lo).await;
+        requests += 1;
+        together.extend(ids);
+    }
+    assert!(requests > 15);
+    assert_eq!(together, truth(&sky, &account));
+}
+
+#[tokio::test]
+async fn an_index_page_upwards_is_the_same_page() {
+    let (sky, account) = sky(Platform::Gitea, 120, |_| ());
+    let reader = reader(&sky, &account).await;
+    let down = reader.page(&Place::at(100), Walk::Down).await.unwrap();
+    let up = reader.page(&Place::at(50), Walk::Up).await.unwrap();
+    assert_eq!(down.lines, up.lines);
+    assert_eq!(
+        (down.total, down.next, up.next),
+        (Some(120), Some(Place::at(50)), Some(Place::at(100)))
+    );
+    assert_eq!(reader.page(&Place::at(150), Walk::Up).await.unwrap().next, None);
+}
+
+#[tokio::test]
+async fn every_fault_of_x_has_its_class() {
+    let limited = |reset| FaultKind::RateLimited { reset };
+    for (kind, class) in [
+        (FaultKind::InternalErrorHtml, Class::ServerError),
+        (FaultKind::BadGateway, Class::ServerError),
+        (
+            FaultKind::Unavailable {
+                retry_after_seconds: Some(7),
+            },
+            Class::ServerError,
+        ),
+        (limited(ResetHeader::True), Class::RateLimited),
+        (limited(ResetHeader::Absent), Class::RateLimited),
+        (FaultKind::CreditsDepleted, Class::CreditsDepleted),
+        (FaultKind::UsageCapExceeded, Class::UsageCapped),
+        (FaultKind::Unauthorized, Class::Unauthorized),
+        (FaultKind::TruncatedBody, Class::Malformed),
+        (FaultKind::RepeatedCursor, Class::CursorRepeated),
+        (FaultKind::ExpiredCursor, Class::CursorExpired),
+        (FaultKind::ResponseLost, Class::NoAnswer),
+    ] {
+        let (sky, account) = sky(Platform::X, 3000, |_| ());
+        let reader = reader(&sky, &account).await;
+        let second = reader
+            .page(&Place::at(0), Walk::Down)
+            .await
+            .unwrap()
+            .next
+            .unwrap();
+        sky.fault(kind.clone());
+        let failure = reader.page(&second, Walk::Down).await.unwrap_err();
+        assert_eq!(failure.class, class, "{kind}: {failure:?}");
+        if kind == limited(ResetHeader::True) {
+            assert!(failure.told.unwrap().reset > sky.now, "{failure:?}");
+        }
+        if matches!(kind, FaultKind::Unavailable { .. }) {
+            assert_eq!(failure.retry_after_ms, Some(7000));
+        }
+        assert!(reader.page(&second, Walk::Down).await.is_ok(), "{kind}: once");
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_the_wrong_type_costs_no_other() {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+        let (sky, account) = sky(platform, 20, |_| ());
+        let reader = reader(&sky, &account).await;
+        sky.fault(FaultKind::MalformedRow);
+        let page = reader.page(&newest(platform, 21), Walk::Down).await.unwrap();
+        let unread = page
+            .lines
+            .iter()
+            .filter(|line| matches!(line, Line::Unread { .. }))
+            .count();
+        assert_eq!(
+            (unread, page.lines.len(), page.returned),
+            (1, 21, 21),
+            "{platform}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_windows_end_is_read_from_the_headers() {
+    let (sky, account) = sky(Platform::X, 20, |config| config.x.limits.lookup_app = 1);
+    let ctx = sky.context(Auth::AppBearer);
+    let x = connector(Platform::X);
+    let (_, told) = x.look_up(&ctx, &account, None).await.unwrap();
+    let told = told.unwrap();
+    assert_eq!((told.limit, told.remaining), (Some(1), Some(0)));
+    let failure = x.look_up(&ctx, &account, None).await.unwrap_err();
+    assert_eq!(
+        (failure.class, failure.told.unwrap().reset),
+        (Class::RateLimited, told.reset)
+    );
+}
+
+#[tokio::test]
+async fn accounts_that_cannot_be_listed_say_why() {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+        let (sky, account) = sky(platform, 1, |config| {
+            config.gitea.require_token = platform == Platform::Gitea
+        });
+        let nobody = AccountRef {
+            handle: "nobody.test".replace(".test", if platform == Platform::X { "" } else { ".test" }),
+            ..account
+        };
+        let failure = connector(platform)
+            .look_up(&sky.context(auth(platform)), &nobody, None)
+            .await
+            .unwrap_err();
+        let expected = if platform == Platform::Gitea {
+            Class::Unauthorized
+        } else {
+            Class::NotFound
+        };
+        assert_eq!(failure.class, expected, "{platform}: {failure:?}");
+    }
+    let (sky, account) = sky(Platform::X, 10, |_| ());
+    sky.world.set_protected(There::X, "nasa", true).unwrap();
+    let reader = reader(&sky, &account).await;
+    assert_eq!(
+        reader.page(&Place::at(0), Walk::Down).await.unwrap_err().class,
+        Class::Protected
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_even_when_its_answer_is_lost() {
+    let (sky, _) = sky(Platform::X, 10, |_| ());
+    let pair = sky.world.issue_x_user_token("simulator", "nasa").unwrap();
+    let old = pair.refresh_token.into();
+    let fresh = refresh(&sky.http, "http://simulator", "simulator", None, &old)
+        .await
+        .unwrap();
+    let again = refresh(&sky.http, "http://simulator", "simulator", None, &old).await;
+    assert_eq!(again.unwrap_err(), RefreshError::Spent);
+    sky.fault(FaultKind::ResponseLost);
+    let next = fresh.refresh.unwrap();
+    let lost = refresh(&sky.http, "http://simulator", "simulator", None, &next).await;
+    assert_eq!(lost.unwrap_err(), RefreshError::Ambiguous);
+    let spent = refresh(&sky.http, "http://simulator", "simulator", None, &next).await;
+    assert_eq!(spent.unwrap_err(), RefreshError::Spent);
+    let stranger = refresh(&sky.http, "http://simulator", "stranger", None, &next).await;
+    assert!(matches!(
+        stranger.unwrap_err(),
+        RefreshError::Client { .. } | RefreshError::Spent
+    ));
+}
+
+/// The world is shared between the tasks of a scan: a connector's calls must be, too.
+#[test]
+fn calls_of_a_connector_can_move_between_threads() {
+    fn is_send(_: impl Send) {}
+    let (sky, account) = sky(Platform::X, 1, |_| ());
+    let ctx = sky.context(Auth::AppBearer);
+    is_send(connector(Platform::X).look_up(&ctx, &account, None));
+    is_send(Mutex::new(ctx.clone()));
+}

@@ -1,0 +1,224 @@
+//! One permit, one request: what is asked of the platform, and the message that tells the broker what came.
+
+use followlytics_core::{
+    account::AccountRef,
+    page::{self, Header},
+    platform::{Auth, Family},
+    retry::{Class, Failure},
+    scan::{
+        plan::Probe,
+        range::{Kind, Place, Span, Walk},
+    },
+    wire::{Failed, Finding, Found, Held, Lease, Permit, Reply, Step},
+};
+use followlytics_platforms::connector::{Connector, Context, FetchedPage, PageRequest, connector};
+use secrecy::SecretString;
+
+use crate::{
+    broker::Message,
+    run::{Runner, RunnerError},
+};
+
+/// What a lease gives a right to, with what the replies have changed since.
+pub(crate) struct Right {
+    kind: Kind,
+    account: AccountRef,
+    account_id: Option<String>,
+    base_url: String,
+    auth: Auth,
+    token: Option<SecretString>,
+    page_rows: u32,
+    walk: Walk,
+    span: Option<Span>,
+    scan: String,
+}
+
+impl Right {
+    pub(crate) fn new(lease: Lease) -> (Self, Step) {
+        let right = Self {
+            kind: lease.kind,
+            account: lease.account,
+            account_id: lease.account_id,
+            base_url: lease.base_url,
+            auth: lease.auth,
+            token: lease.token.map(SecretString::from),
+            page_rows: lease.page_rows,
+            walk: lease.walk,
+            span: lease.span,
+            scan: lease.scan,
+        };
+        (right, lease.step)
+    }
+
+    /// Takes a newer interval. While a lease lasts its range only ever loses a part, so of two answers that
+    /// crossed on their way the smaller interval is the newer one.
+    pub(crate) fn shrink(&mut self, newer: Option<Span>) {
+        self.span = match (self.span, newer) {
+            (Some(a), Some(b)) => Some(Span { lo: a.lo.max(b.lo), hi: a.hi.min(b.hi) }),
+            (a, b) => b.or(a),
+        };
+    }
+
+    pub(crate) fn learn(&mut self, reply: &Reply) {
+        self.shrink(reply.span);
+        if let Some(token) = &reply.token {
+            self.token = Some(SecretString::from(token.clone()));
+        }
+    }
+
+    fn connector(&self) -> &'static dyn Connector {
+        connector(self.account.platform)
+    }
+}
+
+/// Makes the one request of a permit; the message says what came of it.
+pub(crate) async fn fetch(
+    runner: &Runner,
+    right: &mut Right,
+    held: Held,
+    permit: Permit,
+) -> Result<Message, RunnerError> {
+    let report = match (permit.family, right.kind) {
+        (Family::Lookup, _) => look_up(runner, right, held, &permit).await,
+        (Family::Followers, Kind::Resolve) => probe(runner, right, held, &permit).await,
+        (Family::Followers, Kind::Listing | Kind::Seam) => list(runner, right, held, &permit).await,
+    };
+    match report {
+        Ok(message) => message,
+        Err(failure) => {
+            let class: &str = failure.class.into();
+            tracing::warn!(
+                range = held.range,
+                seq = permit.seq,
+                class,
+                message = failure.message,
+                "the request failed"
+            );
+            Message::json(
+                "failed",
+                &Failed {
+                    held,
+                    permit: permit.id,
+                    failure,
+                },
+            )
+        }
+    }
+}
+
+/// A message, unless the request failed.
+type Report = Result<Result<Message, RunnerError>, Failure>;
+
+async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit) -> Report {
+    let ctx = context(runner, right);
+    let (report, told) = right
+        .connector()
+        .look_up(&ctx, &right.account, right.account_id.as_deref())
+        .await?;
+    // The probes that follow under this lease list by it.
+    right.account_id = Some(report.id.clone());
+    let found = Found {
+        held,
+        permit: permit.id.clone(),
+        finding: Finding::Account(report),
+        told,
+    };
+    Ok(Message::json("found", &found))
+}
+
+async fn probe(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
+    let page = ask(runner, right, permit).await?;
+    let probe = Probe {
+        asked: permit.place.clone(),
+        rows: i64::from(page.returned),
+        next: page.next,
+        total: page.total,
+    };
+    let found = Found {
+        held,
+        permit: permit.id.clone(),
+        finding: Finding::Probe(probe),
+        told: page.told,
+    };
+    Ok(Message::json("found", &found))
+}
+
+async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
+    let fetched = ask(runner, right, permit).await?;
+    let header = Header {
+        format: Header::FORMAT,
+        scan: right.scan.clone(),
+        platform: right.account.platform,
+        account_id: account_id(right)?.to_owned(),
+        range: held.range,
+        epoch: held.epoch,
+        seq: permit.seq,
+        input: permit.place.clone(),
+        exhausted: fetched.next.is_none(),
+        output: fetched
+            .next
+            .clone()
+            .unwrap_or_else(|| end_of(right, &permit.place)),
+        permit: permit.id.clone(),
+        seen_at: permit.seen_at,
+        price_version: right.account.platform.facts().price_version,
+        returned: fetched.returned,
+    };
+    let object = match page::encode(&header, &fetched.lines) {
+        Ok(object) if object.len() > page::MAX_BYTES => {
+            return Err(failure("the page is over the size limit"));
+        }
+        Ok(object) => object,
+        Err(error) => return Ok(Err(RunnerError::Page(error))),
+    };
+    Ok(Ok(Message::page(object, fetched.told)))
+}
+
+async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedPage, Failure> {
+    let ctx = context(runner, right);
+    let request = PageRequest {
+        account_id: account_id(right)?,
+        handle: &right.account.handle,
+        walk: right.walk,
+        span: right.span,
+        place: &permit.place,
+        max_rows: permit.max_rows,
+        page_rows: right.page_rows,
+    };
+    right.connector().page(&ctx, request).await
+}
+
+fn context(runner: &Runner, right: &Right) -> Context {
+    Context {
+        http: runner.platform.clone(),
+        base_url: right.base_url.clone(),
+        auth: right.auth,
+        token: right.token.clone(),
+        now: runner.clock.now(),
+    }
+}
+
+/// Where the list ended: the range's own end, for nothing is left before it.
+fn end_of(right: &Right, place: &Place) -> Place {
+    match (right.span, right.walk) {
+        (Some(span), Walk::Down) => Place::at(span.lo),
+        (Some(span), Walk::Up) => Place::at(span.hi),
+        (None, _) => Place::at(place.position.saturating_add(1)),
+    }
+}
+
+fn account_id(right: &Right) -> Result<&str, Failure> {
+    right
+        .account_id
+        .as_deref()
+        .ok_or_else(|| failure("the lease names no account id to list"))
+}
+
+fn failure(message: &str) -> Failure {
+    Failure {
+        class: Class::Malformed,
+        message: message.to_owned(),
+        told: None,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,127 @@
+//! The outer loop: claim, hold, claim again.
+
+use std::sync::Arc;
+
+use followlytics_core::{page::PageError, wire::Claim};
+use followlytics_platforms::{clock::Clock, http::HttpService};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use crate::{
+    broker::{Broker, Message, Trouble},
+    config::RunnerConfig,
+    hold::{End, hold},
+};
+
+/// Longest sleep without asking the broker: a suspended or finished scan is noticed by then.
+const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(60);
+/// Shortest sleep between two claims: an instant that has passed must not make a busy loop.
+const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(50);
+
+/// How a runner ended as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The scan needs this sandbox no more.
+    Finished,
+    /// The scan is suspended; everything was given back.
+    Suspended,
+    /// The scan is over; everything was dropped.
+    Cancelled,
+}
+
+/// Why a runner ended otherwise. Its lease, if it held one, expires by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The token holds characters that no header can carry.
+    #[error("failed to reach the broker: the sandbox's token cannot be sent in a header")]
+    UnusableToken,
+    /// The broker's URL is none.
+    #[error("failed to reach the broker: its URL is none")]
+    BrokerUrl,
+    /// The token names no live sandbox: this one was replaced or its scan is gone.
+    #[error("failed to go on: the broker knows no such sandbox")]
+    Unknown,
+    /// The broker refuses what was sent, and would again.
+    #[error("failed to send {verb}: the broker refuses it: {detail}")]
+    Refused {
+        /// Which message.
+        verb: &'static str,
+        /// The broker's words.
+        detail: String,
+    },
+    /// A message cannot be written.
+    #[error("failed to write {verb}")]
+    Encode {
+        /// Which message.
+        verb: &'static str,
+        /// What was wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An answer of the broker cannot be read.
+    #[error("failed to read the broker's answer to {verb}; broker and runner must be of one release")]
+    Answer {
+        /// To which message.
+        verb: &'static str,
+        /// What was wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A page cannot be written.
+    #[error("failed to write a page")]
+    Page(#[source] PageError),
+}
+
+/// What every lease of a runner shares.
+pub(crate) struct Runner {
+    pub(crate) broker: Broker,
+    pub(crate) platform: HttpService,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Runner {
+    /// How long until an instant; zero when it has passed.
+    pub(crate) fn until(&self, instant: Timestamp) -> SignedDuration {
+        instant.duration_since(self.clock.now()).max(SignedDuration::ZERO)
+    }
+}
+
+/// Works for a scan until the broker says that it is enough. Dropping the future ends it at once, with nothing
+/// lost but the requests in flight.
+///
+/// `broker` and `platform` are the two ways out; `token` names this sandbox to the broker.
+pub async fn run(
+    config: RunnerConfig,
+    broker: HttpService,
+    platform: HttpService,
+    token: SecretString,
+    clock: Arc<dyn Clock>,
+) -> Result<Outcome, RunnerError> {
+    let broker = Broker::new(broker, &config.broker_url, &token, Arc::clone(&clock))?;
+    let runner = Runner {
+        broker,
+        platform,
+        clock,
+    };
+    let claim = Message::empty("claim");
+    loop {
+        let not_before = match runner.broker.insist::<Claim>(&claim, None).await {
+            Ok(Claim::Finished) => return Ok(Outcome::Finished),
+            Ok(Claim::Wait { until, .. }) => Some(until),
+            Ok(Claim::Lease(lease)) => match hold(&runner, *lease).await? {
+                End::Again => None,
+                End::After(until) => Some(until),
+                End::Over(outcome) => return Ok(outcome),
+            },
+            // Somebody else was faster; there is nothing to give back.
+            Err(Trouble::Fenced | Trouble::Unavailable(_)) => Some(runner.clock.now()),
+            Err(Trouble::Final(error)) => return Err(error),
+        };
+        if let Some(until) = not_before {
+            runner
+                .clock
+                .sleep(runner.until(until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+                .await;
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! How a lease ends before its range does.
+
+use std::time::Duration;
+
+use followlytics_core::{
+    scan::range::{NEWEST, Place},
+    wire::{Claim, Mode, Refusal, Step},
+};
+use followlytics_runner::{Outcome, RunnerError};
+
+use crate::script::{Ends, answer, at, beat, finished, followers, granted, lost, ok, permit, refused, reply};
+
+fn one_permit(start_by: i64) -> Step {
+    permit(7, Place::at(NEWEST), start_by)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_page_is_dropped_and_the_next_range_claimed() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10)), finished()]);
+    ends.says("platform", [followers(None)]);
+    ends.says("pages", [refused(409, &Refusal::Fenced)]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(
+        (
+            ends.all("pages").len(),
+            ends.all("claim").len(),
+            ends.all("release").len()
+        ),
+        (1, 2, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_heartbeat_drops_the_request_in_flight() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10)), finished()]);
+    ends.says("platform", [followers(None).after(20)]);
+    ends.says("heartbeat", [refused(409, &Refusal::Fenced)]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert!(ends.all("pages").is_empty());
+    assert_eq!(ends.all("claim")[1].at, 4000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_came_too_late_is_returned_unused() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(0)), finished()]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(ends.talk(), ["claim", "release", "claim"]);
+    let release = &ends.json("release")[0];
+    assert_eq!(
+        (&release["range"], &release["epoch"], &release["unused"]),
+        (&3.into(), &2.into(), &"p7".into())
+    );
+    assert!(
+        ends.all("claim")[1].at > 0,
+        "clocks that disagree make no busy loop"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_on_beside_a_slow_request_and_survive_a_silent_broker() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10)), finished()]);
+    ends.says("platform", [followers(None).after(25)]);
+    ends.says(
+        "heartbeat",
+        [
+            lost(),
+            answer(503, ""),
+            ok(&beat(Mode::Run)).after(60),
+            ok(&beat(Mode::Run)),
+        ],
+    );
+    ends.says("pages", [ok(&reply(Step::Done))]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    let beats: Vec<i64> = ends.all("heartbeat").iter().map(|sent| sent.at).collect();
+    assert_eq!(
+        beats,
+        [4000, 8000, 12_000, 20_000, 24_000],
+        "one that hangs is given up after a period"
+    );
+    assert_eq!(ends.all("pages").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_flight_at_suspension_is_finished_and_posted_and_no_other_starts() {
+    for (mode, outcome) in [
+        (Mode::Suspend, Outcome::Suspended),
+        (Mode::Cancel, Outcome::Cancelled),
+    ] {
+        let ends = Ends::new();
+        ends.says("claim", [granted(one_permit(10))]);
+        ends.says("platform", [followers(Some("5000__b")).after(6)]);
+        ends.says("heartbeat", [ok(&beat(mode))]);
+        let next = Place {
+            position: 5_000_001,
+            cursor: Some("5000__b".into()),
+        };
+        ends.says("pages", [ok(&reply(permit(8, next, 100)))]);
+        assert_eq!(ends.run().await.unwrap(), outcome);
+        assert_eq!((ends.all("/xrpc").len(), ends.all("pages").len()), (1, 1));
+        assert_eq!(ends.json("release")[0]["unused"], "p8");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_ends_the_work_gives_the_lease_back() {
+    for (step, outcome) in [
+        (Step::Suspend, Outcome::Suspended),
+        (Step::Cancel, Outcome::Cancelled),
+    ] {
+        let ends = Ends::new();
+        ends.says("claim", [granted(step)]);
+        assert_eq!(ends.run().await.unwrap(), outcome);
+        assert_eq!(ends.json("release")[0].get("unused"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_nobody_hears_does_not_keep_the_runner() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(Step::Suspend)]);
+    ends.says("release", [lost()]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Suspended);
+    assert!(ends.all("release").last().unwrap().at <= 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_outlasts_a_broker_that_restarts() {
+    let ends = Ends::new();
+    let until = Claim::Wait {
+        until: at(600),
+        reason: "RateLimitWindow".into(),
+    };
+    ends.says(
+        "claim",
+        [
+            lost(),
+            answer(503, ""),
+            ok(&until),
+            refused(409, &Refusal::Fenced),
+            finished(),
+        ],
+    );
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    let claims: Vec<i64> = ends.all("claim").iter().map(|sent| sent.at).collect();
+    assert_eq!(
+        claims,
+        [0, 100, 300, 60_300, 60_350],
+        "asked again within a minute, whatever the broker says"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_would_come_again_ends_the_runner() {
+    for (answer, is_expected) in [
+        (
+            refused(401, &Refusal::Unknown),
+            (|error| matches!(error, RunnerError::Unknown)) as fn(&RunnerError) -> bool,
+        ),
+        (answer(401, ""), |error| matches!(error, RunnerError::Unknown)),
+        (refused(400, &Refusal::Invalid { detail: "x".into() }), |error| {
+            matches!(error, RunnerError::Refused { .. })
+        }),
+        (answer(413, ""), |error| {
+            matches!(error, RunnerError::Refused { .. })
+        }),
+        (answer(200, "{}"), |error| {
+            matches!(error, RunnerError::Answer { .. })
+        }),
+    ] {
+        let ends = Ends::new();
+        ends.says("claim", [granted(one_permit(10))]);
+        ends.says("platform", [followers(None)]);
+        ends.says("pages", [answer]);
+        let error = ends.run().await.unwrap_err();
+        assert!(is_expected(&error), "{error:?}");
+    }
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10))]);
+    ends.says("platform", [followers(None).after(60)]);
+    ends.says("heartbeat", [refused(401, &Refusal::Unknown)]);
+    assert!(matches!(ends.run().await.unwrap_err(), RunnerError::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_runner_does_nothing_more() {
+    // Twice as fine as anything happens: before, in and after every request of this lease.
+    for step in 0..30 {
+        let ends = Ends::new();
+        ends.says("claim", [granted(one_permit(100)), finished()]);
+        ends.says(
+            "platform",
+            [followers(Some("5000__b")).after(2), followers(None).after(2)],
+        );
+        let next = Place {
+            position: 5_000_001,
+            cursor: Some("5000__b".into()),
+        };
+        ends.says(
+            "pages",
+            [
+                ok(&reply(permit(8, next, 100))).after(2),
+                ok(&reply(Step::Done)).after(2),
+            ],
+        );
+        let killed = tokio::time::timeout(Duration::from_millis(500 * step), ends.run()).await;
+        let then = ends.sent().len();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(ends.sent().len(), then, "killed at {step}: {killed:?}");
+        assert_eq!(killed.is_ok(), step >= 16);
+    }
+}
+
+#[test]
+fn a_runner_can_move_between_threads() {
+    fn is_send(_: impl Send) {}
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async { is_send(Ends::new().run()) });
+}

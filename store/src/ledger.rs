@@ -1,0 +1,78 @@
+//! The ledger: scans, ranges, leases, permits, pages, windows, money.
+//!
+//! ## What do we store?
+//! Everything a scan needs to go on after any crash. A page is durable as an object *before* its row names
+//! it; a dollar is reserved *before* its request starts; a lease's epoch is raised *before* its holder hears
+//! of it. Each method is one transaction (`BEGIN IMMEDIATE`): it reads rows, lets `core` decide, writes what
+//! it said. Calling a method again after a lost answer changes nothing and answers the same.
+
+mod claim;
+mod commit;
+mod error;
+mod failed;
+mod found;
+mod heartbeat;
+mod holds;
+mod jobs;
+mod locks;
+mod permits;
+mod ranges;
+mod results;
+mod sandboxes;
+mod scans;
+mod summary;
+mod windows;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub use claim::{Claimed, Orphan};
+pub use commit::NewPage;
+pub use error::{Class, LedgerError};
+pub use jobs::{Job, JobKind, Retry};
+pub use permits::PermitState;
+pub use results::{MergeInput, NewResult, PageRow};
+pub use sandboxes::{Sandbox, SandboxIdentity};
+pub use scans::{ScanRequest, ScanRow};
+
+use crate::db::Db;
+
+/// Where the ledger takes the time from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Where the ledger takes new names from.
+pub type Ids = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The ledger; cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    db: Db,
+    clock: Clock,
+    ids: Ids,
+    changes: watch::Sender<u64>,
+}
+
+impl Ledger {
+    /// A ledger in this database.
+    pub fn new(db: Db, clock: Clock, ids: Ids) -> Self {
+        Self { db, clock, ids, changes: watch::Sender::new(0) }
+    }
+
+    /// A number that grows with every change made through this value; a hint, polled as a floor.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn notify(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// The time by the ledger's clock, in whole microseconds.
+    pub fn now(&self) -> Timestamp {
+        // Whole microseconds, as every column keeps them: a time that is written and read back is equal.
+        let now = (self.clock)();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+}
+

@@ -1,0 +1,214 @@
+//! Claims: a sandbox asks for work and gets a lease.
+
+use followlytics_core::{
+    platform::Seek,
+    scan::{
+        lease::{self, Claim},
+        range::{Kind, Range, RangeId},
+        split,
+        summary::Stage,
+    },
+    wire::{Held, Lease, Mode, Release, Reply},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Ledger, LedgerError, Sandbox, ScanRow, permits, ranges, scans};
+use crate::{db::Tx, params};
+
+/// A page object that an earlier holder may have left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Epoch of the lease it was fetched under.
+    pub epoch: u64,
+    /// Its number.
+    pub seq: u32,
+}
+
+/// What a claim brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// A lease. Its orphans are looked for and adopted before [`Ledger::open_lease`].
+    Range {
+        /// The range and its epoch.
+        held: Held,
+        /// Unsettled permits of earlier holders.
+        orphans: Vec<Orphan>,
+    },
+    /// Nothing now.
+    Wait {
+        /// When to ask again.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// The scan needs this sandbox no more.
+    Finished,
+}
+
+/// Longest a sandbox is kept waiting; beyond it the sandbox is given back.
+const KEEP: SignedDuration = SignedDuration::from_secs(60);
+/// How long a sandbox waits while another one resolves the account.
+const RESOLVING: SignedDuration = SignedDuration::from_millis(100);
+
+impl Ledger {
+    /// Gives the sandbox a range of its scan. Raises the range's epoch before anybody hears of it.
+    pub async fn claim(&self, sandbox: &Sandbox) -> Result<Claimed, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else { return Ok(Claimed::Finished) };
+        if scan.request.mode != Mode::Run || !matches!(scan.stage, Stage::Resolving | Stage::Scanning) {
+            return Ok(Claimed::Finished);
+        }
+        if let Some(hold) = scan.held(now) {
+            let soon = hold.until.filter(|until| now.duration_until(*until) <= KEEP);
+            return Ok(soon.map_or(Claimed::Finished, |until| Claimed::Wait { until, reason: hold.reason.clone() }));
+        }
+        let mut open = ranges::open(&mut tx, &sandbox.scan).await?;
+        let splittable = scan.plan.as_ref().is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+        let mut claim = lease::claim(&open, &sandbox.uid, scan.grain(), now);
+        if matches!(claim, Claim::Split(..)) && !splittable {
+            claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));
+        }
+        let (index, cut) = match claim {
+            Claim::Nothing => return Ok(Claimed::Finished),
+            Claim::Wait(until) => return Ok(wait(&scan, until, now)),
+            Claim::Keep(index) => {
+                let Some(range) = open.get(index) else { return Ok(Claimed::Finished) };
+                return Ok(Claimed::Range { held: held(range), orphans: Vec::new() });
+            }
+            Claim::Take(index) => (index, None),
+            Claim::Split(index, cut) => (index, Some(cut)),
+        };
+        let Some(range) = open.get_mut(index) else { return Ok(Claimed::Finished) };
+        let taken = match cut {
+            None => range.clone(),
+            Some(cut) => self.split(&mut tx, &mut scan, range, cut).await?,
+        };
+        let claimed = self.lease_to(&mut tx, taken, sandbox, now).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(claimed)
+    }
+
+    async fn split(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, cut: split::Cut) -> Result<Range, LedgerError> {
+        let uid = &scan.request.uid;
+        let left = range.rows_left();
+        range.span = Some(cut.kept);
+        range.expected = range.rows + left / 2;
+        ranges::put(tx, uid, range).await?;
+        scan.requests.splits += 1;
+        Ok(Range::new(next_id(tx, uid).await?, Kind::Listing, Some(cut.residual), range.walk, left / 2))
+    }
+
+    async fn lease_to(&self, tx: &mut Tx, mut range: Range, sandbox: &Sandbox, now: Timestamp) -> Result<Claimed, LedgerError> {
+        let orphans = permits::unsettled(tx, &sandbox.scan, range.id, range.seq, "")
+            .await?
+            .into_iter()
+            .map(|permit| Orphan { epoch: permit.epoch, seq: permit.seq })
+            .collect();
+        lease::grant(&mut range, &sandbox.uid, now);
+        ranges::put(tx, &sandbox.scan, &range).await?;
+        Ok(Claimed::Range { held: held(&range), orphans })
+    }
+
+    /// The lease as its holder hears of it, with the first step.
+    pub async fn open_lease(&self, sandbox: &Sandbox, held: Held) -> Result<Lease, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
+        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        let page_rows = scan.page_rows();
+        Ok(Lease {
+            range: range.id,
+            epoch: range.epoch,
+            kind: range.kind,
+            expires: range.lease_until.unwrap_or(now),
+            heartbeat_ms: i64::try_from(lease::HEARTBEAT.as_millis()).unwrap_or(i64::MAX),
+            account_id: scan.report.as_ref().map(|report| report.id.clone()),
+            account: scan.request.account,
+            base_url: scan.request.base_url,
+            auth: scan.request.auth,
+            token: None,
+            page_rows,
+            walk: range.walk,
+            span: range.span,
+            place: range.place,
+            scan: scan.request.uid,
+            step,
+        })
+    }
+
+    /// What the holder does next, after it waited or gave an unused permit back.
+    pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
+        if let Some(unused) = &release.unused {
+            give_back(&mut tx, &mut scan, &range, unused, now).await?;
+        }
+        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        Ok(Reply { step, span: range.span, token: None })
+    }
+
+    /// Takes a lease back, and a permit whose request never started.
+    pub async fn release(&self, sandbox: &Sandbox, release: &Release) -> Result<(), LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
+        if let Some(unused) = &release.unused {
+            give_back(&mut tx, &mut scan, &range, unused, now).await?;
+        }
+        lease::give_back(&mut range);
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+}
+
+async fn give_back(tx: &mut Tx, scan: &mut ScanRow, range: &Range, id: &str, now: Timestamp) -> Result<(), LedgerError> {
+    let permit = permits::get(tx, &scan.request.uid, id).await?;
+    if permit.range != range.id || permit.epoch != range.epoch || permit.state != permits::PermitState::Open {
+        return Ok(());
+    }
+    permits::settle(tx, scan, &permit, permits::PermitState::Returned, followlytics_core::money::Usd::ZERO).await?;
+    super::windows::release(tx, scan, permit.family, permit.granted_at, now).await
+}
+
+/// The scan and the range, if the sandbox's lease is current.
+pub(super) async fn current(tx: &mut Tx, sandbox: &Sandbox, held: Held) -> Result<(ScanRow, Range), LedgerError> {
+    let scan = scans::find(tx, &sandbox.scan).await?.ok_or(LedgerError::Fenced)?;
+    let range = ranges::get(tx, &sandbox.scan, held.range).await?;
+    if !lease::is_current(&range, &sandbox.uid, held.epoch) {
+        return Err(LedgerError::Fenced);
+    }
+    Ok((scan, range))
+}
+
+/// The next free number of a range.
+pub(super) async fn next_id(tx: &mut Tx, scan: &str) -> Result<RangeId, LedgerError> {
+    let row = tx.find("SELECT MAX(id) FROM ranges WHERE scan = $1", params![scan]).await?;
+    let largest: Option<u32> = row.map(|row| row.get(0)).transpose()?.flatten();
+    Ok(largest.map_or(0, |id| id + 1))
+}
+
+fn held(range: &Range) -> Held {
+    Held { range: range.id, epoch: range.epoch }
+}
+
+fn wait(scan: &ScanRow, until: Timestamp, now: Timestamp) -> Claimed {
+    if now.duration_until(until) > KEEP {
+        return Claimed::Finished;
+    }
+    // While the account is looked up there is nothing to split, but there soon will be.
+    let until = if scan.stage == Stage::Resolving { now.saturating_add(RESOLVING).unwrap_or(until) } else { until };
+    Claimed::Wait { until, reason: "RunnerIdle".to_owned() }
+}

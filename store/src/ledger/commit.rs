@@ -1,0 +1,216 @@
+//! Commits: a page that is durable as an object becomes part of the scan.
+
+use followlytics_core::{
+    page::Header,
+    platform::Family,
+    scan::{
+        accept::{Content, Right, accept},
+        lease,
+        range::{Kind, Range, State},
+        seam,
+        summary::Stage,
+        window::Told,
+    },
+    wire::{Held, Reply, Step},
+};
+use jiff::Timestamp;
+
+use super::{
+    Ledger, LedgerError, Sandbox, ScanRow, claim, jobs,
+    permits::{self, PermitRow, PermitState},
+    ranges, scans, windows,
+};
+use crate::{db::Tx, params};
+
+/// A page whose object is durable.
+#[derive(Debug, Clone)]
+pub struct NewPage {
+    /// What it says of itself.
+    pub header: Header,
+    /// Lines of its body, counted by the broker.
+    pub lines: i64,
+    /// Size of the object.
+    pub bytes: i64,
+    /// SHA-256 of the object.
+    pub sha256: String,
+    /// Key of the object.
+    pub key: String,
+    /// For a seam: whether a row appeared that the range behind had read itself.
+    pub met: bool,
+    /// What the platform's headers said.
+    pub told: Option<Told>,
+}
+
+impl Ledger {
+    /// Commits the holder's page and answers with the next step. Known pages answer as the first time.
+    pub async fn commit_page(&self, sandbox: &Sandbox, page: &NewPage) -> Result<Reply, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let held = Held { range: page.header.range, epoch: page.header.epoch };
+        // The range's last page gave the lease back with it: a repeat of that very page is still answered.
+        if let Some(known) = find(&mut tx, &sandbox.scan, &page.header).await?
+            && known.sha256 == page.sha256
+            && known.epoch == page.header.epoch
+        {
+            return self.repeat(tx, sandbox, held, now).await;
+        }
+        let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        self.take(&mut tx, &mut scan, &mut range, Right::Holder(&sandbox.uid), page, now).await?;
+        let step = if range.state == State::Done {
+            Step::Done
+        } else {
+            self.next_step(&mut tx, &mut scan, &mut range, now).await?
+        };
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(Reply { step, span: range.span, token: None })
+    }
+
+    /// Commits a page that an earlier holder had sent before it lost the range; the page keeps its own epoch.
+    /// Returns whether it followed the checkpoint.
+    pub async fn adopt_page(&self, sandbox: &Sandbox, held: Held, page: &NewPage) -> Result<bool, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        if page.header.input != range.place || page.header.seq != range.seq {
+            return Ok(false);
+        }
+        self.take(&mut tx, &mut scan, &mut range, Right::Adoption, page, now).await?;
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(true)
+    }
+
+    async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held, now: Timestamp) -> Result<Reply, LedgerError> {
+        let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
+        if range.state == State::Done && range.epoch == held.epoch {
+            return Ok(Reply { step: Step::Done, span: range.span, token: None });
+        }
+        let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        Ok(Reply { step, span: range.span, token: None })
+    }
+
+    async fn take(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, right: Right<'_>, page: &NewPage, now: Timestamp) -> Result<(), LedgerError> {
+        let header = &page.header;
+        let permit = permits::get(tx, &scan.request.uid, &header.permit).await?;
+        check_permit(&permit, header)?;
+        let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
+        accept(range, right, header, Content { lines: page.lines, met: page.met, row_cap })?;
+        if matches!(right, Right::Holder(_)) && range.state == State::Open {
+            lease::extend(range, now);
+        }
+        let price = scan.request.account.platform.price(Family::Followers, page.lines);
+        permits::settle(tx, scan, &permit, PermitState::Settled, price).await?;
+        permits::charge(tx, scan, &permit, page.lines, price, now).await?;
+        insert(tx, scan, page, price.nanos(), now).await?;
+        if let Some(told) = page.told {
+            windows::learn(tx, scan, Family::Followers, told, now).await?;
+        }
+        count(tx, scan, range, &permit, page.lines).await?;
+        scan.lines += page.lines;
+        scan.hold = None;
+        scan.hold_rounds = 0;
+        if range.state == State::Done {
+            ranges::put(tx, &scan.request.uid, range).await?;
+            finish_range(tx, scan, range, now).await?;
+        }
+        Ok(())
+    }
+}
+
+fn check_permit(permit: &PermitRow, header: &Header) -> Result<(), LedgerError> {
+    let fits = permit.range == header.range && permit.epoch == header.epoch && permit.seq == header.seq;
+    let unused = matches!(permit.state, PermitState::Open | PermitState::Ambiguous);
+    if !fits || permit.family != Family::Followers || permit.granted_at != header.seen_at {
+        return Err(LedgerError::invalid("permit: it was granted for another request"));
+    }
+    if !unused {
+        return Err(LedgerError::invalid("permit: it was returned or used before"));
+    }
+    Ok(())
+}
+
+/// Requests by purpose, and what was fetched a second time because the first answer was lost.
+async fn count(tx: &mut Tx, scan: &mut ScanRow, range: &Range, permit: &PermitRow, lines: i64) -> Result<(), LedgerError> {
+    match range.kind {
+        Kind::Seam => scan.requests.seam_pages += 1,
+        Kind::Listing | Kind::Resolve => scan.requests.pages += 1,
+    }
+    if !permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id).await?.is_empty() {
+        scan.requests.refetched_pages += 1;
+        scan.requests.refetched_rows += lines;
+    }
+    Ok(())
+}
+
+/// After a range was read to its end: seams fall due, and after the last one the merge.
+async fn finish_range(tx: &mut Tx, scan: &mut ScanRow, range: &Range, now: Timestamp) -> Result<(), LedgerError> {
+    let uid = scan.request.uid.clone();
+    let mut all = ranges::all(tx, &uid).await?;
+    if range.kind == Kind::Listing {
+        let drift = scan.request.account.platform.facts().drift;
+        let next = claim::next_id(tx, &uid).await?;
+        for seam in seam::due(&all, range.id, drift, next) {
+            ranges::put(tx, &uid, &seam).await?;
+            all.push(seam);
+        }
+    }
+    if all.iter().all(|other| other.state == State::Done) {
+        scan.stage = Stage::Merging;
+        jobs::enqueue_merge(tx, &uid, now).await?;
+    }
+    Ok(())
+}
+
+struct Known {
+    sha256: String,
+    epoch: u64,
+}
+
+async fn find(tx: &mut Tx, scan: &str, header: &Header) -> Result<Option<Known>, LedgerError> {
+    let row = tx
+        .find(
+            "SELECT sha256, epoch FROM pages WHERE scan = $1 AND range_id = $2 AND seq = $3",
+            params![scan, header.range, header.seq],
+        )
+        .await?;
+    row.map(|row| Ok(Known { sha256: row.get(0)?, epoch: row.get(1)? })).transpose()
+}
+
+async fn insert(tx: &mut Tx, scan: &ScanRow, page: &NewPage, price: i64, now: Timestamp) -> Result<(), LedgerError> {
+    let header = &page.header;
+    tx.execute(
+        "INSERT INTO pages (scan, range_id, seq, epoch, key, sha256, lines, bytes, input_position, input_cursor, \
+           output_position, output_cursor, exhausted, permit, price, seen_at, committed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        params![
+            &scan.request.uid,
+            header.range,
+            header.seq,
+            i64::try_from(header.epoch).unwrap_or(i64::MAX),
+            &page.key,
+            &page.sha256,
+            page.lines,
+            page.bytes,
+            header.input.position,
+            header.input.cursor.as_deref(),
+            header.output.position,
+            header.output.cursor.as_deref(),
+            header.exhausted,
+            &header.permit,
+            price,
+            header.seen_at,
+            now,
+        ],
+    )
+    .await?;
+    Ok(())
+}

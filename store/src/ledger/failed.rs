@@ -1,0 +1,163 @@
+//! Failures: what a request that brought nothing does to its permit, its range and its scan.
+
+use followlytics_core::{
+    money::Usd,
+    retry::{self, Class, Failure, Last, Next},
+    scan::{
+        lease,
+        permit::{Ask, ask},
+        range::{Kind, Place, Range},
+        summary::Hold,
+    },
+    wire::{Failed, Reply, Step},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Ledger, LedgerError, Sandbox, ScanRow, claim, holds,
+    permits::{self, PermitState},
+    ranges, scans, windows,
+};
+use crate::db::Tx;
+
+impl Ledger {
+    /// Records a failed request and answers what to do next. Repeatable.
+    pub async fn record_failure(&self, sandbox: &Sandbox, failed: &Failed) -> Result<Reply, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (mut scan, mut range) = claim::current(&mut tx, sandbox, failed.held).await?;
+        let permit = permits::get(&mut tx, &scan.request.uid, &failed.permit).await?;
+        if permit.range != range.id || permit.epoch != range.epoch {
+            return Err(LedgerError::invalid("permit: it was granted for another request"));
+        }
+        let failure = &failed.failure;
+        if permit.state == PermitState::Open {
+            let charged = failure.class.policy().may_be_charged;
+            let state = if charged { PermitState::Ambiguous } else { PermitState::Failed };
+            permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
+            scan.requests.failed += 1;
+            if let Some(told) = failure.told {
+                windows::learn(&mut tx, &scan, permit.family, told, now).await?;
+            }
+            range.attempts += 1;
+            apply(&mut tx, &mut scan, &mut range, failure, now).await?;
+        }
+        let step = if scan.failure.is_some() {
+            Step::Cancel
+        } else {
+            self.next_step(&mut tx, &mut scan, &mut range, now).await?
+        };
+        // A scan that ended has fenced all its ranges already.
+        if scan.failure.is_none() {
+            ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        }
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(Reply { step, span: range.span, token: None })
+    }
+}
+
+async fn apply(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, failure: &Failure, now: Timestamp) -> Result<(), LedgerError> {
+    match retry::next(failure.class, range.attempts) {
+        Next::Again(delay) => {
+            range.not_before = Some(again_at(failure, delay, now));
+            Ok(())
+        }
+        Next::Over(Last::Hold) => {
+            range.attempts = 0;
+            scan.hold = Some(held(scan, failure, Some(again_at(failure, retry::hold(scan.hold_rounds), now))));
+            scan.hold_rounds += 1;
+            Ok(())
+        }
+        Next::Over(Last::Stop) => {
+            range.attempts = 0;
+            scan.hold = Some(held(scan, failure, None));
+            Ok(())
+        }
+        Next::Over(Last::Restart) => {
+            restart(scan, range, failure);
+            Ok(())
+        }
+        Next::Over(Last::Fail) => {
+            scan.failure = Some(held(scan, failure, None));
+            holds::end_early(tx, scan, now).await
+        }
+    }
+}
+
+/// A time the platform named wins over a computed delay.
+fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timestamp {
+    let after = failure.retry_after_ms.map(SignedDuration::from_millis);
+    let reset = failure
+        .told
+        .filter(|told| failure.class == Class::RateLimited && told.remaining.unwrap_or(0) == 0)
+        .map(|told| told.reset);
+    let named = reset.or_else(|| after.and_then(|after| now.saturating_add(after).ok()));
+    named.filter(|at| *at > now).unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
+}
+
+/// A chain whose token expired starts again from its newest end, if the money left pays for what is read twice.
+fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
+    let platform = scan.request.account.platform;
+    let again = platform.price(followlytics_core::platform::Family::Followers, scan.plan.as_ref().map_or(0, |p| p.rows));
+    let pays = scan.purse.left() >= again && !matches!(ask(platform, 1, 0, 0, &scan.purse), Ask::Exhausted);
+    if range.kind == Kind::Listing && pays {
+        scan.requests.refetched_rows += range.rows;
+        range.place = Place::at(0);
+        range.claimed = 0;
+        range.attempts = 0;
+        range.rows = 0;
+        range.lease_rows = 0;
+    } else {
+        let mut hold = held(scan, failure, None);
+        hold.message = format!(
+            "the platform refused the list's token; starting again from the newest end costs about ${again}, the budget \
+             has ${} left: raise spec.budget.maxUsd and resume",
+            scan.purse.left()
+        );
+        scan.hold = Some(hold);
+    }
+}
+
+fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
+    let (reason, remedy) = match failure.class {
+        Class::RateLimited => ("RateLimitWindow", "it goes on by itself"),
+        Class::UsageCapped => ("UsageCapped", "resume the scan once the platform's cap is reset or raised"),
+        Class::CreditsDepleted => ("CreditsDepleted", "buy credits on the platform, then resume the scan"),
+        Class::Unauthorized => ("CredentialInvalid", "give a valid token (`followlytics credential add`), then resume the scan"),
+        Class::Forbidden => ("PlatformRefused", "allow the application to list followers, then resume the scan"),
+        Class::NotFound => ("AccountNotFound", "check the handle: the account may have been renamed or deleted"),
+        Class::Protected => ("AccountProtected", "its followers are shown to nobody without its consent"),
+        Class::Suspended => ("AccountSuspended", "nothing can be listed while the platform suspends the account"),
+        Class::BadRequest => ("PlatformRefused", "this is a fault of this program: please report it"),
+        Class::CursorExpired => ("CursorExpired", "resume the scan to start again from the newest end"),
+        Class::ServerError | Class::Network | Class::NoAnswer | Class::Malformed | Class::CursorRepeated | Class::Unknown => {
+            ("PlatformUnreachable", "it goes on by itself")
+        }
+    };
+    let message = format!("{}: {}; {remedy}", scan.request.account, failure.message);
+    Hold { reason: reason.to_owned(), message, until }
+}
+
+impl Ledger {
+    /// Gives back every lease of a sandbox that is known to be gone. Its open permits stay until `settle_by`:
+    /// their requests may have been charged.
+    pub async fn release_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let Some(sandbox) = super::sandboxes::find(&mut tx, uid).await? else { return Ok(()) };
+        let mut released = false;
+        for mut range in ranges::open(&mut tx, &sandbox.scan).await? {
+            if range.holder.as_deref() == Some(uid) {
+                lease::give_back(&mut range);
+                ranges::put(&mut tx, &sandbox.scan, &range).await?;
+                released = true;
+            }
+        }
+        if released {
+            tx.commit().await?;
+            self.notify();
+        }
+        Ok(())
+    }
+}

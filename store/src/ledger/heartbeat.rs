@@ -1,0 +1,21 @@
+//! Heartbeats: the holder is alive; the answer carries what changed meanwhile.
+
+use followlytics_core::{
+    scan::lease,
+    wire::{Beat, Held},
+};
+
+use super::{Ledger, LedgerError, Sandbox, claim, ranges};
+
+impl Ledger {
+    /// Extends the lease.
+    pub async fn heartbeat(&self, sandbox: &Sandbox, held: Held) -> Result<Beat, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let (scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        lease::extend(&mut range, now);
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        tx.commit().await?;
+        Ok(Beat { expires: range.lease_until.unwrap_or(now), span: range.span, mode: scan.request.mode })
+    }
+}

@@ -1,0 +1,282 @@
+//! Results: what a merge reads, and the transaction that makes its result visible.
+//!
+//! The row is the visibility point of a version: parts and manifest are durable objects before it, and
+//! unreachable garbage until then. Versions of an account count from 1 without holes.
+
+use followlytics_core::{
+    account::Platform,
+    platform::{Drift, Seek},
+    scan::{
+        certificate::Certificate,
+        range::{Range, RangeId, Span},
+        summary::{ResultRecord, Stage},
+    },
+};
+use jiff::Timestamp;
+
+use super::{Job, Ledger, LedgerError, ScanRow, jobs, ranges, scans};
+use crate::{
+    db::{Row, Tx},
+    params,
+};
+
+/// Everything a merge has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeInput {
+    /// Whose result it is: the scan's namespace.
+    pub tenant: String,
+    /// The platform.
+    pub platform: Platform,
+    /// The account's id, as the platform gives it and the pages name it.
+    pub account_id: String,
+    /// The account as results are kept by: its id, with `@host` where a platform has many servers.
+    pub account: String,
+    /// Keep the first so many followers in the platform's order; 0 = all.
+    pub row_cap: i64,
+    /// How the list was entered.
+    pub seek: Seek,
+    /// Which way its rows move.
+    pub drift: Drift,
+    /// The planned space; `None` for a chain.
+    pub root: Option<Span>,
+    /// Followers the platform counted at the start.
+    pub platform_count: i64,
+    /// All ranges, in order of their ids.
+    pub ranges: Vec<Range>,
+    /// All committed pages, in order of range and number.
+    pub pages: Vec<PageRow>,
+}
+
+/// A committed page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRow {
+    /// Key of the object.
+    pub key: String,
+    /// SHA-256 of the object.
+    pub sha256: String,
+    /// The range.
+    pub range: RangeId,
+    /// Epoch of the lease it was fetched under.
+    pub epoch: u64,
+    /// Number within the range.
+    pub seq: u32,
+    /// The broker's clock at the permit.
+    pub seen_at: Timestamp,
+    /// Lines of its body.
+    pub lines: i64,
+}
+
+/// A merged result that has no version yet. Its objects are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewResult {
+    /// Key of the manifest.
+    pub manifest: String,
+    /// Keys of the Parquet parts, in order of ids.
+    pub parts: Vec<String>,
+    /// SHA-256 of the manifest.
+    pub sha256: String,
+    /// Followers.
+    pub rows: i64,
+    /// Rows that were merged away.
+    pub duplicates: i64,
+    /// Rows kept raw because they could not be read.
+    pub unread: i64,
+    /// What is promised.
+    pub certificate: Certificate,
+}
+
+impl Ledger {
+    /// What the merge of a scan reads. The pages of a scan that merges do not change any more.
+    pub async fn merge_input(&self, scan: &str) -> Result<MergeInput, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let row = scans::get(&mut tx, scan).await?;
+        let ranges = ranges::all(&mut tx, scan).await?;
+        let pages = pages(&mut tx, scan).await?;
+        let (account_id, platform_count) = row
+            .report
+            .as_ref()
+            .map(|report| (report.id.clone(), report.followers))
+            .ok_or_else(unresolved)?;
+        let platform = row.request.account.platform;
+        let facts = platform.facts();
+        Ok(MergeInput {
+            account: account(&row)?,
+            tenant: row.request.namespace,
+            platform,
+            account_id,
+            row_cap: row.plan.as_ref().map_or(0, |plan| plan.row_cap),
+            seek: row.plan.as_ref().map_or(facts.seek, |plan| plan.seek),
+            drift: facts.drift,
+            root: row.plan.as_ref().and_then(|plan| plan.root),
+            platform_count,
+            ranges,
+            pages,
+        })
+    }
+
+    /// Makes a result visible as the account's next version, and ends the job and the scan with it.
+    ///
+    /// A worker that lost the job is told `Fenced` and changes nothing. A scan has one result: publishing again
+    /// under the same lease answers the first record.
+    pub async fn publish_result(&self, job: &Job, result: &NewResult) -> Result<ResultRecord, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        if !jobs::finish(&mut tx, job).await? {
+            return Err(LedgerError::Fenced);
+        }
+        let record = match find(&mut tx, &job.scan).await? {
+            Some(record) => record,
+            None => insert(&mut tx, &job.scan, result, now).await?,
+        };
+        let (merged, merging) = (<&str>::from(Stage::Merged), <&str>::from(Stage::Merging));
+        let sql = "UPDATE scans SET stage = $2, ended_at = $3, hold = NULL WHERE uid = $1 AND stage = $4";
+        tx.execute(sql, params![&job.scan, merged, now, merging]).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(record)
+    }
+
+    /// The result of a scan.
+    pub async fn find_result(&self, scan: &str) -> Result<Option<ResultRecord>, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        find(&mut tx, scan).await
+    }
+
+    /// Every version of an account's result, the first one first. `account` is [`MergeInput::account`].
+    pub async fn list_results(
+        &self,
+        tenant: &str,
+        platform: Platform,
+        account: &str,
+    ) -> Result<Vec<ResultRecord>, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3 ORDER BY version"
+        );
+        let rows = tx
+            .query(&sql, params![tenant, <&str>::from(platform), account])
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One version of an account's result.
+    pub async fn get_result(
+        &self,
+        tenant: &str,
+        platform: Platform,
+        account: &str,
+        version: i64,
+    ) -> Result<ResultRecord, LedgerError> {
+        let found = self.list_results(tenant, platform, account).await?;
+        let newest = found.last().map_or(0, |record| record.version);
+        found
+            .into_iter()
+            .find(|record| record.version == version)
+            .ok_or_else(|| {
+                LedgerError::invalid(format!(
+                    "version: {platform}:{account} has no result {version}; the newest is {newest}"
+                ))
+            })
+    }
+}
+
+const COLUMNS: &str = "version, manifest, parts, sha256, lines, duplicates, unread, certificate";
+
+/// The result of a scan, within a transaction.
+pub(crate) async fn find(tx: &mut Tx, scan: &str) -> Result<Option<ResultRecord>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM results WHERE scan = $1");
+    tx.find(&sql, params![scan]).await?.as_ref().map(read).transpose()
+}
+
+fn read(row: &Row) -> Result<ResultRecord, LedgerError> {
+    Ok(ResultRecord {
+        version: row.get(0)?,
+        manifest: row.get(1)?,
+        parts: scans::from_json("results.parts", &row.get::<String>(2)?)?,
+        sha256: row.get(3)?,
+        rows: row.get(4)?,
+        duplicates: row.get(5)?,
+        unread: row.get(6)?,
+        certificate: scans::from_json("results.certificate", &row.get::<String>(7)?)?,
+    })
+}
+
+async fn insert(
+    tx: &mut Tx,
+    scan: &str,
+    result: &NewResult,
+    now: Timestamp,
+) -> Result<ResultRecord, LedgerError> {
+    let row = scans::get(tx, scan).await?;
+    let (tenant, platform) = (&row.request.namespace, <&str>::from(row.request.account.platform));
+    let account = account(&row)?;
+    let newest = "SELECT COALESCE(MAX(version), 0) FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3";
+    let newest = tx.find(newest, params![tenant, platform, &account]).await?;
+    let version = newest.map(|row| row.get::<i64>(0)).transpose()?.unwrap_or(0) + 1;
+    tx.execute(
+        "INSERT INTO results (tenant, platform, account_id, version, scan, manifest, parts, sha256, lines, \
+           duplicates, unread, certificate, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        params![
+            tenant,
+            platform,
+            &account,
+            version,
+            scan,
+            &result.manifest,
+            scans::json(&result.parts)?,
+            &result.sha256,
+            result.rows,
+            result.duplicates,
+            result.unread,
+            scans::json(&result.certificate)?,
+            now,
+        ],
+    )
+    .await?;
+    Ok(ResultRecord {
+        version,
+        manifest: result.manifest.clone(),
+        parts: result.parts.clone(),
+        sha256: result.sha256.clone(),
+        rows: result.rows,
+        duplicates: result.duplicates,
+        unread: result.unread,
+        certificate: result.certificate.clone(),
+    })
+}
+
+async fn pages(tx: &mut Tx, scan: &str) -> Result<Vec<PageRow>, LedgerError> {
+    let sql = "SELECT key, sha256, range_id, epoch, seq, seen_at, lines FROM pages WHERE scan = $1 \
+               ORDER BY range_id, seq";
+    let rows = tx.query(sql, params![scan]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PageRow {
+                key: row.get(0)?,
+                sha256: row.get(1)?,
+                range: row.get(2)?,
+                epoch: row.get(3)?,
+                seq: row.get(4)?,
+                seen_at: row.get(5)?,
+                lines: row.get(6)?,
+            })
+        })
+        .collect()
+}
+
+/// Ids are the server's own where a platform has many servers: two of them may give out the same.
+fn account(row: &ScanRow) -> Result<String, LedgerError> {
+    let report = row.report.as_ref().ok_or_else(unresolved)?;
+    Ok(match &row.request.account.host {
+        Some(host) => format!("{}@{host}", report.id),
+        None => report.id.clone(),
+    })
+}
+
+fn unresolved() -> LedgerError {
+    LedgerError::invalid("scan: its account was not looked up yet, so there is nothing to merge")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Sandboxes as the broker knows them: a token's hash, and the scan it may work for.
+
+use followlytics_core::page::sha256;
+use jiff::Timestamp;
+
+use super::{Ledger, LedgerError};
+use crate::{
+    db::{Row, Tx},
+    params,
+};
+
+/// Which sandbox a token is issued for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxIdentity {
+    /// Uid of the Sandbox object.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Uid of the Scan it works for.
+    pub scan_uid: String,
+}
+
+/// A sandbox that showed its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Uid of the Sandbox object.
+    pub uid: String,
+    /// Its name.
+    pub name: String,
+    /// Uid of the Scan it works for.
+    pub scan: String,
+}
+
+impl Ledger {
+    /// A new token for the sandbox; an earlier one is void. Only its hash is kept.
+    pub async fn issue_sandbox_token(&self, identity: &SandboxIdentity) -> Result<String, LedgerError> {
+        let token = format!("{}{}", (self.ids)(), (self.ids)()).replace('-', "");
+        let mut tx = self.db.begin().await?;
+        tx.execute(
+            "INSERT INTO sandboxes (uid, name, scan, token_sha256, issued_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (uid) DO UPDATE SET token_sha256 = $4, issued_at = $5, seen_at = NULL",
+            params![&identity.uid, &identity.name, &identity.scan_uid, sha256(token.as_bytes()), self.now()],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// The sandbox that a token was issued for. The look-up is by hash: its time says nothing of the token.
+    pub async fn find_sandbox(&self, token: &str) -> Result<Option<Sandbox>, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let row = tx
+            .find("SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1", params![sha256(token.as_bytes())])
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let sandbox = read(&row)?;
+        if row.get::<Option<Timestamp>>(3)?.is_none() {
+            tx.execute("UPDATE sandboxes SET seen_at = $2 WHERE uid = $1", params![&sandbox.uid, self.now()]).await?;
+            tx.commit().await?;
+            self.notify();
+        }
+        Ok(Some(sandbox))
+    }
+
+    /// When the sandbox first reached the broker.
+    pub async fn sandbox_seen(&self, uid: &str) -> Result<Option<Timestamp>, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let row = tx.find("SELECT seen_at FROM sandboxes WHERE uid = $1", params![uid]).await?;
+        Ok(row.map(|row| row.get(0)).transpose()?.flatten())
+    }
+
+    /// Makes the sandbox's token void and gives its leases back.
+    pub async fn revoke_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
+        self.release_sandbox(uid).await?;
+        let mut tx = self.db.begin().await?;
+        tx.execute("DELETE FROM sandboxes WHERE uid = $1", params![uid]).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<Sandbox>, LedgerError> {
+    tx.find("SELECT uid, name, scan FROM sandboxes WHERE uid = $1", params![uid]).await?.as_ref().map(read).transpose()
+}
+
+fn read(row: &Row) -> Result<Sandbox, LedgerError> {
+    Ok(Sandbox { uid: row.get(0)?, name: row.get(1)?, scan: row.get(2)? })
+}

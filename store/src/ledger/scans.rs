@@ -1,0 +1,317 @@
+//! Scans as rows: created and changed by the controller, read by everyone.
+
+use followlytics_core::{
+    account::{AccountRef, Platform},
+    money::Usd,
+    platform::Auth,
+    scan::{
+        permit::Purse,
+        plan::{AccountReport, Plan, Probe, Wishes},
+        range::{Kind, Range, Walk},
+        split::Grain,
+        summary::{Hold, RequestTally, Stage},
+        window::Rule,
+    },
+    wire::Mode,
+};
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Ledger, LedgerError, holds, ranges};
+use crate::{
+    db::{Row, Tx},
+    params,
+};
+
+/// What the controller wants of a scan: everything that comes from the Scan's spec and its Credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanRequest {
+    /// Uid of the Scan object.
+    pub uid: String,
+    /// Its namespace; the tenant's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// Whose followers are listed.
+    pub account: AccountRef,
+    /// Base URL of the platform.
+    pub base_url: String,
+    /// Names the credential: `namespace/name`, or `anonymous@base_url`. Windows and money are kept by it.
+    pub credential: String,
+    /// How requests are authorised.
+    pub auth: Auth,
+    /// The limits in force.
+    pub rules: Vec<Rule>,
+    /// The most it may cost.
+    pub budget: Usd,
+    /// What the user allows.
+    pub wishes: Wishes,
+    /// Larger goes first.
+    pub priority: i64,
+    /// Run, Suspend or Cancel.
+    pub mode: Mode,
+    /// Plan and price only.
+    pub dry_run: bool,
+}
+
+/// A scan, as the ledger keeps it.
+#[derive(Debug, Clone)]
+pub struct ScanRow {
+    /// What was asked for.
+    pub request: ScanRequest,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Why it does not go on.
+    pub hold: Option<Hold>,
+    /// Times it was held in a row.
+    pub hold_rounds: u32,
+    /// Why it can never succeed.
+    pub failure: Option<Hold>,
+    /// What the look-up found.
+    pub report: Option<AccountReport>,
+    /// What the probes found.
+    pub probes: Vec<Probe>,
+    /// The plan.
+    pub plan: Option<Plan>,
+    /// Settled, reserved, ambiguous.
+    pub purse: Purse,
+    /// Lines committed.
+    pub lines: i64,
+    /// Requests by purpose.
+    pub requests: RequestTally,
+    /// First request.
+    pub started: Option<Timestamp>,
+    /// End.
+    pub ended: Option<Timestamp>,
+}
+
+impl ScanRow {
+    /// Rows of a page on this server.
+    pub fn page_rows(&self) -> u32 {
+        self.plan.as_ref().map_or(self.request.account.platform.facts().page_rows, |plan| plan.page_rows)
+    }
+
+    /// How fine the list can be cut.
+    pub fn grain(&self) -> Grain {
+        use followlytics_core::{platform::Seek, scan::plan::TIME_UNIT};
+        let unit = match self.request.account.platform.facts().seek {
+            Seek::Index => i64::from(self.page_rows()),
+            Seek::Time => TIME_UNIT,
+            Seek::Id | Seek::Chain => 1,
+        };
+        Grain { unit, page_rows: i64::from(self.page_rows()) }
+    }
+
+    /// Whether it waits at `now`, and on what.
+    pub fn held(&self, now: Timestamp) -> Option<&Hold> {
+        self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| until > now))
+    }
+}
+
+impl Ledger {
+    /// Creates the scan with its first range, or brings what may change up to date. Idempotent.
+    pub async fn ensure_scan(&self, request: &ScanRequest) -> Result<(), LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        match find(&mut tx, &request.uid).await? {
+            None => {
+                insert(&mut tx, request, now).await?;
+                ranges::put(&mut tx, &request.uid, &Range::new(0, Kind::Resolve, None, Walk::Up, 0)).await?;
+            }
+            Some(row) if row.request == *request => return Ok(()),
+            Some(mut row) => {
+                let earlier = row.request.clone();
+                // What was planned with stays: only what people may change in mid-scan is taken over.
+                row.request = ScanRequest {
+                    account: earlier.account.clone(),
+                    base_url: earlier.base_url.clone(),
+                    wishes: Wishes { max_runners: request.wishes.max_runners, ..earlier.wishes.clone() },
+                    ..request.clone()
+                };
+                holds::review(&mut row, &earlier, now);
+                if row.request.mode == Mode::Cancel {
+                    holds::end_early(&mut tx, &mut row, now).await?;
+                }
+                put(&mut tx, &row).await?;
+            }
+        }
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+
+    /// Forgets a scan: its rows, and its result unless that is kept. The caller deletes the objects.
+    pub async fn forget_scan(&self, uid: &str, keep_result: bool) -> Result<(), LedgerError> {
+        let mut tx = self.db.begin().await?;
+        if !keep_result {
+            tx.execute("DELETE FROM results WHERE scan = $1", params![uid]).await?;
+        }
+        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid]).await?;
+        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid]).await?;
+        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid]).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+
+    /// The scan's row.
+    pub async fn find_scan(&self, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        find(&mut tx, uid).await
+    }
+}
+
+const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
+     budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
+     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at";
+
+/// The scan's row, within a transaction.
+pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM scans WHERE uid = $1");
+    tx.find(&sql, params![uid]).await?.as_ref().map(read).transpose()
+}
+
+/// The scan's row, which must exist.
+pub(super) async fn get(tx: &mut Tx, uid: &str) -> Result<ScanRow, LedgerError> {
+    find(tx, uid).await?.ok_or_else(|| LedgerError::NoScan { uid: uid.to_owned() })
+}
+
+async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
+           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20)",
+        params![
+            &request.uid,
+            &request.namespace,
+            &request.name,
+            request.generation,
+            <&str>::from(request.account.platform),
+            &request.account.handle,
+            request.account.host.as_deref(),
+            &request.base_url,
+            &request.credential,
+            <&str>::from(request.auth),
+            json(&request.rules)?,
+            request.budget.nanos(),
+            request.wishes.max_rows,
+            request.wishes.max_runners,
+            request.wishes.rows_per_range,
+            request.priority,
+            mode_text(request.mode),
+            request.dry_run,
+            json(&RequestTally::default())?,
+            now,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes a row that was read in this transaction.
+pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
+    let request = &row.request;
+    tx.execute(
+        "UPDATE scans SET generation = $2, credential = $3, auth = $4, rules = $5, budget = $6, max_runners = $7, \
+           priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
+           report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
+           requests = $22, started_at = $23, ended_at = $24 WHERE uid = $1",
+        params![
+            &request.uid,
+            request.generation,
+            &request.credential,
+            <&str>::from(request.auth),
+            json(&request.rules)?,
+            request.budget.nanos(),
+            request.wishes.max_runners,
+            request.priority,
+            mode_text(request.mode),
+            request.dry_run,
+            <&str>::from(row.stage),
+            row.hold.as_ref().map(json).transpose()?,
+            row.hold_rounds,
+            row.failure.as_ref().map(json).transpose()?,
+            row.report.as_ref().map(json).transpose()?,
+            json(&row.probes)?,
+            row.plan.as_ref().map(json).transpose()?,
+            row.purse.spent.nanos(),
+            row.purse.reserved.nanos(),
+            row.purse.ambiguous.nanos(),
+            row.lines,
+            json(&row.requests)?,
+            row.started,
+            row.ended,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
+    let platform: Platform = ranges::parse("scans.platform", &row.get::<String>(4)?)?;
+    let usd = |column| Ok::<_, LedgerError>(Usd::from_nanos(row.get(column)?));
+    let budget = usd(11)?;
+    Ok(ScanRow {
+        request: ScanRequest {
+            uid: row.get(0)?,
+            namespace: row.get(1)?,
+            name: row.get(2)?,
+            generation: row.get(3)?,
+            account: AccountRef { platform, handle: row.get(5)?, host: row.get(6)? },
+            base_url: row.get(7)?,
+            credential: row.get(8)?,
+            auth: ranges::parse("scans.auth", &row.get::<String>(9)?)?,
+            rules: from_json("scans.rules", &row.get::<String>(10)?)?,
+            budget,
+            wishes: Wishes { max_rows: row.get(12)?, max_runners: row.get(13)?, rows_per_range: row.get(14)? },
+            priority: row.get(15)?,
+            mode: mode(&row.get::<String>(16)?)?,
+            dry_run: row.get(17)?,
+        },
+        stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
+        hold: optional("scans.hold", row.get(19)?)?,
+        hold_rounds: row.get(20)?,
+        failure: optional("scans.failure", row.get(21)?)?,
+        report: optional("scans.report", row.get(22)?)?,
+        probes: from_json("scans.probes", &row.get::<String>(23)?)?,
+        plan: optional("scans.plan", row.get(24)?)?,
+        purse: Purse { budget, spent: usd(25)?, reserved: usd(26)?, ambiguous: usd(27)? },
+        lines: row.get(28)?,
+        requests: from_json("scans.requests", &row.get::<String>(29)?)?,
+        started: row.get(30)?,
+        ended: row.get(31)?,
+    })
+}
+
+fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Run => "Run",
+        Mode::Suspend => "Suspend",
+        Mode::Cancel => "Cancel",
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, LedgerError> {
+    match text {
+        "Run" => Ok(Mode::Run),
+        "Suspend" => Ok(Mode::Suspend),
+        "Cancel" => Ok(Mode::Cancel),
+        other => Err(LedgerError::stored("scans.mode", format!("{other:?} is not known to this release"))),
+    }
+}
+
+/// A value as the text of a column.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|error| LedgerError::stored("json", error))
+}
+
+/// A value from the text of a column.
+pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::stored(column, error))
+}
+
+fn optional<T: DeserializeOwned>(column: &'static str, text: Option<String>) -> Result<Option<T>, LedgerError> {
+    text.map(|text| from_json(column, &text)).transpose()
+}

@@ -1,0 +1,110 @@
+use std::io;
+
+use futures::FutureExt as _;
+
+use super::{contract, *};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn files_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    contract::holds(&Objects::files(&folder.path().join("objects")).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_keeps_the_contract() {
+    contract::holds(&Objects::memory()).await;
+}
+
+/// What the seeded simulation rests on: no thread, no waker, no chance.
+#[test]
+fn the_memory_store_answers_at_the_first_poll() {
+    let objects = Objects::memory();
+    assert_eq!(
+        objects.create("a/b", "x").now_or_never().unwrap().unwrap(),
+        Created::New
+    );
+    assert_eq!(
+        objects.create("a/b", "x").now_or_never().unwrap().unwrap(),
+        Created::Existed
+    );
+    assert_eq!(objects.get("a/b").now_or_never().unwrap().unwrap(), "x");
+    assert_eq!(objects.list("a/").now_or_never().unwrap().unwrap(), ["a/b"]);
+    objects.delete("a/b").now_or_never().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_written_is_no_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Objects::files(folder.path()).unwrap();
+    std::fs::create_dir(folder.path().join("a")).unwrap();
+    // A writer that died while writing, and one that died between naming the file and dropping the staging name.
+    std::fs::write(folder.path().join("a/torn#1"), "tor").unwrap();
+    std::fs::write(folder.path().join("a/named"), "whole").unwrap();
+    std::fs::write(folder.path().join("a/named#1"), "whole").unwrap();
+    assert_eq!(objects.list("a/").await.unwrap(), ["a/named"]);
+    assert!(matches!(
+        objects.get("a/torn").await,
+        Err(ObjectsError::NotFound { .. })
+    ));
+    assert_eq!(
+        objects.create("a/torn", "torn no more").await.unwrap(),
+        Created::New
+    );
+    assert_eq!(objects.get("a/torn").await.unwrap(), "torn no more");
+    assert_eq!(
+        objects.create("a/named", "whole").await.unwrap(),
+        Created::Existed
+    );
+}
+
+#[tokio::test]
+async fn objects_outlive_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    Objects::files(folder.path())
+        .unwrap()
+        .create("a/b", "x")
+        .await
+        .unwrap();
+    assert_eq!(
+        Objects::files(folder.path()).unwrap().get("a/b").await.unwrap(),
+        "x"
+    );
+}
+
+#[test]
+fn a_full_disk_says_how_much_is_left_and_what_to_do() {
+    let full = |kind: io::ErrorKind| object_store::Error::Generic {
+        store: "LocalFileSystem",
+        source: Box::new(io::Error::from(kind)),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let error = ObjectsError::new("pages/a", full(kind), Some(folder.path()));
+        let text = error.to_string();
+        assert!(
+            text.contains("pages/a") && text.contains("B left)") && text.contains("free some space"),
+            "{text}"
+        );
+        assert!(error.is_transient());
+    }
+    let denied = ObjectsError::new("pages/a", full(io::ErrorKind::PermissionDenied), None);
+    assert!(matches!(denied, ObjectsError::Denied { .. }));
+    let other = ObjectsError::new("pages/a", full(io::ErrorKind::ConnectionReset), None);
+    assert!(matches!(other, ObjectsError::Unavailable { .. }) && other.is_transient());
+}
+
+#[test]
+fn a_place_that_is_no_directory_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let Err(error) = Objects::files(&file) else {
+        panic!("a file was opened as a directory")
+    };
+    assert!(
+        error
+            .to_string()
+            .contains("name a directory that you may write to"),
+        "{error}"
+    );
+}

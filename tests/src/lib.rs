@@ -1,0 +1,3 @@
+//! The tests' toolkit: the whole system in one thread with virtual time, and what must hold in it.
+
+pub mod sim;

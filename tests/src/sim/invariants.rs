@@ -1,0 +1,209 @@
+//! What must hold after every message. Names as in the design's list of invariants.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use followlytics_core::{
+    money::Usd,
+    scan::range::{Kind, Range, Span, tiles},
+};
+use followlytics_simulator::World;
+use followlytics_store::{
+    db::Db,
+    ledger::{Ledger, ScanRow},
+    params,
+};
+
+use super::{net::Leg, shared::Shared};
+
+/// What was seen so far, to compare with.
+#[derive(Default)]
+pub(super) struct Invariants {
+    pub(super) watched: Option<Watched>,
+    /// (scan, range) → epoch.
+    epochs: BTreeMap<(String, u32), u64>,
+    /// (scan, range, epoch) → holder.
+    holders: BTreeMap<(String, u32, u64), String>,
+    /// (scan, range) → (seq, epoch, output position, output cursor) of the last page.
+    last_page: BTreeMap<(String, u32), (i64, i64, i64, Option<String>)>,
+    last_rowid: i64,
+    last_request: u64,
+    /// Requests of the platform that were refused for being too many, not counting faults.
+    pub(super) too_many: u64,
+    /// Scans that are suspended for good, and the platform's order when they became so.
+    pub(super) suspended: BTreeMap<String, Pause>,
+    /// Largest budget of each scan.
+    pub(super) budgets: BTreeMap<String, Usd>,
+}
+
+/// A pause that is true.
+pub(super) struct Pause {
+    pub(super) account: String,
+    pub(super) since: u64,
+}
+
+/// Where to look.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) db: Db,
+    pub(super) ledger: Ledger,
+    pub(super) world: Arc<World>,
+    pub(super) scans: Arc<Vec<String>>,
+}
+
+/// Checks everything that can be checked at any moment.
+pub(super) async fn after_message(shared: &Shared, leg: Leg) {
+    let watched = {
+        let mut state = shared.lock();
+        state.hops += 1;
+        if state.broken.is_some() {
+            return;
+        }
+        state.invariants.watched.clone()
+    };
+    let Some(watched) = watched else { return };
+    if leg == Leg::Platform {
+        platform(shared, &watched);
+        return;
+    }
+    for uid in watched.scans.iter() {
+        if let Err(what) = scan(shared, &watched, uid).await {
+            shared.report(format!("{what} ({uid})"));
+        }
+    }
+    if let Err(what) = pages(shared, &watched).await {
+        shared.report(what);
+    }
+}
+
+async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), String> {
+    let Some(row) = watched.ledger.find_scan(uid).await.map_err(|error| format!("unreadable: {error}"))? else { return Ok(()) };
+    let ranges = watched.ledger.list_ranges(uid).await.map_err(|error| format!("unreadable: {error}"))?;
+    cover(&row, &ranges)?;
+    let budget = {
+        let mut state = shared.lock();
+        fence(&mut state.invariants, uid, &ranges)?;
+        let largest = state.invariants.budgets.entry(uid.to_owned()).or_insert(row.purse.budget);
+        *largest = (*largest).max(row.purse.budget);
+        *largest
+    };
+    let held = row.purse.spent.plus(row.purse.reserved).plus(row.purse.ambiguous);
+    if held > budget {
+        return Err(format!("BUDGET: {held} held of {budget}"));
+    }
+    money(watched, uid, &row).await
+}
+
+/// COVER and DISJOINT: the listing ranges tile the planned space.
+fn cover(row: &ScanRow, ranges: &[Range]) -> Result<(), String> {
+    let Some(root) = row.plan.as_ref().and_then(|plan| plan.root) else { return Ok(()) };
+    let spans: Vec<Span> = ranges.iter().filter(|r| r.kind == Kind::Listing).filter_map(|r| r.span).collect();
+    if tiles(root, &spans) { Ok(()) } else { Err(format!("COVER/DISJOINT: {spans:?} do not tile {root:?}")) }
+}
+
+/// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a sandbox holds one range.
+fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range]) -> Result<(), String> {
+    let mut holding = BTreeSet::new();
+    for range in ranges {
+        let key = (uid.to_owned(), range.id);
+        let before = seen.epochs.insert(key, range.epoch).unwrap_or(0);
+        if range.epoch < before {
+            return Err(format!("FENCE: range {} went from epoch {before} to {}", range.id, range.epoch));
+        }
+        let Some(holder) = &range.holder else { continue };
+        let first = seen.holders.entry((uid.to_owned(), range.id, range.epoch)).or_insert_with(|| holder.clone());
+        if first != holder {
+            return Err(format!("ONE-HOLDER: range {} epoch {} was {first}'s and is {holder}'s", range.id, range.epoch));
+        }
+        if !holding.insert(holder.clone()) {
+            return Err(format!("ONE-HOLDER: {holder} holds two ranges"));
+        }
+    }
+    Ok(())
+}
+
+/// The purse is the sum of its permits and charges.
+async fn money(watched: &Watched, uid: &str, row: &ScanRow) -> Result<(), String> {
+    let sum = async |sql: &str| -> Result<i64, String> {
+        let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
+        let found = tx.find(sql, params![uid]).await.map_err(|error| error.to_string())?;
+        found.map_or(Ok(0), |row| row.get(0)).map_err(|error| error.to_string())
+    };
+    for (name, kept, sql) in [
+        ("reserved", row.purse.reserved, "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Open'"),
+        ("ambiguous", row.purse.ambiguous, "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Ambiguous'"),
+        ("spent", row.purse.spent, "SELECT COALESCE(SUM(price), 0) FROM usage WHERE scan = $1"),
+    ] {
+        let counted = sum(sql).await?;
+        if counted != kept.nanos() {
+            return Err(format!("BUDGET: {name} is {} and its rows add up to {counted}", kept.nanos()));
+        }
+    }
+    Ok(())
+}
+
+/// PAGE-ONCE and FENCE: pages follow one another, under epochs that never fall.
+async fn pages(shared: &Shared, watched: &Watched) -> Result<(), String> {
+    let last = shared.lock().invariants.last_rowid;
+    let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
+    let rows = tx
+        .query(
+            "SELECT rowid, scan, range_id, seq, epoch, input_position, input_cursor, output_position, output_cursor \
+             FROM pages WHERE rowid > $1 ORDER BY rowid",
+            params![last],
+        )
+        .await
+        .map_err(|error| error.to_string())?;
+    drop(tx);
+    let mut state = shared.lock();
+    for row in rows {
+        let text = |error: followlytics_store::db::DbError| error.to_string();
+        let (scan, range): (String, u32) = (row.get(1).map_err(text)?, row.get(2).map_err(text)?);
+        let (seq, epoch): (i64, i64) = (row.get(3).map_err(text)?, row.get(4).map_err(text)?);
+        let input: (i64, Option<String>) = (row.get(5).map_err(text)?, row.get(6).map_err(text)?);
+        let output: (i64, Option<String>) = (row.get(7).map_err(text)?, row.get(8).map_err(text)?);
+        let key = (scan, range);
+        state.invariants.last_rowid = row.get(0).map_err(text)?;
+        if let Some((last_seq, last_epoch, position, cursor)) = state.invariants.last_page.get(&key) {
+            let restart = input == (0, None);
+            if seq != last_seq + 1 {
+                return Err(format!("PAGE-ONCE: page {seq} of {key:?} follows page {last_seq}"));
+            }
+            if epoch < *last_epoch {
+                return Err(format!("FENCE: page {seq} of {key:?} has epoch {epoch} after {last_epoch}"));
+            }
+            if !restart && input != (*position, cursor.clone()) {
+                return Err(format!("PAGE-ONCE: page {seq} of {key:?} begins at {input:?}, the last ended at {position} {cursor:?}"));
+            }
+        } else if seq != 0 {
+            return Err(format!("PAGE-ONCE: the first page of {key:?} is {seq}"));
+        }
+        state.invariants.last_page.insert(key, (seq, epoch, output.0, output.1));
+    }
+    Ok(())
+}
+
+/// RATE, PAUSE: what the platform itself saw.
+fn platform(shared: &Shared, watched: &Watched) {
+    let mut state = shared.lock();
+    let requests = watched.world.requests(state.invariants.last_request, 1000);
+    let mut broken = None;
+    for request in requests {
+        state.invariants.last_request = request.number;
+        if request.status == 429 && request.fault.is_none() {
+            state.invariants.too_many += 1;
+            broken.get_or_insert_with(|| format!("RATE: request {} was one too many in its window", request.number));
+        }
+        let account = request.account.clone().or(request.asked.clone()).unwrap_or_default();
+        let paused = state.invariants.suspended.values().find(|pause| pause.account == account && request.order > pause.since);
+        if let Some(pause) = paused {
+            broken.get_or_insert_with(|| format!("PAUSE: request {} for {} after Suspended was true", request.number, pause.account));
+        }
+    }
+    drop(state);
+    if let Some(what) = broken {
+        shared.report(what);
+    }
+}

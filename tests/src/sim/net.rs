@@ -1,0 +1,60 @@
+//! The network: every message takes its time, may be lost on its way there or back, and its sender may be
+//! killed or frozen at either end.
+
+use bytes::Bytes;
+use followlytics_platforms::http::{HttpError, HttpService, send};
+use followlytics_simulator::DROP_HEADER;
+use http::{Request, Response};
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use super::shared::Shared;
+
+/// Where messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leg {
+    Broker,
+    Platform,
+}
+
+/// The way of process `who` to `target`, with faults.
+pub(super) fn wire(shared: &Shared, who: &str, leg: Leg, target: HttpService) -> HttpService {
+    let (shared, who) = (shared.clone(), who.to_owned());
+    BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
+        let (shared, who, target) = (shared.clone(), who.clone(), target.clone());
+        async move { deliver(&shared, &who, leg, target, request).await }
+    }))
+}
+
+async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    // Between its check of a permit and its send a process is not frozen here: no system can prevent that one.
+    shared.pass(who, leg == Leg::Broker).await;
+    let path = request.uri().path().to_owned();
+    let latency = shared.draw(1, 40);
+    if shared.fault(shared.scenario.lost) {
+        shared.trace(&format!("{who} {leg:?} {path} lost before"));
+        shared.sleep_ms(latency).await;
+        return Err(HttpError::Connect("simulated".to_owned()));
+    }
+    shared.sleep_ms(latency).await;
+    let detached = leg == Leg::Broker && shared.fault(300);
+    let response = if detached {
+        // The broker is another process: it goes on when the sender is killed.
+        tokio::spawn(async move { send(&target, request).await }).await.map_err(|error| HttpError::Broken(error.to_string()))?
+    } else {
+        send(&target, request).await
+    };
+    let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+    shared.trace(&format!("{who} {leg:?} {path} {status}"));
+    super::invariants::after_message(shared, leg).await;
+    let latency = shared.draw(1, 40);
+    shared.sleep_ms(latency).await;
+    shared.pass(who, true).await;
+    if shared.fault(shared.scenario.lost) {
+        shared.trace(&format!("{who} {leg:?} {path} lost after"));
+        return Err(HttpError::Broken("simulated".to_owned()));
+    }
+    match response {
+        Ok(response) if response.headers().contains_key(DROP_HEADER) => Err(HttpError::Broken("dropped".to_owned())),
+        other => other,
+    }
+}

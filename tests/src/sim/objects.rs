@@ -1,0 +1,82 @@
+//! An object store that answers late, fails, or succeeds and says that it failed.
+
+use std::fmt;
+
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+};
+
+use super::shared::Shared;
+
+/// The faulty store.
+pub(super) struct FaultyStore {
+    pub(super) inner: InMemory,
+    pub(super) shared: Shared,
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FaultyStore")
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FaultyStore")
+    }
+}
+
+impl FaultyStore {
+    async fn late(&self) {
+        let ms = self.shared.draw(0, 5);
+        self.shared.sleep_ms(ms).await;
+    }
+
+    fn broken(&self, what: &str, path: &Path) -> Result<()> {
+        if !self.shared.fault(self.shared.scenario.objects) {
+            return Ok(());
+        }
+        self.shared.trace(&format!("object {what} {path}"));
+        Err(Error::Generic { store: "simulated", source: "simulated fault".into() })
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.late().await;
+        self.broken("put refused", location)?;
+        let stored = self.inner.put_opts(location, payload, opts).await;
+        self.late().await;
+        self.broken("put done but failed", location)?;
+        stored
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.late().await;
+        self.broken("get refused", location)?;
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,110 @@
+//! What a seed means: a swarm of small worlds, each with some of the faults and not with others.
+
+use followlytics_core::{account::Platform, money::Usd};
+
+use super::chance::Chance;
+
+/// One simulated world.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The seed it was made from.
+    pub seed: u64,
+    /// The scans.
+    pub scans: Vec<ScanPlan>,
+    /// Seconds of chaos before everything heals.
+    pub chaos_seconds: i64,
+    /// Messages lost, in a thousand, each way.
+    pub lost: u32,
+    /// Kills at each end of a message, in a thousand.
+    pub kill: u32,
+    /// Freezes, in a thousand.
+    pub freeze: u32,
+    /// Failures of the object store, in a thousand.
+    pub objects: u32,
+    /// Faults of the platforms, in a thousand requests.
+    pub platform: u32,
+    /// Follower requests a window on X, and its length in milliseconds.
+    pub x_window: (i64, i64),
+    /// Whether user tokens that end within the scan are used on X.
+    pub x_user_token: bool,
+}
+
+/// One scan.
+#[derive(Debug, Clone)]
+pub struct ScanPlan {
+    /// Where.
+    pub platform: Platform,
+    /// Whose.
+    pub handle: String,
+    /// Followers at the start.
+    pub followers: u64,
+    /// Unfollows and follows a page, each, in a hundred.
+    pub churn: u32,
+    /// Runners at once.
+    pub runners: u32,
+    /// Rows a range aims at.
+    pub rows_per_range: u32,
+    /// Dollars.
+    pub budget: Usd,
+    /// Seconds after the start when a person suspends it, and for how long.
+    pub suspend: Option<(i64, i64)>,
+}
+
+impl Scenario {
+    /// The world of this seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let c = &mut chance;
+        let count = c.between(1, 2);
+        let scans = (0..count).map(|n| scan(c, n)).collect();
+        let mut some = |most: i64| if c.happens(600) { u32::try_from(c.between(1, most)).unwrap_or(0) } else { 0 };
+        let (lost, kill, freeze, objects, platform) = (some(40), some(20), some(8), some(40), some(60));
+        Self {
+            seed,
+            scans,
+            chaos_seconds: c.between(20, 90),
+            lost,
+            kill,
+            freeze,
+            objects,
+            platform,
+            x_window: (c.between(1, 4), c.between(2_000, 20_000)),
+            x_user_token: c.happens(400),
+        }
+    }
+
+    /// The same world without a fault: what is asked of it is exact.
+    pub fn calm(seed: u64) -> Self {
+        Self { lost: 0, kill: 0, freeze: 0, objects: 0, platform: 0, ..Self::of(seed) }
+    }
+
+    /// Whether nothing goes wrong in it.
+    pub fn is_calm(&self) -> bool {
+        self.lost + self.kill + self.freeze + self.objects + self.platform == 0
+    }
+}
+
+fn scan(c: &mut Chance, number: i64) -> ScanPlan {
+    let platform = match c.below(5) {
+        0 => Platform::X,
+        1 | 2 => Platform::Bluesky,
+        _ => Platform::Gitea,
+    };
+    let (most, handle) = match platform {
+        Platform::X => (4_000, format!("account{number}")),
+        Platform::Bluesky => (1_800, format!("account{number}.example.org")),
+        Platform::Gitea => (1_200, format!("account{number}")),
+    };
+    let followers = if c.happens(50) { 0 } else { u64::try_from(c.between(1, most)).unwrap_or(1) };
+    ScanPlan {
+        platform,
+        handle,
+        followers,
+        churn: if c.happens(700) { u32::try_from(c.between(5, 60)).unwrap_or(5) } else { 0 },
+        runners: u32::try_from(c.between(1, 4)).unwrap_or(1),
+        rows_per_range: u32::try_from(c.between(100, 600)).unwrap_or(100),
+        // Between too little for what a bad day re-reads and plenty.
+        budget: Usd::from_nanos(10_000_000).times(i64::try_from(followers).unwrap_or(0) * c.between(11, 40) / 10 + 3_000),
+        suspend: c.happens(250).then(|| (c.between(1, 20), c.between(5, 120))),
+    }
+}

@@ -1,0 +1,164 @@
+//! What every part of one simulation shares: chance, time, the trace, and who is alive.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use followlytics_platforms::clock::{Clock, TokioClock};
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::AbortHandle;
+
+use super::{chance::Chance, invariants::Invariants, scenario::Scenario};
+
+/// State of one simulation; one thread, so the lock is never contended.
+pub(super) struct State {
+    pub(super) chance: Chance,
+    pub(super) trace: String,
+    /// Messages so far.
+    pub(super) hops: u64,
+    /// Chaos lasts until here.
+    pub(super) heal_at: Timestamp,
+    /// Processes by name: how to kill them, until when they are frozen.
+    pub(super) processes: BTreeMap<String, Process>,
+    pub(super) kills: u32,
+    pub(super) invariants: Invariants,
+    /// The first broken invariant ends the run.
+    pub(super) broken: Option<String>,
+}
+
+pub(super) struct Process {
+    pub(super) abort: Option<AbortHandle>,
+    pub(super) frozen_until: Timestamp,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Shared {
+    state: Arc<Mutex<State>>,
+    clock: TokioClock,
+    pub(super) scenario: Arc<Scenario>,
+}
+
+impl Shared {
+    pub(super) fn new(scenario: Scenario, clock: TokioClock) -> Self {
+        let heal_at = clock.now().saturating_add(SignedDuration::from_secs(scenario.chaos_seconds)).unwrap_or(Timestamp::MAX);
+        let state = State {
+            chance: Chance::new(scenario.seed ^ 0x5eed),
+            trace: String::new(),
+            hops: 0,
+            heal_at,
+            processes: BTreeMap::new(),
+            kills: 0,
+            invariants: Invariants::default(),
+            broken: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)), clock, scenario: Arc::new(scenario) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) async fn sleep_ms(&self, ms: i64) {
+        if ms > 0 {
+            self.clock.sleep(SignedDuration::from_millis(ms)).await;
+        }
+    }
+
+    /// A line of the trace, with the virtual time in milliseconds.
+    pub(super) fn trace(&self, line: &str) {
+        let ms = self.now().as_millisecond();
+        let mut state = self.lock();
+        let _ = writeln!(state.trace, "{ms} {line}");
+    }
+
+    /// Whether faults still happen.
+    pub(super) fn is_chaos(&self) -> bool {
+        let now = self.now();
+        self.lock().heal_at > now
+    }
+
+    /// Draws a fault of so many in a thousand; never after the healing.
+    pub(super) fn fault(&self, per_mille: u32) -> bool {
+        self.is_chaos() && self.lock().chance.happens(per_mille)
+    }
+
+    pub(super) fn draw(&self, low: i64, high: i64) -> i64 {
+        self.lock().chance.between(low, high)
+    }
+
+    /// Kills or freezes the process here, or lets it pass; a frozen one waits until it thaws.
+    pub(super) async fn pass(&self, who: &str, may_freeze: bool) {
+        if self.fault(self.scenario.kill) && self.kill(who) {
+            std::future::pending::<()>().await;
+        }
+        if may_freeze && self.fault(self.scenario.freeze) {
+            let ms = self.draw(1_000, 40_000);
+            self.trace(&format!("freeze {who} for {ms}"));
+            let until = self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX);
+            if let Some(process) = self.lock().processes.get_mut(who) {
+                process.frozen_until = until;
+            }
+        }
+        self.thaw(who).await;
+    }
+
+    /// Waits while the process is frozen.
+    pub(super) async fn thaw(&self, who: &str) {
+        loop {
+            let until = self.lock().processes.get(who).map(|process| process.frozen_until);
+            let Some(left) = until.map(|until| until.duration_since(self.now())).filter(|left| left.is_positive()) else {
+                return;
+            };
+            self.clock.sleep(left).await;
+        }
+    }
+
+    /// KILL: the process's future is dropped where it stands. False when it cannot be killed.
+    pub(super) fn kill(&self, who: &str) -> bool {
+        let abort = self.lock().processes.get(who).and_then(|process| process.abort.clone());
+        let Some(abort) = abort else { return false };
+        self.trace(&format!("kill {who}"));
+        self.lock().kills += 1;
+        abort.abort();
+        true
+    }
+
+    /// Notes a broken invariant; the first one counts.
+    pub(super) fn report(&self, what: String) {
+        self.trace(&format!("BROKEN {what}"));
+        self.lock().broken.get_or_insert(what);
+    }
+
+    /// The clock as a process sees it: its sleeps end late when it is frozen.
+    pub(super) fn clock_of(&self, who: &str) -> Arc<dyn Clock> {
+        Arc::new(ProcessClock { shared: self.clone(), who: who.to_owned() })
+    }
+}
+
+struct ProcessClock {
+    shared: Shared,
+    who: String,
+}
+
+impl Clock for ProcessClock {
+    fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {
+        let (shared, who) = (self.shared.clone(), self.who.clone());
+        async move {
+            shared.clock.sleep(duration).await;
+            shared.pass(&who, false).await;
+        }
+        .boxed()
+    }
+}

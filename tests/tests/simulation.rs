@@ -1,0 +1,78 @@
+//! The seeded whole-system simulation, over many seeds.
+
+use std::{sync::atomic::{AtomicU64, Ordering}, thread};
+
+use followlytics_tests::sim::{Report, Scenario, run};
+
+/// Seeds to run; the long battery asks for more.
+fn seeds() -> u64 {
+    std::env::var("FOLLOWLYTICS_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+}
+
+fn explain(seed: u64, report: &Report) -> String {
+    let tail: Vec<&str> = report.trace.lines().rev().take(40).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    format!(
+        "seed {seed}: {}\nreplay: FOLLOWLYTICS_SIM_SEED={seed} cargo test --release -p followlytics-tests --test simulation one_seed -- --nocapture\n…\n{}",
+        report.broken.as_deref().unwrap_or("nothing broken"),
+        tail.join("\n")
+    )
+}
+
+#[test]
+fn every_invariant_holds_for_every_seed() {
+    let (next, count) = (AtomicU64::new(0), seeds());
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    let failures: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut failures = Vec::new();
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= count || failures.len() > 3 {
+                            return failures;
+                        }
+                        let report = run(Scenario::of(seed));
+                        if report.broken.is_some() {
+                            failures.push(explain(seed, &report));
+                        }
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{} seeds broke an invariant\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn one_seed_run_twice_gives_the_same_trace() {
+    for seed in 0..20 {
+        let (first, second) = (run(Scenario::of(seed)), run(Scenario::of(seed)));
+        assert!(first.hops > 0);
+        if first.trace != second.trace {
+            let differs = first.trace.lines().zip(second.trace.lines()).find(|(a, b)| a != b);
+            panic!("seed {seed} gave two traces; they differ first at {differs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_calm_world_is_read_with_the_necessary_requests_only() {
+    for seed in 0..60 {
+        let report = run(Scenario::calm(seed));
+        assert!(report.broken.is_none(), "{}", explain(seed, &report));
+    }
+}
+
+#[test]
+fn one_seed() {
+    let Some(seed) = std::env::var("FOLLOWLYTICS_SIM_SEED").ok().and_then(|text| text.parse().ok()) else { return };
+    let calm = std::env::var_os("FOLLOWLYTICS_SIM_CALM").is_some();
+    let scenario = if calm { Scenario::calm(seed) } else { Scenario::of(seed) };
+    let report = run(scenario.clone());
+    println!("{scenario:#?}\n{}", report.trace);
+    println!("{:?}", report.summaries);
+    assert!(report.broken.is_none(), "{}", explain(seed, &report));
+}
