@@ -54,7 +54,10 @@ impl Right {
     /// crossed on their way the smaller interval is the newer one.
     pub(crate) fn shrink(&mut self, newer: Option<Span>) {
         self.span = match (self.span, newer) {
-            (Some(a), Some(b)) => Some(Span { lo: a.lo.max(b.lo), hi: a.hi.min(b.hi) }),
+            (Some(a), Some(b)) => Some(Span {
+                lo: a.lo.max(b.lo),
+                hi: a.hi.min(b.hi),
+            }),
             (a, b) => b.or(a),
         };
     }

@@ -1,9 +1,6 @@
 //! Holding a lease: step after step, heartbeats beside it, until the range is read, lost or given back.
 
-use followlytics_core::{
-    scan::range::Span,
-    wire::{Held, Lease, Mode, Permit, Release, Reply, Step},
-};
+use followlytics_core::wire::{Held, Lease, Mode, Permit, Release, Reply, Step};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 

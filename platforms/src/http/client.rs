@@ -16,6 +16,8 @@ use super::{HttpError, HttpService, MAX_ANSWER};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest request, from its first byte to the last byte of the answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection without requests is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// What every request calls itself, unless it brings a name of its own.
 pub const USER_AGENT: &str = concat!("followlytics/", env!("CARGO_PKG_VERSION"));
 
@@ -67,6 +69,8 @@ fn builder() -> reqwest::ClientBuilder {
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
+        // Shorter than servers keep theirs: a request into a connection that closes just then is ambiguous.
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         // A token must not follow a referrer anywhere.

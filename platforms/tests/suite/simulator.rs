@@ -1,4 +1,4 @@
-//! The connectors against the simulator's own router: whole lists, and every fault it knows.
+//! Whole lists, and every fault the simulator knows.
 
 use std::{
     collections::BTreeSet,
@@ -69,10 +69,10 @@ fn wire(world: Arc<World>) -> HttpService {
         let inner = inner.clone();
         async move {
             let answer = send(&inner, request).await?;
-            match answer.headers().contains_key(DROP_HEADER) {
-                true => Err(HttpError::Broken("connection closed".into())),
-                false => Ok(answer),
+            if answer.headers().contains_key(DROP_HEADER) {
+                return Err(HttpError::Broken("connection closed".into()));
             }
+            Ok(answer)
         }
     }))
 }
@@ -334,7 +334,7 @@ async fn a_windows_end_is_read_from_the_headers() {
 async fn accounts_that_cannot_be_listed_say_why() {
     for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
         let (sky, account) = sky(platform, 1, |config| {
-            config.gitea.require_token = platform == Platform::Gitea
+            config.gitea.require_token = platform == Platform::Gitea;
         });
         let nobody = AccountRef {
             handle: "nobody.test".replace(".test", if platform == Platform::X { "" } else { ".test" }),

@@ -1,0 +1,4 @@
+//! The connectors against the simulator's own router.
+
+#[cfg(test)]
+mod simulator;
