@@ -12,6 +12,7 @@
 pub mod account;
 pub mod layout;
 pub mod money;
+pub mod mutants;
 pub mod page;
 pub mod platform;
 pub mod retry;

@@ -10,6 +10,7 @@ pub mod permit;
 pub mod plan;
 pub mod range;
 pub mod seam;
+pub mod share;
 pub mod split;
 pub mod summary;
 pub mod window;

@@ -8,6 +8,7 @@
 
 mod claim;
 mod commit;
+mod credentials;
 mod error;
 mod failed;
 mod found;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 pub use claim::{Claimed, Orphan};
 pub use commit::NewPage;
+pub use credentials::{CredentialUse, WindowUse};
 pub use error::{Class, LedgerError};
 pub use jobs::{Job, JobKind, Retry};
 pub use permits::PermitState;
@@ -62,6 +64,11 @@ impl Ledger {
     /// A number that grows with every change made through this value; a hint, polled as a floor.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Says that another process may have changed something: its changes are not announced by themselves.
+    pub fn announce_changes(&self) {
+        self.notify();
     }
 
     pub(crate) fn notify(&self) {

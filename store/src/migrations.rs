@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_resources.sql"),
     include_str!("../migrations/sqlite/0003_jobs.sql"),
+    include_str!("../migrations/sqlite/0004_shares.sql"),
 ];
 
 /// Brings the schema up to date; each step and its version number are one transaction.

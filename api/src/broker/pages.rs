@@ -5,7 +5,9 @@
 
 use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
 use followlytics_core::{
-    layout, page,
+    layout,
+    mutants::{self, Mutant},
+    page,
     row::Line,
     scan::window::Told,
     wire::Reply,
@@ -31,7 +33,9 @@ pub(super) async fn post(
     let sha256 = page::sha256(&object);
     let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
     let new = measure(&broker, &sandbox, key, &object, told).await?;
-    broker.objects.create(&new.key, object).await?;
+    if !mutants::on(Mutant::ObjectSkipped) {
+        broker.objects.create(&new.key, object).await?;
+    }
     let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
     reply.token = broker.token_for(&sandbox, &reply.step).await?;
     Ok(Json(reply))

@@ -30,6 +30,16 @@ impl FileSecrets {
         self.directory.join(format!("{name}.json"))
     }
 
+    /// Takes a secret away; one that is not there is gone already.
+    pub fn remove(&self, credential: &str) -> Result<(), CredentialError> {
+        match fs::remove_file(self.path(credential)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(CredentialError::Store { verb: "remove", credential: credential.to_owned(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn replace(&self, credential: &str, secret: &Secret) -> io::Result<()> {
         let path = self.path(credential);
         let fresh = path.with_extension("new");
@@ -76,6 +86,9 @@ mod tests {
         assert_eq!(path.parent(), Some(secrets.directory.as_path()));
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!format!("{secret:?}").contains("\"a\""), "debug output hides tokens");
+        secrets.remove("default/../x").unwrap();
+        secrets.remove("default/../x").unwrap();
+        assert_eq!(secrets.get("default/../x").unwrap(), None);
     }
 
     #[test]

@@ -46,16 +46,34 @@ impl Default for Policy {
 pub struct Plan {
     /// The object's finalizer.
     pub finalizer: Finalizer,
-    /// Give it a token and start it.
-    pub start: bool,
-    /// End whatever runs.
-    pub destroy: bool,
-    /// Give its leases back: nothing of it runs any more.
-    pub release: bool,
-    /// Make its token worthless: the object goes.
-    pub revoke: bool,
+    /// What runs.
+    pub run: Run,
+    /// What it holds in the ledger.
+    pub holdings: Holdings,
     /// Tell people about an outcome.
     pub announce: Option<Announcement>,
+}
+
+/// What to do about what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Run {
+    /// Leave it as it is.
+    Leave,
+    /// Issue a token and start it.
+    Start,
+    /// End it.
+    Destroy,
+}
+
+/// What to do about what it holds in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Holdings {
+    /// Leave them.
+    Keep,
+    /// Give its leases back: nothing of it runs any more.
+    Release,
+    /// Give its leases back and void its token: the object goes.
+    Revoke,
 }
 
 /// What people and programs are told.
@@ -131,18 +149,19 @@ pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestam
         } else {
             Finalizer::Add
         },
-        start,
-        destroy: overdue || asked_to_end && runs,
-        release: ended,
-        revoke: false,
+        run: match start {
+            true => Run::Start,
+            false if overdue || asked_to_end && runs => Run::Destroy,
+            false => Run::Leave,
+        },
+        holdings: if ended { Holdings::Release } else { Holdings::Keep },
         announce,
     };
     let requeue = match to {
         SandboxPhase::Starting if from == SandboxPhase::Pending && !start => Requeue::Now,
-        SandboxPhase::Starting => at(now, SOON),
         SandboxPhase::Ready if from == SandboxPhase::Ready => at(now, SLOW),
-        SandboxPhase::Pending if !asked_to_end => at(now, SOON),
-        SandboxPhase::Ready => at(now, SOON),
+        SandboxPhase::Pending if asked_to_end => Requeue::OnChange,
+        SandboxPhase::Pending | SandboxPhase::Starting | SandboxPhase::Ready => at(now, SOON),
         _ => Requeue::OnChange,
     };
     Decision {
@@ -164,11 +183,17 @@ fn end(sandbox: &Sandbox, seen: &Observed, has_finalizer: bool, now: Timestamp) 
         } else {
             Finalizer::Keep
         },
-        start: false,
         // Asked for again while nobody knows what runs: destroying is repeatable, forgetting is not.
-        destroy: has_finalizer && !gone,
-        release: has_finalizer && gone,
-        revoke: has_finalizer && gone,
+        run: if has_finalizer && !gone {
+            Run::Destroy
+        } else {
+            Run::Leave
+        },
+        holdings: if has_finalizer && gone {
+            Holdings::Revoke
+        } else {
+            Holdings::Keep
+        },
         announce: None,
     };
     let requeue = if has_finalizer && !gone {

@@ -43,9 +43,8 @@ pub fn next(from: SandboxPhase, facts: Facts<'_>) -> SandboxPhase {
         return Terminating;
     }
     match (from, facts.instance) {
-        (Finished | Failed | Terminating, _) => from,
-        // Nobody knows: stay.
-        (_, Known::Unknown) | (Pending, Known::Absent) => from,
+        // What is over stays over; and where nobody knows, nothing is concluded.
+        (Finished | Failed | Terminating, _) | (_, Known::Unknown) | (Pending, Known::Absent) => from,
         // An instance that ended before it was seen running still passes through Starting.
         (Pending, Known::Present(_)) => Starting,
         (Starting | Ready, Known::Absent) if facts.asked_to_end => Finished,

@@ -12,7 +12,10 @@ use super::{
     certificate::{Certificate, Guarantee},
     range::RangeId,
 };
-use crate::platform::Seek;
+use crate::{
+    mutants::{self, Mutant},
+    platform::Seek,
+};
 
 /// A follower's id, ordered as numbers where it is one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +136,11 @@ impl<T> Merge<T> {
     /// Takes in one sighting; `row` is asked for only if it wins.
     pub fn add(&mut self, id: Id, sighting: Sighting, rank: Rank, row: impl FnOnce() -> T) {
         use std::collections::btree_map::Entry;
+        if mutants::on(Mutant::RowForgotten) && self.rows.len() == 1 {
+            return;
+        }
+        let doubled = mutants::on(Mutant::DuplicatesKept) && self.rows.contains_key(&id);
+        let id = if doubled { Id::Text(id.to_string().into()) } else { id };
         self.texts |= id.number().is_none();
         match self.rows.entry(id) {
             Entry::Vacant(place) => {

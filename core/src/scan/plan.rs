@@ -11,6 +11,7 @@ use super::{
 use crate::{
     account::Platform,
     money::Usd,
+    mutants::{self, Mutant},
     platform::{Family, Seek},
 };
 
@@ -145,7 +146,7 @@ pub fn plan(platform: Platform, report: &AccountReport, probes: &[Probe], wishes
     Plan {
         seek: facts.seek,
         root,
-        walk: facts.walk,
+        walk: if mutants::on(Mutant::WrongDirection) { Walk::Up } else { facts.walk },
         ranges,
         page_rows,
         row_cap: cap,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::range::{Kind, NEWEST, Range, Span, State, Walk};
+use crate::mutants::{self, Mutant};
 
 /// Where a range is cut: the holder keeps the side it is walking through, the rest becomes a new range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +34,11 @@ pub fn cut(range: &Range, grain: Grain) -> Option<Cut> {
     let unit = grain.unit.max(1);
     let middle = unclaimed.lo + (unclaimed.hi - unclaimed.lo) / 2;
     let at = middle - middle.rem_euclid(unit);
+    let mend = i64::from(mutants::on(Mutant::SplitOverlap)) - i64::from(mutants::on(Mutant::SplitGap));
     match range.walk {
         Walk::Down => (at > unclaimed.lo && at < unclaimed.hi).then_some(Cut {
             kept: Span { lo: at, hi: span.hi },
-            residual: Span { lo: span.lo, hi: at },
+            residual: Span { lo: span.lo, hi: at + mend * unit },
         }),
         Walk::Up => (at > unclaimed.lo && at < unclaimed.hi).then_some(Cut {
             kept: Span { lo: span.lo, hi: at },

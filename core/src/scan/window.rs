@@ -6,7 +6,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::platform::Family;
+use crate::{
+    mutants::{self, Mutant},
+    platform::Family,
+};
 
 /// A limit: so many requests of a family in a window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,7 +86,7 @@ impl Window {
 
     /// The last instant at which a request may start and still be counted in the running window: it travels
     /// up to a second, and one that arrives in the next window would be one too many there.
-    fn last_start(&self) -> Option<Timestamp> {
+    pub(super) fn last_start(&self) -> Option<Timestamp> {
         let travel = SignedDuration::from_millis((self.rule.window_ms / 20).min(1000));
         self.reset.and_then(|reset| reset.saturating_sub(travel).ok())
     }
@@ -117,7 +120,7 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
     }
     let mut start_by = now.saturating_add(longest).unwrap_or(Timestamp::MAX);
     for window in windows {
-        window.used += 1;
+        window.used += i64::from(!mutants::on(Mutant::SlotUncounted));
         window.reset.get_or_insert_with(|| {
             now.saturating_add(SignedDuration::from_millis(window.rule.window_ms)).unwrap_or(Timestamp::MAX)
         });

@@ -74,7 +74,9 @@ impl Ledger {
             Claim::Wait(until) => return Ok(wait(&scan, until, now)),
             Claim::Keep(index) => {
                 let Some(range) = open.get(index) else { return Ok(Claimed::Finished) };
-                return Ok(Claimed::Range { held: held(range), orphans: Vec::new() });
+                // The answer of the first claim may be lost, and with it the adoption.
+                let orphans = orphans(&mut tx, &sandbox.scan, range).await?;
+                return Ok(Claimed::Range { held: held(range), orphans });
             }
             Claim::Take(index) => (index, None),
             Claim::Split(index, cut) => (index, Some(cut)),
@@ -102,12 +104,8 @@ impl Ledger {
     }
 
     async fn lease_to(&self, tx: &mut Tx, mut range: Range, sandbox: &Sandbox, now: Timestamp) -> Result<Claimed, LedgerError> {
-        let orphans = permits::unsettled(tx, &sandbox.scan, range.id, range.seq, "")
-            .await?
-            .into_iter()
-            .map(|permit| Orphan { epoch: permit.epoch, seq: permit.seq })
-            .collect();
         lease::grant(&mut range, &sandbox.uid, now);
+        let orphans = orphans(tx, &sandbox.scan, &range).await?;
         ranges::put(tx, &sandbox.scan, &range).await?;
         Ok(Claimed::Range { held: held(&range), orphans })
     }
@@ -172,6 +170,13 @@ impl Ledger {
         self.notify();
         Ok(())
     }
+}
+
+/// Permits of earlier holders whose outcome is not known: their pages may lie in the object store.
+async fn orphans(tx: &mut Tx, scan: &str, range: &Range) -> Result<Vec<Orphan>, LedgerError> {
+    let unsettled = permits::unsettled(tx, scan, range.id, range.seq, "").await?;
+    let earlier = unsettled.into_iter().filter(|permit| permit.epoch < range.epoch);
+    Ok(earlier.map(|permit| Orphan { epoch: permit.epoch, seq: permit.seq }).collect())
 }
 
 async fn give_back(tx: &mut Tx, scan: &mut ScanRow, range: &Range, id: &str, now: Timestamp) -> Result<(), LedgerError> {

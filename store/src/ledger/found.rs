@@ -8,7 +8,7 @@ use followlytics_core::{
         range::{Kind, Range, State},
         summary::Stage,
     },
-    wire::{Finding, Found, Reply, Step},
+    wire::{Finding, Found, Reply},
 };
 use jiff::Timestamp;
 
@@ -38,13 +38,7 @@ impl Ledger {
             range.seq += 1;
             range.attempts = 0;
         }
-        let step = match self.next_step(&mut tx, &mut scan, &mut range, now).await? {
-            Step::Done if range.state == State::Open => {
-                finish(&mut tx, &mut scan, &mut range, now).await?;
-                Step::Done
-            }
-            other => other,
-        };
+        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
@@ -82,7 +76,7 @@ fn record(scan: &mut ScanRow, permit: &PermitRow, finding: &Finding) -> Result<(
 }
 
 /// Makes the plan and its ranges; from here on the scan lists, waits for a budget, or ends as a dry run.
-async fn finish(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn finish(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<(), LedgerError> {
     let request = &scan.request;
     let Some(report) = &scan.report else { return Ok(()) };
     let from = scan.started.unwrap_or(now);

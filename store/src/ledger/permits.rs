@@ -3,6 +3,7 @@
 use followlytics_core::{
     account::Platform,
     money::Usd,
+    mutants::{self, Mutant},
     platform::Family,
     scan::{
         permit::{self, Ask},
@@ -16,7 +17,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ScanRow, holds, ranges, windows};
+use super::{Ledger, LedgerError, ScanRow, found, holds, ranges, windows};
 use crate::{
     db::{Row, Tx},
     params,
@@ -64,9 +65,9 @@ impl Ledger {
     /// What the holder of a range does next; grants the permit if it is a request.
     pub(super) async fn next_step(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<Step, LedgerError> {
         match scan.request.mode {
-            Mode::Suspend => return Ok(Step::Suspend),
+            Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
             Mode::Cancel => return Ok(Step::Cancel),
-            Mode::Run => {}
+            Mode::Run | Mode::Suspend => {}
         }
         if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || range.state != State::Open {
             return Ok(Step::Done);
@@ -87,8 +88,13 @@ impl Ledger {
 
     async fn grant(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<Step, LedgerError> {
         let platform = scan.request.account.platform;
-        let Some((family, place)) = request_of(scan, range, now) else { return Ok(Step::Done) };
+        let Some((family, place)) = request_of(scan, range, now) else {
+            // Not only after the last finding: the scan may have been suspended just then.
+            found::finish(tx, scan, range, now).await?;
+            return Ok(Step::Done);
+        };
         let (max_rows, price) = match asked(platform, scan, range, family) {
+            Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
             Ask::Rows { rows, price } => (rows, price),
             Ask::Exhausted => {
                 holds::exhaust(scan);
@@ -216,6 +222,8 @@ pub(super) async fn unsettled(tx: &mut Tx, scan: &str, range: u32, seq: u32, exc
 
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.
 pub(super) async fn settle(tx: &mut Tx, scan: &mut ScanRow, row: &PermitRow, state: PermitState, charged: Usd) -> Result<(), LedgerError> {
+    let released = mutants::on(Mutant::AmbiguousReleased) && state == PermitState::Ambiguous;
+    let state = if released { PermitState::Failed } else { state };
     let purse = &mut scan.purse;
     match row.state {
         PermitState::Open => purse.reserved = purse.reserved.minus(row.price),

@@ -7,7 +7,7 @@ use followlytics_core::{
     scan::{
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
-        range::{Kind, Range, Walk},
+        range::{Kind, Range},
         split::Grain,
         summary::{Hold, RequestTally, Stage},
         window::Rule,
@@ -118,7 +118,8 @@ impl Ledger {
         match find(&mut tx, &request.uid).await? {
             None => {
                 insert(&mut tx, request, now).await?;
-                ranges::put(&mut tx, &request.uid, &Range::new(0, Kind::Resolve, None, Walk::Up, 0)).await?;
+                let walk = request.account.platform.facts().walk;
+                ranges::put(&mut tx, &request.uid, &Range::new(0, Kind::Resolve, None, walk, 0)).await?;
             }
             Some(row) if row.request == *request => return Ok(()),
             Some(mut row) => {

@@ -10,6 +10,7 @@ use followlytics_core::{
     scan::range::{Kind, Range, Span, tiles},
 };
 use followlytics_simulator::World;
+use jiff::Timestamp;
 use followlytics_store::{
     db::Db,
     ledger::{Ledger, ScanRow},
@@ -22,8 +23,10 @@ use super::{net::Leg, shared::Shared};
 #[derive(Default)]
 pub(super) struct Invariants {
     pub(super) watched: Option<Watched>,
-    /// (scan, range) → epoch.
-    epochs: BTreeMap<(String, u32), u64>,
+    /// The ranges as they were last seen.
+    ranges: BTreeMap<(String, u32), Range>,
+    /// (scan, range) → each grant: its epoch, when, and the page that was next.
+    pub(super) grants: BTreeMap<(String, u32), Vec<Grant>>,
     /// (scan, range, epoch) → holder.
     holders: BTreeMap<(String, u32, u64), String>,
     /// (scan, range) → (seq, epoch, output position, output cursor) of the last page.
@@ -34,8 +37,17 @@ pub(super) struct Invariants {
     pub(super) too_many: u64,
     /// Scans that are suspended for good, and the platform's order when they became so.
     pub(super) suspended: BTreeMap<String, Pause>,
+    /// Since when each scan is to be suspended.
+    pub(super) asked: BTreeMap<String, Timestamp>,
     /// Largest budget of each scan.
     pub(super) budgets: BTreeMap<String, Usd>,
+}
+
+/// A range's epoch was raised.
+pub(super) struct Grant {
+    pub(super) epoch: u64,
+    pub(super) at: Timestamp,
+    pub(super) seq: u32,
 }
 
 /// A pause that is true.
@@ -54,7 +66,7 @@ pub(super) struct Watched {
 }
 
 /// Checks everything that can be checked at any moment.
-pub(super) async fn after_message(shared: &Shared, leg: Leg) {
+pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
     let watched = {
         let mut state = shared.lock();
         state.hops += 1;
@@ -66,6 +78,9 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg) {
     let Some(watched) = watched else { return };
     if leg == Leg::Platform {
         platform(shared, &watched);
+        if let Err(what) = charged(&watched).await {
+            shared.report(what);
+        }
         return;
     }
     for uid in watched.scans.iter() {
@@ -73,7 +88,7 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg) {
             shared.report(format!("{what} ({uid})"));
         }
     }
-    if let Err(what) = pages(shared, &watched).await {
+    if let Err(what) = pages(shared, &watched, path.ends_with("/pages")).await {
         shared.report(what);
     }
 }
@@ -84,7 +99,7 @@ async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), Strin
     cover(&row, &ranges)?;
     let budget = {
         let mut state = shared.lock();
-        fence(&mut state.invariants, uid, &ranges)?;
+        fence(&mut state.invariants, uid, &ranges, shared.now())?;
         let largest = state.invariants.budgets.entry(uid.to_owned()).or_insert(row.purse.budget);
         *largest = (*largest).max(row.purse.budget);
         *largest
@@ -103,16 +118,26 @@ fn cover(row: &ScanRow, ranges: &[Range]) -> Result<(), String> {
     if tiles(root, &spans) { Ok(()) } else { Err(format!("COVER/DISJOINT: {spans:?} do not tile {root:?}")) }
 }
 
-/// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a sandbox holds one range.
-fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range]) -> Result<(), String> {
+/// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a live lease is nobody else's, a sandbox
+/// holds one range.
+fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> Result<(), String> {
     let mut holding = BTreeSet::new();
     for range in ranges {
         let key = (uid.to_owned(), range.id);
-        let before = seen.epochs.insert(key, range.epoch).unwrap_or(0);
-        if range.epoch < before {
-            return Err(format!("FENCE: range {} went from epoch {before} to {}", range.id, range.epoch));
+        let before = seen.ranges.insert(key.clone(), range.clone());
+        let epoch = before.as_ref().map_or(0, |before| before.epoch);
+        if range.epoch < epoch {
+            return Err(format!("FENCE: range {} went from epoch {epoch} to {}", range.id, range.epoch));
+        }
+        if range.epoch > epoch {
+            let seq = before.as_ref().map_or(0, |before| before.seq);
+            seen.grants.entry(key).or_default().push(Grant { epoch: range.epoch, at: now, seq });
         }
         let Some(holder) = &range.holder else { continue };
+        let live = before.filter(|before| before.holder.as_ref().is_some_and(|other| other != holder) && before.is_held(now));
+        if let Some(before) = live {
+            return Err(format!("ONE-HOLDER: range {} was still {:?}'s and is {holder}'s", range.id, before.holder));
+        }
         let first = seen.holders.entry((uid.to_owned(), range.id, range.epoch)).or_insert_with(|| holder.clone());
         if first != holder {
             return Err(format!("ONE-HOLDER: range {} epoch {} was {first}'s and is {holder}'s", range.id, range.epoch));
@@ -122,6 +147,18 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range]) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// BUDGET: what the platform charged is covered by what the ledger holds, at every instant.
+async fn charged(watched: &Watched) -> Result<(), String> {
+    let mut held = Usd::ZERO;
+    for uid in watched.scans.iter() {
+        if let Some(row) = watched.ledger.find_scan(uid).await.map_err(|error| error.to_string())? {
+            held = held.plus(row.purse.spent).plus(row.purse.reserved).plus(row.purse.ambiguous);
+        }
+    }
+    let charged = Usd::from_nanos(watched.world.totals().charged_nano_usd);
+    if charged > held { Err(format!("BUDGET: the platform charged {charged}, the ledger holds {held}")) } else { Ok(()) }
 }
 
 /// The purse is the sum of its permits and charges.
@@ -145,7 +182,7 @@ async fn money(watched: &Watched, uid: &str, row: &ScanRow) -> Result<(), String
 }
 
 /// PAGE-ONCE and FENCE: pages follow one another, under epochs that never fall.
-async fn pages(shared: &Shared, watched: &Watched) -> Result<(), String> {
+async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), String> {
     let last = shared.lock().invariants.last_rowid;
     let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
     let rows = tx
@@ -165,6 +202,13 @@ async fn pages(shared: &Shared, watched: &Watched) -> Result<(), String> {
         let input: (i64, Option<String>) = (row.get(5).map_err(text)?, row.get(6).map_err(text)?);
         let output: (i64, Option<String>) = (row.get(7).map_err(text)?, row.get(8).map_err(text)?);
         let key = (scan, range);
+        let current = state.invariants.ranges.get(&key).map_or(0, |range| i64::try_from(range.epoch).unwrap_or(i64::MAX));
+        if epoch < current && posted {
+            return Err(format!("FENCE: page {seq} of {key:?} was committed under epoch {epoch}, the range has {current}"));
+        }
+        if epoch < current {
+            *state.coverage.entry("adopted").or_insert(0) += 1;
+        }
         state.invariants.last_rowid = row.get(0).map_err(text)?;
         if let Some((last_seq, last_epoch, position, cursor)) = state.invariants.last_page.get(&key) {
             let restart = input == (0, None);

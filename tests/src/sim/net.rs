@@ -28,29 +28,40 @@ pub(super) fn wire(shared: &Shared, who: &str, leg: Leg, target: HttpService) ->
 async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     // Between its check of a permit and its send a process is not frozen here: no system can prevent that one.
     shared.pass(who, leg == Leg::Broker).await;
-    let path = request.uri().path().to_owned();
+    let way = request.uri().clone();
+    let path = way.path().to_owned();
     let latency = shared.draw(1, 40);
     if shared.fault(shared.scenario.lost) {
+        shared.count("lost");
         shared.trace(&format!("{who} {leg:?} {path} lost before"));
         shared.sleep_ms(latency).await;
         return Err(HttpError::Connect("simulated".to_owned()));
     }
     shared.sleep_ms(latency).await;
     let detached = leg == Leg::Broker && shared.fault(300);
+    let handled = {
+        let (shared, who) = (shared.clone(), who.to_owned());
+        async move {
+            let response = send(&target, request).await;
+            let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+            shared.trace(&format!("{who} {leg:?} {path} {status}"));
+            shared.count(if status == 409 { "fenced" } else { "messages" });
+            super::invariants::after_message(&shared, leg, &path).await;
+            response
+        }
+    };
     let response = if detached {
         // The broker is another process: it goes on when the sender is killed.
-        tokio::spawn(async move { send(&target, request).await }).await.map_err(|error| HttpError::Broken(error.to_string()))?
+        tokio::spawn(handled).await.map_err(|error| HttpError::Broken(error.to_string()))?
     } else {
-        send(&target, request).await
+        handled.await
     };
-    let status = response.as_ref().map_or(0, |response| response.status().as_u16());
-    shared.trace(&format!("{who} {leg:?} {path} {status}"));
-    super::invariants::after_message(shared, leg).await;
     let latency = shared.draw(1, 40);
     shared.sleep_ms(latency).await;
     shared.pass(who, true).await;
     if shared.fault(shared.scenario.lost) {
-        shared.trace(&format!("{who} {leg:?} {path} lost after"));
+        shared.count("lost");
+        shared.trace(&format!("{who} {leg:?} {} lost after", way.path()));
         return Err(HttpError::Broken("simulated".to_owned()));
     }
     match response {

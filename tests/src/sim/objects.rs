@@ -38,6 +38,7 @@ impl FaultyStore {
         if !self.shared.fault(self.shared.scenario.objects) {
             return Ok(());
         }
+        self.shared.count("object faults");
         self.shared.trace(&format!("object {what} {path}"));
         Err(Error::Generic { store: "simulated", source: "simulated fault".into() })
     }
@@ -49,6 +50,8 @@ impl ObjectStore for FaultyStore {
         self.late().await;
         self.broken("put refused", location)?;
         let stored = self.inner.put_opts(location, payload, opts).await;
+        let now = self.shared.now();
+        self.shared.lock().puts.entry(location.to_string()).or_insert(now);
         self.late().await;
         self.broken("put done but failed", location)?;
         stored

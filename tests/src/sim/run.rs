@@ -1,6 +1,9 @@
 //! One simulation, from its seed to its report.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use followlytics_api::{
@@ -9,6 +12,8 @@ use followlytics_api::{
 };
 use followlytics_core::{
     account::{AccountRef, Platform},
+    layout,
+    money::Usd,
     page,
     platform::{Auth, Family},
     scan::{certificate::Guarantee, plan::Wishes, summary::{Stage, Summary}, window::Rule},
@@ -22,8 +27,9 @@ use followlytics_store::{
     db::Db,
     ledger::{Ledger, ScanRequest},
     objects::Objects,
+    params,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 
 use super::{
@@ -45,12 +51,16 @@ pub struct Report {
     pub hops: u64,
     /// Processes killed.
     pub kills: u32,
+    /// How often each thing happened.
+    pub coverage: BTreeMap<&'static str, u64>,
     /// What the ledger says of each scan at the end.
     pub summaries: Vec<Summary>,
 }
 
 /// The instant at which every simulation begins.
 const EPOCH: i64 = 1_790_000_000;
+/// Permits settle within 55 s; a lease nobody gave back ends 15 s later.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(90);
 /// Longest virtual time after the healing: holds double up to a quarter of an hour.
 const PATIENCE_SECONDS: i64 = 6 * 3600;
 
@@ -79,13 +89,14 @@ pub fn run(scenario: Scenario) -> Report {
             broken: state.broken.clone(),
             hops: state.hops,
             kills: state.kills,
+            coverage: std::mem::take(&mut state.coverage),
             summaries,
         }
     })
 }
 
 fn failed(seed: u64, what: &str) -> Report {
-    Report { trace: String::new(), broken: Some(format!("seed {seed}: {what}")), hops: 0, kills: 0, summaries: Vec::new() }
+    Report { trace: String::new(), broken: Some(format!("seed {seed}: {what}")), hops: 0, kills: 0, coverage: BTreeMap::new(), summaries: Vec::new() }
 }
 
 struct Simulation {
@@ -141,6 +152,7 @@ impl Simulation {
                 healed = true;
             }
             self.fleet.reap().await;
+            super::invariants::after_message(&self.shared, super::net::Leg::Broker, "").await;
             let mut open = false;
             for index in 0..self.requests.len() {
                 open |= self.control(index, healed).await?;
@@ -172,7 +184,7 @@ impl Simulation {
         let request = request.clone();
         self.ledger.ensure_scan(&request).await?;
         let summary = self.ledger.summary(&request.uid).await?.context("the scan vanished")?;
-        self.suspended(&request, &plan, &summary, pause);
+        self.suspended(&request, &plan, &summary, pause).await?;
         if healed {
             self.help(index, &summary);
         }
@@ -186,26 +198,46 @@ impl Simulation {
         Ok(!matches!(summary.stage, Stage::Merged | Stage::Ended))
     }
 
-    /// PAUSE: from the moment it is true until the resume nothing may start.
-    fn suspended(&self, request: &ScanRequest, plan: &ScanPlan, summary: &Summary, pause: bool) {
+    /// PAUSE: no permit is granted once it is asked for; from the moment it is true nothing starts.
+    async fn suspended(&self, request: &ScanRequest, plan: &ScanPlan, summary: &Summary, pause: bool) -> Result<()> {
+        let now = self.shared.now();
+        let watched = {
+            let mut state = self.shared.lock();
+            if !pause {
+                state.invariants.suspended.remove(&request.uid);
+                state.invariants.asked.remove(&request.uid);
+                return Ok(());
+            }
+            state.invariants.watched.clone()
+        };
+        let asked = *self.shared.lock().invariants.asked.entry(request.uid.clone()).or_insert(now);
+        let mut tx = watched.context("nothing is watched")?.db.begin().await?;
+        let later = tx.find("SELECT 1 FROM permits WHERE scan = $1 AND granted_at > $2", params![&request.uid, asked]).await?;
+        drop(tx);
+        ensure!(later.is_none(), "PAUSE: a permit was granted after the pause was asked for");
+        let open = matches!(summary.stage, Stage::Resolving | Stage::Scanning);
         let settled = summary.open_permits == 0 && summary.ranges.active == 0 && self.fleet.alive(&request.uid) == 0;
-        let mut state = self.shared.lock();
-        if pause && settled {
+        ensure!(settled || !open || now.duration_since(asked) < LONGEST_PAUSE, "PAUSE: still not true after {LONGEST_PAUSE:?}");
+        if settled && open {
             let account = summary.account_id.clone().unwrap_or_else(|| plan.handle.clone());
             let since = self.world.order();
-            state.invariants.suspended.entry(request.uid.clone()).or_insert(Pause { account, since });
-        } else if !pause {
-            state.invariants.suspended.remove(&request.uid);
+            let mut state = self.shared.lock();
+            if !state.invariants.suspended.contains_key(&request.uid) {
+                *state.coverage.entry("suspended").or_insert(0) += 1;
+                state.invariants.suspended.insert(request.uid.clone(), Pause { account, since });
+            }
         }
+        Ok(())
     }
 
     /// After the healing a person does what the holds ask for: more budget, another try.
     fn help(&mut self, index: usize, summary: &Summary) {
         let Some(hold) = summary.hold.as_ref().filter(|hold| hold.until.is_none()) else { return };
         let Some(request) = self.requests.get_mut(index) else { return };
+        self.shared.count("helped");
         self.shared.trace(&format!("help {} {}", request.name, hold.reason));
         request.generation += 1;
-        request.budget = request.budget.plus(request.budget).plus(followlytics_core::money::Usd::from_nanos(1_000_000_000));
+        request.budget = request.budget.plus(request.budget).plus(Usd::from_nanos(1_000_000_000));
     }
 
     async fn work(&mut self) -> Result<()> {
@@ -240,11 +272,10 @@ impl Simulation {
         for (request, plan) in self.requests.iter().zip(&self.shared.scenario.scans) {
             let summary = self.ledger.summary(&request.uid).await?.context("the scan vanished")?;
             self.shared.trace(&format!("end {} {:?} scanned {} spent {}", request.name, summary.stage, summary.scanned, summary.spent));
-            if summary.stage == Stage::Merged {
-                self.verify_result(request, plan, &summary).await.with_context(|| request.name.clone())?;
-            } else {
-                ensure!(summary.failure.is_some(), "the scan ended without a result and without a reason");
-            }
+            ensure!(summary.stage == Stage::Merged, "NO-LOSS: {} ended without a result: {:?}", request.name, summary.failure);
+            self.verify_result(request, plan, &summary).await.with_context(|| request.name.clone())?;
+            self.verify_adoption(request).await?;
+            self.cover(&summary);
         }
         Ok(())
     }
@@ -257,7 +288,9 @@ impl Simulation {
         ensure!(unique.len() == ids.len(), "NO-DOUBLE: {} rows, {} followers", ids.len(), unique.len());
         let committed = self.committed_ids(&request.uid).await?;
         ensure!(committed.iter().eq(unique.iter().copied()), "NO-LOSS: {} committed, {} in the result", committed.len(), unique.len());
-        self.verify_truth(plan, record, &unique)?;
+        let certificate = &record.certificate;
+        ensure!(certificate.guarantee == Guarantee::Exact, "STABLE: not exact: {:?}", certificate.evidence);
+        self.verify_truth(plan, &unique)?;
         let paid = Platform::price(plan.platform, Family::Followers, summary.scanned)
             .plus(Platform::price(plan.platform, Family::Lookup, summary.requests.lookups));
         ensure!(summary.spent == paid, "PAY-BOUND: {} spent for rows worth {paid}", summary.spent);
@@ -268,7 +301,7 @@ impl Simulation {
     }
 
     /// STABLE, and nobody invented.
-    fn verify_truth(&self, plan: &ScanPlan, record: &followlytics_core::scan::summary::ResultRecord, ids: &BTreeSet<&String>) -> Result<()> {
+    fn verify_truth(&self, plan: &ScanPlan, ids: &BTreeSet<&String>) -> Result<()> {
         let platform = sim_platform(plan.platform);
         let account = self.world.account(platform, &plan.handle)?;
         let of_account: Vec<u64> = self
@@ -282,12 +315,46 @@ impl Simulation {
         let ever: BTreeSet<String> = self.world.ever_present_between(platform, &plan.handle, *first, *last)?.into_iter().collect();
         let invented = ids.iter().find(|id| !ever.contains(**id));
         ensure!(invented.is_none(), "NO-LOSS: {invented:?} never followed");
-        if record.certificate.guarantee == Guarantee::Exact {
-            let truth = self.world.truth_between(platform, &plan.handle, *first, *last)?;
-            let missed: Vec<&String> = truth.iter().filter(|id| !ids.contains(id)).collect();
-            ensure!(missed.is_empty(), "STABLE: {} of {} who followed throughout are missing: {:?}", missed.len(), truth.len(), missed.first());
+        let truth = self.world.truth_between(platform, &plan.handle, *first, *last)?;
+        let missed: Vec<&String> = truth.iter().filter(|id| !ids.contains(id)).collect();
+        ensure!(missed.is_empty(), "STABLE: {} of {} who followed throughout are missing: {:?}", missed.len(), truth.len(), missed.first());
+        Ok(())
+    }
+
+    /// PAY-BOUND: no page is fetched again that the broker had when it gave the range to the next holder.
+    async fn verify_adoption(&self, request: &ScanRequest) -> Result<()> {
+        let committed: BTreeSet<String> = self.ledger.merge_input(&request.uid).await?.pages.into_iter().map(|page| page.key).collect();
+        let prefix = layout::pages_of_scan(&request.uid);
+        let puts: Vec<(String, Timestamp)> = {
+            let state = self.shared.lock();
+            let ours = state.puts.iter().filter(|(key, _)| key.starts_with(&prefix) && !committed.contains(*key));
+            ours.map(|(key, at)| (key.clone(), *at)).collect()
+        };
+        for (key, put) in puts {
+            let header = page::decode_header(&self.objects.get(&key).await?)?.0;
+            let state = self.shared.lock();
+            let grants = state.invariants.grants.get(&(request.uid.clone(), header.range));
+            let next = grants.and_then(|grants| grants.iter().find(|grant| grant.epoch > header.epoch));
+            let ignored = next.is_some_and(|next| put < next.at && header.seq == next.seq);
+            ensure!(!ignored, "PAY-BOUND: {key} was there when its range was given on, and was fetched again");
         }
         Ok(())
+    }
+
+    fn cover(&self, summary: &Summary) {
+        let requests = &summary.requests;
+        let counts = [
+            ("splits", requests.splits),
+            ("seam pages", requests.seam_pages),
+            ("failed requests", requests.failed),
+            ("unanswered requests", requests.unanswered),
+            ("refetched pages", requests.refetched_pages),
+            ("ambiguous dollars", i64::from(summary.ambiguous > Usd::ZERO)),
+        ];
+        let mut state = self.shared.lock();
+        for (what, count) in counts {
+            *state.coverage.entry(what).or_insert(0) += u64::try_from(count).unwrap_or(0);
+        }
     }
 
     async fn committed_ids(&self, uid: &str) -> Result<BTreeSet<String>> {
@@ -351,11 +418,9 @@ fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         FaultKind::DuplicatedRow,
         FaultKind::ResponseLost,
     ] {
-        world.set_fault(FaultSpec {
-            trigger: Trigger::Probability(share),
-            times: 0,
-            ..FaultSpec::once(kind)
-        })?;
+        // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
+        let platform = matches!(kind, FaultKind::DuplicatedRow).then_some(SimPlatform::Bluesky);
+        world.set_fault(FaultSpec { platform, trigger: Trigger::Probability(share), times: 0, ..FaultSpec::once(kind) })?;
     }
     Ok(())
 }

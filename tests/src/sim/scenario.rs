@@ -105,6 +105,6 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
         rows_per_range: u32::try_from(c.between(100, 600)).unwrap_or(100),
         // Between too little for what a bad day re-reads and plenty.
         budget: Usd::from_nanos(10_000_000).times(i64::try_from(followers).unwrap_or(0) * c.between(11, 40) / 10 + 3_000),
-        suspend: c.happens(250).then(|| (c.between(1, 20), c.between(5, 120))),
+        suspend: c.happens(250).then(|| (c.between(1, 20), c.between(5, 200))),
     }
 }

@@ -24,6 +24,10 @@ pub(super) struct State {
     /// Processes by name: how to kill them, until when they are frozen.
     pub(super) processes: BTreeMap<String, Process>,
     pub(super) kills: u32,
+    /// How often each thing happened: a fault that never fires proves nothing.
+    pub(super) coverage: BTreeMap<&'static str, u64>,
+    /// When each object was put.
+    pub(super) puts: BTreeMap<String, Timestamp>,
     pub(super) invariants: Invariants,
     /// The first broken invariant ends the run.
     pub(super) broken: Option<String>,
@@ -52,6 +56,8 @@ impl Shared {
             heal_at,
             processes: BTreeMap::new(),
             kills: 0,
+            coverage: BTreeMap::new(),
+            puts: BTreeMap::new(),
             invariants: Invariants::default(),
             broken: None,
         };
@@ -79,6 +85,11 @@ impl Shared {
         let _ = writeln!(state.trace, "{ms} {line}");
     }
 
+    /// Counts that something happened.
+    pub(super) fn count(&self, what: &'static str) {
+        *self.lock().coverage.entry(what).or_insert(0) += 1;
+    }
+
     /// Whether faults still happen.
     pub(super) fn is_chaos(&self) -> bool {
         let now = self.now();
@@ -101,6 +112,7 @@ impl Shared {
         }
         if may_freeze && self.fault(self.scenario.freeze) {
             let ms = self.draw(1_000, 40_000);
+            self.count("frozen");
             self.trace(&format!("freeze {who} for {ms}"));
             let until = self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX);
             if let Some(process) = self.lock().processes.get_mut(who) {
@@ -126,6 +138,7 @@ impl Shared {
         let abort = self.lock().processes.get(who).and_then(|process| process.abort.clone());
         let Some(abort) = abort else { return false };
         self.trace(&format!("kill {who}"));
+        self.count("killed");
         self.lock().kills += 1;
         abort.abort();
         true

@@ -63,17 +63,23 @@ fn ready(decision: &Decision) -> (&str, &str, &str) {
 #[test]
 fn a_new_sandbox_is_started_once_nothing_of_it_runs() {
     let first = run(&sandbox(None), Known::Absent, None, at(0));
-    assert!(first.plan.start && !first.plan.release && first.plan.announce.is_none());
+    assert_eq!(
+        (first.plan.run, first.plan.holdings),
+        (Run::Start, Holdings::Keep)
+    );
+    assert_eq!(first.plan.announce, None);
     assert_eq!(first.report.status.phase, SandboxPhase::Starting);
     let blind = run(&sandbox(None), Known::Unknown, None, at(0));
-    assert!(
-        !blind.plan.start,
+    assert_eq!(
+        blind.plan.run,
+        Run::Leave,
         "what may be running must not be started a second time"
     );
     assert_eq!(blind.report.status.phase, SandboxPhase::Pending);
     let again = run(&sandbox(None), present(InstanceState::Running), None, at(0));
-    assert!(
-        !again.plan.start,
+    assert_eq!(
+        again.plan.run,
+        Run::Leave,
         "started before a crash: a new token would lock the runner out"
     );
     assert_eq!(
@@ -112,7 +118,10 @@ fn every_end_gives_the_leases_back_at_once() {
             (Known::Absent, SandboxPhase::Failed, "Lost"),
         ] {
             let decision = run(&sandbox(Some(from)), instance, Some(at(1)), at(2));
-            assert!(decision.plan.release && !decision.plan.start && !decision.plan.revoke);
+            assert_eq!(
+                (decision.plan.run, decision.plan.holdings),
+                (Run::Leave, Holdings::Release)
+            );
             assert_eq!(decision.report.status.phase, to);
             assert_eq!(ready(&decision).1, reason);
             assert_eq!(decision.plan.announce.is_some(), to == SandboxPhase::Failed);
@@ -147,14 +156,17 @@ fn one_that_never_reaches_the_broker_is_ended() {
         None,
         at(59),
     );
-    assert!(!before.plan.destroy);
+    assert_eq!(before.plan.run, Run::Leave);
     let after = run(
         &sandbox(Some(SandboxPhase::Starting)),
         present(InstanceState::Running),
         None,
         at(60),
     );
-    assert!(after.plan.destroy && after.plan.release);
+    assert_eq!(
+        (after.plan.run, after.plan.holdings),
+        (Run::Destroy, Holdings::Release)
+    );
     assert_eq!(after.report.status.phase, SandboxPhase::Failed);
     assert_eq!(ready(&after).1, "BrokerNotReached");
 }
@@ -165,7 +177,10 @@ fn what_is_over_is_left_alone() {
         for instance in [Known::Absent, Known::Unknown, exited(Some(1))] {
             let object = sandbox(Some(phase));
             let decision = run(&object, instance, Some(at(1)), at(900));
-            assert!(!(decision.plan.start || decision.plan.destroy || decision.plan.release));
+            assert_eq!(
+                (decision.plan.run, decision.plan.holdings),
+                (Run::Leave, Holdings::Keep)
+            );
             assert_eq!(Some(decision.report.status), object.status);
             assert_eq!(decision.requeue, Requeue::OnChange);
         }
@@ -178,17 +193,24 @@ fn deletion_ends_the_process_before_it_lets_the_object_go() {
     object.metadata.deletion_timestamp = Some(Time(at(5)));
     for instance in [present(InstanceState::Running), exited(Some(0)), Known::Unknown] {
         let decision = run(&object, instance, None, at(6));
-        assert!(decision.plan.destroy && !decision.plan.release);
+        assert_eq!(
+            (decision.plan.run, decision.plan.holdings),
+            (Run::Destroy, Holdings::Keep)
+        );
         assert_eq!(decision.plan.finalizer, Finalizer::Keep);
         assert_eq!(decision.report.status.phase, SandboxPhase::Terminating);
     }
     let gone = run(&object, Known::Absent, None, at(6));
-    assert!(!gone.plan.destroy && gone.plan.release && gone.plan.revoke);
+    assert_eq!(
+        (gone.plan.run, gone.plan.holdings),
+        (Run::Leave, Holdings::Revoke)
+    );
     assert_eq!(gone.plan.finalizer, Finalizer::Remove);
     object.metadata.finalizers = None;
     let others = run(&object, Known::Absent, None, at(6));
-    assert!(
-        !(others.plan.release || others.plan.revoke),
+    assert_eq!(
+        others.plan.holdings,
+        Holdings::Keep,
         "without our finalizer nothing of ours is left"
     );
 }
@@ -197,13 +219,14 @@ fn deletion_ends_the_process_before_it_lets_the_object_go() {
 fn a_suspended_sandbox_is_not_started_and_its_end_is_a_good_one() {
     let mut object = sandbox(None);
     object.spec.operating_mode = OperatingMode::Suspended;
-    assert!(!run(&object, Known::Absent, None, at(0)).plan.start);
+    assert_eq!(run(&object, Known::Absent, None, at(0)).plan.run, Run::Leave);
     let mut object = sandbox(Some(SandboxPhase::Ready));
     object.spec.operating_mode = OperatingMode::Suspended;
-    assert!(
+    assert_eq!(
         run(&object, present(InstanceState::Running), Some(at(0)), at(1))
             .plan
-            .destroy
+            .run,
+        Run::Destroy
     );
     let ended = run(&object, exited(None), Some(at(0)), at(1));
     assert_eq!(ended.report.status.phase, SandboxPhase::Finished);

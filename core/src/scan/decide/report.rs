@@ -248,8 +248,15 @@ fn plan(summary: &Summary) -> Option<PlanStatus> {
 
 fn progress(summary: &Summary, inputs: &Inputs<'_>) -> Progress {
     // At rest the rate is none: one that sank with every second would be written for ever.
-    let until = if inputs.phase == ScanPhase::Suspended { None } else { summary.ended.or(Some(inputs.now)) };
-    let millis = summary.started.zip(until).map(|(since, until)| until.duration_since(since).as_millis().max(1));
+    let until = if inputs.phase == ScanPhase::Suspended {
+        None
+    } else {
+        summary.ended.or(Some(inputs.now))
+    };
+    let millis = summary
+        .started
+        .zip(until)
+        .map(|(since, until)| until.duration_since(since).as_millis().max(1));
     let rate = millis.map_or(0, |millis| i128::from(summary.scanned) * 60_000 / millis);
     let rate = i64::try_from(rate).unwrap_or(i64::MAX);
     let left = summary.expected - summary.scanned;

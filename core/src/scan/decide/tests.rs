@@ -18,6 +18,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn scan(spec: serde_json::Value) -> Scan {
     let mut whole = json!({"account": {"platform": "bluesky", "handle": "alice.bsky.social"}});
     for (key, value) in spec.as_object().unwrap() {
@@ -92,6 +93,7 @@ fn merged(failed: i64) -> Summary {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it fills an optional field")]
 fn hold(reason: &str, until: Option<Timestamp>) -> Option<Hold> {
     Some(Hold {
         reason: reason.to_owned(),

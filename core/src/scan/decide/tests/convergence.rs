@@ -193,7 +193,7 @@ impl World {
             }
             (Stage::Resolving, Mode::Run) if working => *summary = super::summary(Stage::Scanning),
             (Stage::Scanning, Mode::Run) if working && summary.scanned >= 4000 => {
-                summary.stage = Stage::Merging
+                summary.stage = Stage::Merging;
             }
             (Stage::Scanning, Mode::Run) if working => summary.scanned += 250,
             (Stage::Merging, _) => *summary = merged(0),

@@ -1,0 +1,83 @@
+//! What credentials were used for: read by the controller, for people.
+
+use followlytics_core::{money::Usd, platform::Family, scan::summary::Hold};
+use jiff::Timestamp;
+
+use super::{Ledger, LedgerError, ranges, scans};
+use crate::params;
+
+/// What a credential was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialUse {
+    /// Its windows that are running, in order of family and length.
+    pub windows: Vec<WindowUse>,
+    /// Settled with it, ever.
+    pub spent: Usd,
+    /// Why a scan that uses it is held, where the platform refused it.
+    pub refused: Option<String>,
+}
+
+/// A window that is running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowUse {
+    /// What is counted.
+    pub family: Family,
+    /// Requests used.
+    pub used: i64,
+    /// Requests allowed.
+    pub limit: i64,
+    /// When it starts afresh.
+    pub reset: Timestamp,
+}
+
+impl Ledger {
+    /// What a credential (`namespace/name`) was used for.
+    pub async fn credential_use(&self, credential: &str) -> Result<CredentialUse, LedgerError> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let rows = tx
+            .query(
+                "SELECT family, used, requests, reset FROM windows WHERE credential = $1 AND reset > $2 \
+                 ORDER BY family, window_ms",
+                params![credential, now],
+            )
+            .await?;
+        let mut windows = Vec::with_capacity(rows.len());
+        for row in rows {
+            windows.push(WindowUse {
+                family: ranges::parse("windows.family", &row.get::<String>(0)?)?,
+                used: row.get(1)?,
+                limit: row.get(2)?,
+                reset: row.get(3)?,
+            });
+        }
+        let spent = tx
+            .find(
+                "SELECT CAST(SUM(price) AS BIGINT) FROM usage WHERE credential = $1",
+                params![credential],
+            )
+            .await?
+            .map(|row| row.get::<Option<i64>>(0))
+            .transpose()?
+            .flatten();
+        let rows = tx
+            .query(
+                "SELECT hold FROM scans WHERE credential = $1 AND hold IS NOT NULL \
+                 AND stage IN ('Resolving', 'Scanning') ORDER BY uid",
+                params![credential],
+            )
+            .await?;
+        let mut refused = None;
+        for row in rows {
+            let hold: Hold = scans::from_json("scans.hold", &row.get::<String>(0)?)?;
+            if hold.reason == "CredentialInvalid" {
+                refused = Some(hold.message);
+            }
+        }
+        Ok(CredentialUse {
+            windows,
+            spent: Usd::from_nanos(spent.unwrap_or(0)),
+            refused,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Scans that share a credential: whose turn the next slot of its windows is.
+//!
+//! Stores the credential's fair time, which every slot moves on, and each scan's own beginning in it. One
+//! query reads every scan that wants slots; `core` decides.
+
+use followlytics_core::{
+    platform::Family,
+    scan::{
+        share::{Contender, FairTime, Turn, turn},
+        summary::{Hold, Stage},
+        window::Window,
+    },
+};
+use jiff::Timestamp;
+
+use super::{LedgerError, ScanRow, scans};
+use crate::{
+    db::{Row, Tx},
+    params,
+};
+
+/// Who wants slots of a credential's windows, at one instant.
+pub(super) struct Share {
+    contenders: Vec<Contender>,
+    fair: FairTime,
+}
+
+/// Pages an hour of a runner that has brought none yet.
+const UNMEASURED: i64 = 3_600;
+
+/// Open ranges by scan. What a runner can do is one page in the time its last one took, from its permit to its
+/// commit: that leaves out every wait. Only runners who could start a request now count.
+const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from, \
+       CAST(SUM(CASE WHEN r.expected > r.lines THEN (r.expected - r.lines + $3 - 1) / $3 ELSE 1 END) AS BIGINT), \
+       CAST(SUM(CASE WHEN q.id IS NULL THEN 0 ELSE 1 END) AS BIGINT), \
+       CAST(SUM(CASE WHEN r.lease_until > $2 AND (r.not_before IS NULL OR r.not_before <= $2) \
+         THEN CASE WHEN p.permit IS NULL THEN $4 ELSE 3600000000 / (p.committed_at - p.seen_at + 1) END \
+         ELSE 0 END) AS BIGINT) \
+     FROM scans s \
+     JOIN ranges r ON r.scan = s.uid AND r.state = 'Open' \
+     LEFT JOIN permits q ON r.lease_until > $2 AND q.scan = r.scan AND q.range_id = r.id AND q.seq = r.seq \
+       AND q.state IN ('Open', 'Ambiguous') AND q.state = 'Open' AND q.epoch = r.epoch \
+     LEFT JOIN pages p ON r.lease_until > $2 AND p.scan = r.scan AND p.range_id = r.id AND p.seq = r.seq - 1 \
+     WHERE s.credential = $1 AND s.stage = 'Scanning' AND s.mode = 'Run' \
+     GROUP BY s.uid, s.priority, s.lines, s.hold, s.fair_from ORDER BY s.uid";
+
+impl Share {
+    /// Reads who wants slots now. `None` while this scan does not list yet: a look-up waits for nobody.
+    pub(super) async fn read(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Option<Self>, LedgerError> {
+        if family != Family::Followers || scan.stage != Stage::Scanning {
+            return Ok(None);
+        }
+        let credential = &scan.request.credential;
+        let kept = tx
+            .find(
+                "SELECT fair_time FROM shares WHERE credential = $1 AND family = $2",
+                params![credential, <&str>::from(family)],
+            )
+            .await?;
+        let fair = FairTime::from_parts(kept.map(|row| row.get(0)).transpose()?.unwrap_or(0));
+        let page_rows = i64::from(scan.page_rows().max(1));
+        let rows = tx.query(CONTENDERS, params![credential, now, page_rows, UNMEASURED]).await?;
+        let mut contenders = Vec::with_capacity(rows.len());
+        for row in &rows {
+            contenders.extend(contender(row, scan, page_rows, fair, now)?);
+        }
+        Ok(Some(Self { contenders, fair }))
+    }
+
+    /// Whose turn it is.
+    pub(super) fn turn(&self, scan: &ScanRow, windows: &[Window], now: Timestamp) -> Turn {
+        turn(&scan.request.uid, &self.contenders, windows, self.fair, now)
+    }
+
+    /// The scan took a slot.
+    pub(super) async fn took(self, tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<(), LedgerError> {
+        tx.execute(
+            "UPDATE scans SET fair_from = $2 WHERE uid = $1 AND fair_from IS NULL",
+            params![&scan.request.uid, self.fair.parts()],
+        )
+        .await?;
+        self.note_arrivals(tx).await?;
+        let after = self.fair.after_slot(self.contenders.len());
+        tx.execute(
+            "INSERT INTO shares (credential, family, fair_time) VALUES ($1, $2, $3) \
+             ON CONFLICT (credential, family) DO UPDATE SET fair_time = $3",
+            params![&scan.request.credential, <&str>::from(family), after.parts()],
+        )
+        .await?;
+        Ok(())
+    }
+}
