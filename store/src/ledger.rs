@@ -21,6 +21,7 @@ mod ranges;
 mod results;
 mod sandboxes;
 mod scans;
+mod share;
 mod summary;
 mod windows;
 

@@ -11,7 +11,10 @@ mod fleet;
 mod invariants;
 mod net;
 mod objects;
+mod plane;
 mod run;
+mod verify;
+mod world;
 mod scenario;
 mod shared;
 

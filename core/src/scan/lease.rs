@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::scan::range::{Kind, Span, Walk};
 
-    const GRAIN: Grain = Grain { unit: 10, page_rows: 10 };
+    const GRAIN: Grain = Grain { unit: 10, page_rows: 10, floor: 0 };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()

@@ -189,25 +189,18 @@ fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
 fn time_ranges(report: &AccountReport, probes: &[Probe], rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
     let newest = now.as_microsecond();
     let oldest = report.created.map_or(0, Timestamp::as_microsecond).clamp(0, newest);
+    // Nobody follows an account before it exists, but clocks of servers lie: the lowest range begins at 0.
     let mut bounds = vec![0];
-    // Nobody follows an account before it exists, but clocks of servers lie: a range of its own for those.
-    if count > 1 && oldest > 0 {
-        bounds.push(align(oldest));
-    }
     bounds.extend(quantiles(&densities(probes, oldest, newest), count));
     bounds.push(NEWEST);
     bounds.sort_unstable();
     bounds.dedup();
     let ranges = i64::try_from(bounds.len()).unwrap_or(2) - 1;
-    let before = i64::from(count > 1 && oldest > 0);
-    let share = rows / (ranges - before).max(1);
+    let share = rows / ranges.max(1);
     bounds
         .iter()
         .zip(bounds.iter().skip(1))
-        .map(|(lo, hi)| Planned {
-            span: Some(Span { lo: *lo, hi: *hi }),
-            rows: if count > 1 && *hi == align(oldest) { 0 } else { share },
-        })
+        .map(|(lo, hi)| Planned { span: Some(Span { lo: *lo, hi: *hi }), rows: share })
         .collect()
 }
 

@@ -170,12 +170,14 @@ impl Range {
         }
     }
 
-    /// Rows left, as far as one can tell: by the density read so far, otherwise by the plan.
-    pub fn rows_left(&self) -> i64 {
+    /// Rows left, as far as one can tell: by the density read so far, otherwise by the plan. Below `floor`
+    /// nothing is expected.
+    pub fn rows_left(&self, floor: i64) -> i64 {
         let Some(span) = self.span else { return (self.expected - self.rows).max(0) };
+        let lo = span.lo.max(floor);
         let (read, left) = match self.walk {
-            Walk::Up => (self.place.position.saturating_sub(span.lo), span.hi.saturating_sub(self.place.position)),
-            Walk::Down => (span.hi.saturating_sub(self.place.position), self.place.position.saturating_sub(span.lo)),
+            Walk::Up => (self.place.position.saturating_sub(lo), span.hi.saturating_sub(self.place.position)),
+            Walk::Down => (span.hi.saturating_sub(self.place.position), self.place.position.saturating_sub(lo)),
         };
         let open_ended = span.hi == NEWEST;
         if self.rows > 0 && read > 0 && !open_ended {

@@ -21,12 +21,16 @@ pub struct Grain {
     pub unit: i64,
     /// Rows of a full page.
     pub page_rows: i64,
+    /// Below this nothing is expected, such as follows from before the account existed. No cut falls there:
+    /// what is there all the same is found by the range that reaches it.
+    pub floor: i64,
 }
 
 /// Cuts a range at the middle of its unclaimed part, on the grain; `None` where a half would be empty.
 pub fn cut(range: &Range, grain: Grain) -> Option<Cut> {
     let span = range.span?;
     let unclaimed = range.unclaimed();
+    let unclaimed = Span { lo: unclaimed.lo.max(grain.floor), ..unclaimed };
     // An open end has no middle: its first page has to come first.
     if unclaimed.is_empty() || unclaimed.hi == NEWEST {
         return None;
@@ -55,28 +59,28 @@ pub fn choose(ranges: &[Range], grain: Grain, now: Timestamp) -> Option<(usize, 
         .iter()
         .enumerate()
         .filter(|(_, r)| r.kind == Kind::Listing && r.state == State::Open && r.is_held(now))
-        .filter(|(_, r)| unclaimed_rows(r) >= 2 * grain.page_rows)
+        .filter(|(_, r)| unclaimed_rows(r, grain.floor) >= 2 * grain.page_rows)
         .filter_map(|(index, r)| Some((index, r, cut(r, grain)?)))
-        .max_by_key(|(_, r, _)| (time_left(r, now), std::cmp::Reverse(r.id)))
+        .max_by_key(|(_, r, _)| (time_left(r, grain.floor, now), std::cmp::Reverse(r.id)))
         .map(|(index, _, cut)| (index, cut))
 }
 
 /// Rows expected in the unclaimed part.
-fn unclaimed_rows(range: &Range) -> i64 {
+fn unclaimed_rows(range: &Range, floor: i64) -> i64 {
     let Some(span) = range.span else { return 0 };
     let (left, unclaimed) = match range.walk {
-        Walk::Down => (range.place.position.saturating_sub(span.lo), range.unclaimed()),
+        Walk::Down => (range.place.position.saturating_sub(span.lo.max(floor)), range.unclaimed()),
         Walk::Up => (span.hi.saturating_sub(range.place.position), range.unclaimed()),
     };
-    let size = i128::from(unclaimed.hi) - i128::from(unclaimed.lo);
-    let rows = i128::from(range.rows_left()) * size / i128::from(left.max(1));
+    let size = (i128::from(unclaimed.hi) - i128::from(unclaimed.lo.max(floor))).max(0);
+    let rows = i128::from(range.rows_left(floor)) * size / i128::from(left.max(1));
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// Milliseconds the holder still needs, by its own speed under this lease; slow holders come first.
-fn time_left(range: &Range, now: Timestamp) -> i128 {
+fn time_left(range: &Range, floor: i64, now: Timestamp) -> i128 {
     let elapsed = range.leased_at.map_or(0, |at| now.duration_since(at).as_millis()).max(1);
-    i128::from(range.rows_left()) * elapsed / i128::from(range.lease_rows.max(1))
+    i128::from(range.rows_left(floor)) * elapsed / i128::from(range.lease_rows.max(1))
 }
 
 #[cfg(test)]
@@ -105,7 +109,7 @@ mod tests {
                     for claimed in 0..=hi {
                         let span = Span { lo: 0, hi };
                         let range = held(span, walk, claimed, hi);
-                        let Some(cut) = cut(&range, Grain { unit, page_rows: 1 }) else { continue };
+                        let Some(cut) = cut(&range, Grain { unit, page_rows: 1, floor: 0 }) else { continue };
                         assert!(tiles(span, &[cut.kept, cut.residual]), "{range:?} {cut:?}");
                         assert!(!cut.kept.is_empty() && !cut.residual.is_empty());
                         assert_eq!(cut.residual.lo.rem_euclid(unit) * i64::from(walk == Walk::Up), 0);
@@ -120,7 +124,18 @@ mod tests {
     #[test]
     fn a_range_of_under_two_pages_is_left_to_its_holder() {
         let range = held(Span { lo: 0, hi: 150 }, Walk::Down, 150, 150);
-        assert_eq!(choose(&[range], Grain { unit: 50, page_rows: 100 }, Timestamp::UNIX_EPOCH), None);
+        assert_eq!(choose(&[range], Grain { unit: 50, page_rows: 100, floor: 0 }, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn nothing_is_cut_off_below_the_accounts_own_beginning() {
+        let grain = Grain { unit: 10, page_rows: 50, floor: 800 };
+        let mut range = held(Span { lo: 0, hi: 1200 }, Walk::Down, 1000, 400);
+        range.rows = 200;
+        assert_eq!(range.rows_left(grain.floor), 200, "as dense as what was read, down to the floor");
+        assert_eq!(cut(&range, grain).unwrap().residual, Span { lo: 0, hi: 900 });
+        range.claimed = 790;
+        assert_eq!(cut(&range, grain), None);
     }
 
     #[test]
@@ -130,7 +145,7 @@ mod tests {
         let mut slow = held(Span { lo: 1000, hi: 1800 }, Walk::Down, 1800, 800);
         slow.lease_rows = 100;
         let now = Timestamp::from_second(10).unwrap();
-        let (index, cut) = choose(&[fast, slow], Grain { unit: 50, page_rows: 50 }, now).unwrap();
+        let (index, cut) = choose(&[fast, slow], Grain { unit: 50, page_rows: 50, floor: 0 }, now).unwrap();
         assert_eq!((index, cut.residual), (1, Span { lo: 1000, hi: 1400 }));
     }
 
@@ -139,13 +154,13 @@ mod tests {
         let mut chain = Range::new(0, Kind::Listing, None, Walk::Down, 50_000);
         chain.holder = Some("a".into());
         chain.lease_until = Some(Timestamp::MAX);
-        assert_eq!(choose(&[chain], Grain { unit: 1, page_rows: 1000 }, Timestamp::UNIX_EPOCH), None);
+        assert_eq!(choose(&[chain], Grain { unit: 1, page_rows: 1000, floor: 0 }, Timestamp::UNIX_EPOCH), None);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200_000))]
         #[test]
-        fn any_number_of_splits_tiles_the_root(lo in -1_000_000i64..1_000_000, size in 1i64..2_000_000, unit in 1i64..200, down: bool, steps in prop::collection::vec((0usize..8, 0i64..1000), 0..8)) {
+        fn any_number_of_splits_tiles_the_root(lo in -1_000_000i64..1_000_000, size in 1i64..2_000_000, unit in 1i64..200, floor in -1_100_000i64..2_000_000, down: bool, steps in prop::collection::vec((0usize..8, 0i64..1000), 0..8)) {
             let walk = if down { Walk::Down } else { Walk::Up };
             let root = Span { lo, hi: lo + size };
             let mut ranges = vec![held(root, walk, if down { root.hi } else { root.lo }, size)];
@@ -157,7 +172,8 @@ mod tests {
                     Walk::Down => (range.claimed - moved).max(span.lo),
                     Walk::Up => (range.claimed + moved).min(span.hi),
                 };
-                if let Some(cut) = cut(range, Grain { unit, page_rows: 1 }) {
+                if let Some(cut) = cut(range, Grain { unit, page_rows: 1, floor }) {
+                    prop_assert!(cut.residual.lo.max(cut.kept.lo) > floor, "a cut where nothing is expected");
                     range.span = Some(cut.kept);
                     ranges.push(held(cut.residual, walk, if down { cut.residual.hi } else { cut.residual.lo }, 1));
                 }

@@ -87,8 +87,11 @@ impl Window {
     /// The last instant at which a request may start and still be counted in the running window: it travels
     /// up to a second, and one that arrives in the next window would be one too many there.
     pub(super) fn last_start(&self) -> Option<Timestamp> {
-        let travel = SignedDuration::from_millis((self.rule.window_ms / 20).min(1000));
-        self.reset.and_then(|reset| reset.saturating_sub(travel).ok())
+        self.reset.and_then(|reset| reset.saturating_sub(self.travel()).ok())
+    }
+
+    fn travel(&self) -> SignedDuration {
+        SignedDuration::from_millis((self.rule.window_ms / 20).min(1000))
     }
 
     /// Takes what the platform said of it. Never believes in more room than was counted in the same window,
@@ -118,12 +121,16 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
     if let Some(until) = full {
         return Slot::Full { until };
     }
-    let mut start_by = now.saturating_add(longest).unwrap_or(Timestamp::MAX);
+    let latest = now.saturating_add(longest).unwrap_or(Timestamp::MAX);
+    let mut start_by = latest;
     for window in windows {
         window.used += i64::from(!mutants::on(Mutant::SlotUncounted));
-        window.reset.get_or_insert_with(|| {
-            now.saturating_add(SignedDuration::from_millis(window.rule.window_ms)).unwrap_or(Timestamp::MAX)
-        });
+        if window.reset.is_none() {
+            // The platform's window begins when the request arrives. Until its headers say when that was, it is
+            // taken to have been as late as the permit allows: too early a return would be one too many.
+            let length = SignedDuration::from_millis(window.rule.window_ms).saturating_add(window.travel());
+            window.reset = latest.saturating_add(length).ok();
+        }
         start_by = start_by.min(window.last_start().unwrap_or(start_by));
     }
     Slot::Free { start_by }
@@ -152,21 +159,30 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
-    const LONG: SignedDuration = SignedDuration::from_secs(3600);
+    const LONG: SignedDuration = SignedDuration::from_millis(100);
 
     #[test]
     fn a_window_begins_with_its_first_request_and_holds_its_limit() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 2, 1000))];
-        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(1450) });
-        assert_eq!(take(&mut windows, at(1449), LONG), Slot::Free { start_by: at(1450) });
-        assert_eq!(take(&mut windows, at(1449), LONG), Slot::Full { until: at(1500) });
-        assert_eq!(take(&mut windows, at(1500), LONG), Slot::Free { start_by: at(2450) });
+        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(600) });
+        windows[0].learn(Told { limit: None, remaining: None, reset: at(1550) }, at(560));
+        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Free { start_by: at(1500) });
+        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1550) });
+        assert_eq!(take(&mut windows, at(1550), LONG), Slot::Free { start_by: at(1650) });
+    }
+
+    #[test]
+    fn a_window_nobody_told_of_is_taken_to_have_begun_as_late_as_it_could() {
+        let mut windows = [Window::new(Rule::new(Family::Followers, 1, 1000))];
+        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(600) });
+        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1650) });
     }
 
     #[test]
     fn nothing_starts_so_late_that_it_may_arrive_in_the_next_window() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 300, 900_000))];
-        assert_eq!(take(&mut windows, at(0), LONG), Slot::Free { start_by: at(899_000) });
+        windows[0].learn(Told { limit: None, remaining: Some(299), reset: at(900_000) }, at(0));
+        assert_eq!(take(&mut windows, at(898_950), LONG), Slot::Free { start_by: at(899_000) });
         assert_eq!(take(&mut windows, at(899_000), LONG), Slot::Full { until: at(900_000) });
     }
 
@@ -191,21 +207,26 @@ mod tests {
     }
 
     proptest! {
+        /// Whenever the first request arrived, no window of the platform's ever sees more than its limit.
         #[test]
-        fn requests_never_exceed_the_limit_in_any_window(gaps in prop::collection::vec(0i64..400, 1..200), limit in 1i64..10) {
+        fn requests_never_exceed_the_limit_in_any_window(
+            gaps in prop::collection::vec((0i64..400, 0i64..100, any::<bool>()), 1..200),
+            limit in 1i64..10,
+        ) {
             let mut windows = [Window::new(Rule::new(Family::Followers, limit, 1000))];
-            let mut now = 0;
-            let mut began = None;
-            let mut count = 0;
-            for gap in gaps {
+            let (mut now, mut ends, mut count) = (0, 0, 0);
+            for (gap, travel, told) in gaps {
                 now += gap;
-                if let Slot::Free { start_by } = take(&mut windows, at(now), LONG) {
-                    if began != Some(start_by) {
-                        began = Some(start_by);
-                        count = 0;
-                    }
-                    count += 1;
-                    prop_assert!(count <= limit && start_by > at(now));
+                let Slot::Free { start_by } = take(&mut windows, at(now), LONG) else { continue };
+                let arrival = (now + travel).min(start_by.as_millisecond() + 49);
+                if arrival >= ends {
+                    (ends, count) = (arrival + 1000, 0);
+                }
+                count += 1;
+                prop_assert!(count <= limit, "{count} of {limit} at {arrival}");
+                now = arrival;
+                if told {
+                    windows[0].learn(Told { limit: None, remaining: None, reset: at(ends) }, at(now));
                 }
             }
         }

@@ -95,7 +95,7 @@ impl Ledger {
 
     async fn split(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, cut: split::Cut) -> Result<Range, LedgerError> {
         let uid = &scan.request.uid;
-        let left = range.rows_left();
+        let left = range.rows_left(scan.grain().floor);
         range.span = Some(cut.kept);
         range.expected = range.rows + left / 2;
         ranges::put(tx, uid, range).await?;

@@ -96,12 +96,18 @@ impl ScanRow {
     /// How fine the list can be cut.
     pub fn grain(&self) -> Grain {
         use followlytics_core::{platform::Seek, scan::plan::TIME_UNIT};
-        let unit = match self.request.account.platform.facts().seek {
+        let seek = self.request.account.platform.facts().seek;
+        let unit = match seek {
             Seek::Index => i64::from(self.page_rows()),
             Seek::Time => TIME_UNIT,
             Seek::Id | Seek::Chain => 1,
         };
-        Grain { unit, page_rows: i64::from(self.page_rows()) }
+        let created = self.report.as_ref().and_then(|report| report.created);
+        let floor = match seek {
+            Seek::Time => created.map_or(0, Timestamp::as_microsecond),
+            Seek::Index | Seek::Id | Seek::Chain => 0,
+        };
+        Grain { unit, page_rows: i64::from(self.page_rows()), floor }
     }
 
     /// Whether it waits at `now`, and on what.

@@ -22,6 +22,8 @@ use crate::{
 /// Who wants slots of a credential's windows, at one instant.
 pub(super) struct Share {
     contenders: Vec<Contender>,
+    /// Whether one of them had no slot before.
+    newcomers: bool,
     fair: FairTime,
 }
 
@@ -46,7 +48,12 @@ const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from
 
 impl Share {
     /// Reads who wants slots now. `None` while this scan does not list yet: a look-up waits for nobody.
-    pub(super) async fn read(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Option<Self>, LedgerError> {
+    pub(super) async fn read(
+        tx: &mut Tx,
+        scan: &ScanRow,
+        family: Family,
+        now: Timestamp,
+    ) -> Result<Option<Self>, LedgerError> {
         if family != Family::Followers || scan.stage != Stage::Scanning {
             return Ok(None);
         }
@@ -59,12 +66,20 @@ impl Share {
             .await?;
         let fair = FairTime::from_parts(kept.map(|row| row.get(0)).transpose()?.unwrap_or(0));
         let page_rows = i64::from(scan.page_rows().max(1));
-        let rows = tx.query(CONTENDERS, params![credential, now, page_rows, UNMEASURED]).await?;
+        let rows = tx
+            .query(CONTENDERS, params![credential, now, page_rows, UNMEASURED])
+            .await?;
         let mut contenders = Vec::with_capacity(rows.len());
+        let mut newcomers = false;
         for row in &rows {
+            newcomers |= row.get::<Option<i64>>(4)?.is_none();
             contenders.extend(contender(row, scan, page_rows, fair, now)?);
         }
-        Ok(Some(Self { contenders, fair }))
+        Ok(Some(Self {
+            contenders,
+            newcomers,
+            fair,
+        }))
     }
 
     /// Whose turn it is.
@@ -72,21 +87,55 @@ impl Share {
         turn(&scan.request.uid, &self.contenders, windows, self.fair, now)
     }
 
-    /// The scan took a slot.
+    /// The scan took a slot: the fair time moves on. Who is new has come before that.
     pub(super) async fn took(self, tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<(), LedgerError> {
-        tx.execute(
-            "UPDATE scans SET fair_from = $2 WHERE uid = $1 AND fair_from IS NULL",
-            params![&scan.request.uid, self.fair.parts()],
-        )
-        .await?;
-        self.note_arrivals(tx).await?;
+        let credential = &scan.request.credential;
+        if self.newcomers {
+            tx.execute(
+                "UPDATE scans SET fair_from = $2 WHERE credential = $1 AND stage = 'Scanning' AND fair_from IS NULL",
+                params![credential, self.fair.parts()],
+            )
+            .await?;
+        }
         let after = self.fair.after_slot(self.contenders.len());
         tx.execute(
             "INSERT INTO shares (credential, family, fair_time) VALUES ($1, $2, $3) \
              ON CONFLICT (credential, family) DO UPDATE SET fair_time = $3",
-            params![&scan.request.credential, <&str>::from(family), after.parts()],
+            params![credential, <&str>::from(family), after.parts()],
         )
         .await?;
         Ok(())
     }
+}
+
+/// A row of [`CONTENDERS`]; `None` for a scan that is held.
+fn contender(
+    row: &Row,
+    scan: &ScanRow,
+    page_rows: i64,
+    fair: FairTime,
+    now: Timestamp,
+) -> Result<Option<Contender>, LedgerError> {
+    let uid: String = row.get(0)?;
+    let hold: Option<String> = row.get(3)?;
+    let hold: Option<Hold> = hold
+        .map(|text| scans::from_json("scans.hold", &text))
+        .transpose()?;
+    // The asking scan's own row is older than what this transaction knows of it.
+    let mine = uid == scan.request.uid;
+    if !mine && hold.is_some_and(|hold| hold.until.is_none_or(|until| until > now)) {
+        return Ok(None);
+    }
+    let pages = |lines: i64| (lines + page_rows - 1) / page_rows;
+    let (lines, under_way): (i64, i64) = (row.get(2)?, row.get(6)?);
+    let left = (row.get::<i64>(5)? - under_way).max(0);
+    let news = if mine { pages(scan.lines) - pages(lines) } else { 0 };
+    Ok(Some(Contender {
+        uid,
+        priority: row.get(1)?,
+        asked: pages(lines) + under_way + news,
+        left: (left - news).max(0),
+        came: row.get::<Option<i64>>(4)?.map_or(fair, FairTime::from_parts),
+        pages_per_hour: row.get(7)?,
+    }))
 }

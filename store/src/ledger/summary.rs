@@ -99,7 +99,10 @@ fn window_hold(scan: &ScanRow, ranges: &[Range], until: Option<Timestamp>) -> Op
     let waiting = scan.stage == Stage::Scanning && ranges.iter().any(|range| range.state == State::Open);
     until.filter(|_| waiting).map(|until| Hold {
         reason: "RateLimitWindow".to_owned(),
-        message: format!("the rate-limit window of {} is used up; it goes on by itself", scan.request.credential),
+        message: format!(
+            "the rate-limit window of {} has nothing left for this scan now; it goes on by itself",
+            scan.request.credential
+        ),
         until: Some(until),
     })
 }
@@ -118,10 +121,11 @@ fn wanted(scan: &ScanRow, ranges: &[Range], window: Option<Timestamp>, now: Time
             let page = i64::from(scan.page_rows());
             let seekable = scan.request.account.platform.facts().seek != Seek::Chain
                 && scan.plan.as_ref().is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+            let floor = scan.grain().floor;
             let parts: i64 = ranges
                 .iter()
                 .filter(|range| range.state == State::Open)
-                .map(|range| if seekable { (range.rows_left() / (4 * page)).max(1) } else { 1 })
+                .map(|range| if seekable { (range.rows_left(floor) / (4 * page)).max(1) } else { 1 })
                 .fold(0, i64::saturating_add);
             u32::try_from(parts).unwrap_or(u32::MAX).min(most)
         }

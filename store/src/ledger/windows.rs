@@ -2,29 +2,54 @@
 
 use followlytics_core::{
     platform::Family,
-    scan::window::{Rule, Slot, Told, Window, give_back, take},
+    scan::{
+        permit::START,
+        share::Turn,
+        window::{Rule, Slot, Told, Window, give_back, take},
+    },
 };
 use jiff::Timestamp;
 
-use super::{LedgerError, ScanRow};
+use super::{LedgerError, ScanRow, share::Share};
 use crate::{db::Tx, params};
 
-/// Takes a slot of every window of this family, or none.
+/// Takes a slot of every window of this family, or none: none is left, or what is left is for scans that go
+/// before this one.
 pub(super) async fn slot(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Slot, LedgerError> {
     let mut windows = load(tx, scan, family).await?;
-    let slot = take(&mut windows, now, followlytics_core::scan::permit::START);
+    if windows.is_empty() {
+        return Ok(take(&mut windows, now, START));
+    }
+    let share = Share::read(tx, scan, family, now).await?;
+    if let Some(until) = held_back(share.as_ref(), scan, &windows, now) {
+        return Ok(Slot::Full { until });
+    }
+    let slot = take(&mut windows, now, START);
     if matches!(slot, Slot::Free { .. }) {
         store(tx, &scan.request.credential, &windows).await?;
+        if let Some(share) = share {
+            share.took(tx, scan, family).await?;
+        }
     }
     Ok(slot)
 }
 
 /// When the next request of this family could start; `None` = now.
 pub(super) async fn full_until(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
-    let mut windows = load(tx, scan, family).await?;
-    match take(&mut windows, now, followlytics_core::scan::permit::START) {
-        Slot::Free { .. } => Ok(None),
-        Slot::Full { until } => Ok(Some(until)),
+    let windows = load(tx, scan, family).await?;
+    match take(&mut windows.clone(), now, START) {
+        Slot::Full { until } => return Ok(Some(until)),
+        Slot::Free { .. } if windows.is_empty() => return Ok(None),
+        Slot::Free { .. } => {}
+    }
+    let share = Share::read(tx, scan, family, now).await?;
+    Ok(held_back(share.as_ref(), scan, &windows, now))
+}
+
+fn held_back(share: Option<&Share>, scan: &ScanRow, windows: &[Window], now: Timestamp) -> Option<Timestamp> {
+    match share?.turn(scan, windows, now) {
+        Turn::Now => None,
+        Turn::Later(until) => Some(until),
     }
 }
 

@@ -1,90 +1,116 @@
-//! The processes: runners as tasks that can be killed at any await.
+//! The processes: a backend whose sandboxes are runners in tasks that can be killed at any await.
+
+use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError};
 
 use followlytics_api::broker::Broker;
+use followlytics_controller::backends::{Backend, BackendError, Launch};
+use followlytics_core::sandbox::{Instance, InstanceState, Known};
+use followlytics_crds::SandboxSpec;
 use followlytics_platforms::http::{HttpService, from_service};
 use followlytics_runner::{RunnerConfig, run};
-use followlytics_store::ledger::{Ledger, SandboxIdentity};
+use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
 use super::{
     net::{Leg, wire},
     shared::{Process, Shared},
 };
 
-/// Starts runners and notices their end.
-pub(super) struct Fleet {
-    pub(super) shared: Shared,
-    pub(super) ledger: Ledger,
-    pub(super) broker: Broker,
-    pub(super) platform: axum::Router,
-    started: u32,
-    running: Vec<Runner>,
-}
-
-struct Runner {
-    name: String,
-    scan: String,
-    task: tokio::task::JoinHandle<()>,
+/// Starts runners, kills them, and says what became of them.
+pub(crate) struct Fleet {
+    shared: Shared,
+    broker: Broker,
+    platform: axum::Router,
+    runners: Mutex<BTreeMap<String, JoinHandle<i32>>>,
 }
 
 impl Fleet {
-    pub(super) fn new(shared: Shared, ledger: Ledger, broker: Broker, platform: axum::Router) -> Self {
-        Self { shared, ledger, broker, platform, started: 0, running: Vec::new() }
+    pub(crate) fn new(shared: Shared, broker: Broker, platform: axum::Router) -> Self {
+        Self { shared, broker, platform, runners: Mutex::default() }
     }
 
-    /// Runners of a scan that are alive.
-    pub(super) fn alive(&self, scan: &str) -> usize {
-        self.running.iter().filter(|runner| runner.scan == scan && !runner.task.is_finished()).count()
+    /// Runners that are alive.
+    pub(crate) fn alive(&self) -> usize {
+        self.lock().values().filter(|task| !task.is_finished()).count()
     }
 
-    /// Starts one more.
-    pub(super) async fn start(&mut self, scan: &str) {
-        self.started += 1;
-        let name = format!("runner-{}", self.started);
-        let identity = SandboxIdentity { uid: name.clone(), name: name.clone(), scan_uid: scan.to_owned() };
-        let Ok(token) = self.ledger.issue_sandbox_token(&identity).await else { return };
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, JoinHandle<i32>>> {
+        self.runners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self, launch: &Launch) -> JoinHandle<i32> {
+        let name = launch.name.clone();
         let broker = wire(&self.shared, &name, Leg::Broker, service(self.broker.clone().router()));
         let platform = wire(&self.shared, &name, Leg::Platform, service(self.platform.clone()));
         let clock = self.shared.clock_of(&name);
         let config = RunnerConfig { broker_url: "http://broker".to_owned() };
         let process = Process { abort: None, frozen_until: Timestamp::UNIX_EPOCH };
         self.shared.lock().processes.insert(name.clone(), process);
-        let (shared, who) = (self.shared.clone(), name.clone());
+        let (shared, who, token) = (self.shared.clone(), name.clone(), launch.token.clone());
         let task = tokio::spawn(async move {
-            let outcome = run(config, broker, platform, token.into(), clock).await;
+            let outcome = run(config, broker, platform, token, clock).await;
+            let code = i32::from(outcome.is_err());
             shared.trace(&format!("{who} ended {}", outcome.map_or_else(|error| error.to_string(), |o| format!("{o:?}"))));
+            code
         });
         if let Some(process) = self.shared.lock().processes.get_mut(&name) {
             process.abort = Some(task.abort_handle());
         }
-        self.shared.trace(&format!("start {name} for {scan}"));
-        self.running.push(Runner { name, scan: scan.to_owned(), task });
+        self.shared.trace(&format!("start {name}"));
+        task
     }
 
-    /// Ends of processes, noticed as a parent notices them: the dead one's leases come back. Sometimes nobody
-    /// notices, and the lease has to run out.
-    pub(super) async fn reap(&mut self) {
-        let mut ended = Vec::new();
-        self.running.retain(|runner| {
-            let finished = runner.task.is_finished();
-            if finished {
-                ended.push(runner.name.clone());
+    fn look(&self, uid: &str) -> Known<Instance> {
+        let mut runners = self.lock();
+        let Some(task) = runners.get_mut(uid) else { return Known::Absent };
+        let state = if task.is_finished() {
+            let code = task.now_or_never().and_then(Result::ok);
+            // The handle answers once: keep what it said.
+            runners.insert(uid.to_owned(), tokio::spawn(async move { code.unwrap_or(-9) }));
+            InstanceState::Exited { code, last_words: None }
+        } else {
+            InstanceState::Running
+        };
+        Known::Present(Instance { id: uid.to_owned(), state })
+    }
+}
+
+impl Backend for Fleet {
+    fn ensure<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Instance, BackendError>> {
+        async move {
+            if let Known::Present(instance) = self.look(&launch.uid) {
+                return Ok(instance);
             }
-            !finished
-        });
-        for name in ended {
-            self.shared.lock().processes.remove(&name);
-            if !self.shared.fault(200) {
-                let _ = self.ledger.release_sandbox(&name).await;
-            }
+            let task = self.start(launch);
+            self.lock().insert(launch.uid.clone(), task);
+            Ok(Instance { id: launch.uid.clone(), state: InstanceState::Running })
         }
+        .boxed()
     }
 
-    /// Ends a scan's runners from outside.
-    pub(super) fn stop(&self, scan: &str) {
-        for runner in self.running.iter().filter(|runner| runner.scan == scan) {
-            runner.task.abort();
+    fn observe<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Known<Instance>> {
+        async move {
+            if self.shared.fault(30) {
+                return Known::Unknown;
+            }
+            self.look(uid)
         }
+        .boxed()
+    }
+
+    fn destroy<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), BackendError>> {
+        async move {
+            if let Some(task) = self.lock().remove(uid) {
+                task.abort();
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn unhonoured(&self, _: &SandboxSpec) -> Vec<&'static str> {
+        Vec::new()
     }
 }
 

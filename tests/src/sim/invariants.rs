@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use followlytics_core::{
     money::Usd,
     scan::range::{Kind, Range, Span, tiles},
 };
-use followlytics_simulator::World;
+use followlytics_simulator::{Endpoint, World};
 use jiff::Timestamp;
 use followlytics_store::{
     db::Db,
@@ -37,8 +37,11 @@ pub(super) struct Invariants {
     pub(super) too_many: u64,
     /// Scans that are suspended for good, and the platform's order when they became so.
     pub(super) suspended: BTreeMap<String, Pause>,
-    /// Since when each scan is to be suspended.
-    pub(super) asked: BTreeMap<String, Timestamp>,
+    /// Refreshes under way.
+    pub(super) refreshing: u32,
+    /// Fresh pairs that reached the refresher, and that the platform gave out.
+    pub(super) pairs_delivered: u64,
+    pairs_given: u64,
     /// Largest budget of each scan.
     pub(super) budgets: BTreeMap<String, Usd>,
 }
@@ -62,7 +65,8 @@ pub(super) struct Watched {
     pub(super) db: Db,
     pub(super) ledger: Ledger,
     pub(super) world: Arc<World>,
-    pub(super) scans: Arc<Vec<String>>,
+    /// Uids of the scans.
+    pub(super) scans: Arc<Mutex<Vec<String>>>,
 }
 
 /// Checks everything that can be checked at any moment.
@@ -83,10 +87,14 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
         }
         return;
     }
-    for uid in watched.scans.iter() {
+    let scans = watched.scans.lock().map(|scans| scans.clone()).unwrap_or_default();
+    for uid in &scans {
         if let Err(what) = scan(shared, &watched, uid).await {
             shared.report(format!("{what} ({uid})"));
         }
+    }
+    if let Err(what) = stolen(&watched).await {
+        shared.report(what);
     }
     if let Err(what) = pages(shared, &watched, path.ends_with("/pages")).await {
         shared.report(what);
@@ -111,6 +119,30 @@ async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), Strin
     money(watched, uid, &row).await
 }
 
+/// Watches every single write: a live lease must be nobody else's, in whatever order things are looked at.
+const STOLEN: [&str; 2] = [
+    "CREATE TABLE stolen (what TEXT)",
+    "CREATE TRIGGER live_lease AFTER UPDATE ON ranges \
+     WHEN OLD.holder <> NEW.holder AND OLD.lease_until > NEW.leased_at \
+     BEGIN INSERT INTO stolen VALUES (OLD.scan || '/' || OLD.id || ' was still ' || OLD.holder); END",
+];
+
+/// Prepares the database to be watched.
+pub(super) async fn watch(db: &Db) -> anyhow::Result<()> {
+    let mut tx = db.begin().await?;
+    for statement in STOLEN {
+        tx.execute(statement, params![]).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// ONE-HOLDER: no live lease was given to somebody else.
+async fn stolen(watched: &Watched) -> Result<(), String> {
+    let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
+    let found = tx.find("SELECT what FROM stolen", params![]).await.map_err(|error| error.to_string())?;
+    found.map_or(Ok(()), |row| Err(format!("ONE-HOLDER: {}", row.get::<String>(0).unwrap_or_default())))
+}
+
 /// COVER and DISJOINT: the listing ranges tile the planned space.
 fn cover(row: &ScanRow, ranges: &[Range]) -> Result<(), String> {
     let Some(root) = row.plan.as_ref().and_then(|plan| plan.root) else { return Ok(()) };
@@ -118,8 +150,7 @@ fn cover(row: &ScanRow, ranges: &[Range]) -> Result<(), String> {
     if tiles(root, &spans) { Ok(()) } else { Err(format!("COVER/DISJOINT: {spans:?} do not tile {root:?}")) }
 }
 
-/// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a live lease is nobody else's, a sandbox
-/// holds one range.
+/// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a sandbox holds one range.
 fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> Result<(), String> {
     let mut holding = BTreeSet::new();
     for range in ranges {
@@ -134,10 +165,6 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
             seen.grants.entry(key).or_default().push(Grant { epoch: range.epoch, at: now, seq });
         }
         let Some(holder) = &range.holder else { continue };
-        let live = before.filter(|before| before.holder.as_ref().is_some_and(|other| other != holder) && before.is_held(now));
-        if let Some(before) = live {
-            return Err(format!("ONE-HOLDER: range {} was still {:?}'s and is {holder}'s", range.id, before.holder));
-        }
         let first = seen.holders.entry((uid.to_owned(), range.id, range.epoch)).or_insert_with(|| holder.clone());
         if first != holder {
             return Err(format!("ONE-HOLDER: range {} epoch {} was {first}'s and is {holder}'s", range.id, range.epoch));
@@ -152,7 +179,8 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
 /// BUDGET: what the platform charged is covered by what the ledger holds, at every instant.
 async fn charged(watched: &Watched) -> Result<(), String> {
     let mut held = Usd::ZERO;
-    for uid in watched.scans.iter() {
+    let scans = watched.scans.lock().map(|scans| scans.clone()).unwrap_or_default();
+    for uid in &scans {
         if let Some(row) = watched.ledger.find_scan(uid).await.map_err(|error| error.to_string())? {
             held = held.plus(row.purse.spent).plus(row.purse.reserved).plus(row.purse.ambiguous);
         }
@@ -239,6 +267,15 @@ fn platform(shared: &Shared, watched: &Watched) {
         if request.status == 429 && request.fault.is_none() {
             state.invariants.too_many += 1;
             broken.get_or_insert_with(|| format!("RATE: request {} was one too many in its window", request.number));
+        }
+        if request.endpoint == Endpoint::Token {
+            match request.status {
+                200 => state.invariants.pairs_given += 1,
+                400 if state.invariants.pairs_given == state.invariants.pairs_delivered => {
+                    broken.get_or_insert_with(|| "TOKEN: a refresh token was used twice although no answer was lost".to_owned());
+                }
+                _ => {}
+            }
         }
         let account = request.account.clone().or(request.asked.clone()).unwrap_or_default();
         let paused = state.invariants.suspended.values().find(|pause| pause.account == account && request.order > pause.since);

@@ -28,6 +28,7 @@ pub(super) fn wire(shared: &Shared, who: &str, leg: Leg, target: HttpService) ->
 async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     // Between its check of a permit and its send a process is not frozen here: no system can prevent that one.
     shared.pass(who, leg == Leg::Broker).await;
+    let _refreshing = Refreshing::begin(shared, request.uri().path());
     let way = request.uri().clone();
     let path = way.path().to_owned();
     let latency = shared.draw(1, 40);
@@ -46,6 +47,9 @@ async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, requ
             let status = response.as_ref().map_or(0, |response| response.status().as_u16());
             shared.trace(&format!("{who} {leg:?} {path} {status}"));
             shared.count(if status == 409 { "fenced" } else { "messages" });
+            if status == 400 && leg == Leg::Broker {
+                shared.report(format!("FENCE: the broker took {who}'s {path} for a mistake"));
+            }
             super::invariants::after_message(&shared, leg, &path).await;
             response
         }
@@ -64,8 +68,47 @@ async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, requ
         shared.trace(&format!("{who} {leg:?} {} lost after", way.path()));
         return Err(HttpError::Broken("simulated".to_owned()));
     }
+    if let Ok(response) = &response
+        && way.path() == TOKEN
+        && response.status() == 200
+        && serde_json::from_slice::<serde_json::Value>(response.body()).is_ok()
+    {
+        shared.lock().invariants.pairs_delivered += 1;
+    }
     match response {
         Ok(response) if response.headers().contains_key(DROP_HEADER) => Err(HttpError::Broken("dropped".to_owned())),
         other => other,
+    }
+}
+
+/// The token endpoint.
+const TOKEN: &str = "/2/oauth2/token";
+
+/// TOKEN: one refresh at a time.
+struct Refreshing(Option<Shared>);
+
+impl Refreshing {
+    fn begin(shared: &Shared, path: &str) -> Self {
+        if path != TOKEN {
+            return Self(None);
+        }
+        shared.count("refreshes");
+        let at_once = {
+            let mut state = shared.lock();
+            state.invariants.refreshing += 1;
+            state.invariants.refreshing
+        };
+        if at_once > 1 {
+            shared.report("TOKEN: two refreshes at once".to_owned());
+        }
+        Self(Some(shared.clone()))
+    }
+}
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.lock().invariants.refreshing -= 1;
+        }
     }
 }

@@ -21,6 +21,8 @@ pub struct Scenario {
     pub freeze: u32,
     /// Failures of the object store, in a thousand.
     pub objects: u32,
+    /// Requests of the controllers that are lost, in a thousand, each way.
+    pub api: u32,
     /// Faults of the platforms, in a thousand requests.
     pub platform: u32,
     /// Follower requests a window on X, and its length in milliseconds.
@@ -58,7 +60,7 @@ impl Scenario {
         let count = c.between(1, 2);
         let scans = (0..count).map(|n| scan(c, n)).collect();
         let mut some = |most: i64| if c.happens(600) { u32::try_from(c.between(1, most)).unwrap_or(0) } else { 0 };
-        let (lost, kill, freeze, objects, platform) = (some(40), some(20), some(8), some(40), some(60));
+        let (lost, kill, freeze, objects, platform, api) = (some(40), some(20), some(8), some(40), some(60), some(20));
         Self {
             seed,
             scans,
@@ -67,6 +69,7 @@ impl Scenario {
             kill,
             freeze,
             objects,
+            api,
             platform,
             x_window: (c.between(1, 4), c.between(2_000, 20_000)),
             x_user_token: c.happens(400),
@@ -75,12 +78,12 @@ impl Scenario {
 
     /// The same world without a fault: what is asked of it is exact.
     pub fn calm(seed: u64) -> Self {
-        Self { lost: 0, kill: 0, freeze: 0, objects: 0, platform: 0, ..Self::of(seed) }
+        Self { lost: 0, kill: 0, freeze: 0, objects: 0, api: 0, platform: 0, ..Self::of(seed) }
     }
 
     /// Whether nothing goes wrong in it.
     pub fn is_calm(&self) -> bool {
-        self.lost + self.kill + self.freeze + self.objects + self.platform == 0
+        self.lost + self.kill + self.freeze + self.objects + self.api + self.platform == 0
     }
 }
 

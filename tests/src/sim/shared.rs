@@ -48,7 +48,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(scenario: Scenario, clock: TokioClock) -> Self {
-        let heal_at = clock.now().saturating_add(SignedDuration::from_secs(scenario.chaos_seconds)).unwrap_or(Timestamp::MAX);
+        let heal_at = later(clock.now(), scenario.chaos_seconds * 1000);
         let state = State {
             chance: Chance::new(scenario.seed ^ 0x5eed),
             trace: String::new(),
@@ -114,7 +114,7 @@ impl Shared {
             let ms = self.draw(1_000, 40_000);
             self.count("frozen");
             self.trace(&format!("freeze {who} for {ms}"));
-            let until = self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX);
+            let until = later(self.now(), ms);
             if let Some(process) = self.lock().processes.get_mut(who) {
                 process.frozen_until = until;
             }
@@ -174,4 +174,9 @@ impl Clock for ProcessClock {
         }
         .boxed()
     }
+}
+
+/// So many milliseconds later.
+pub(super) fn later(at: Timestamp, ms: i64) -> Timestamp {
+    at.saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
 }

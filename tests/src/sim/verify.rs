@@ -1,0 +1,136 @@
+//! What must hold at the end of a simulation.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use followlytics_core::{
+    account::Platform,
+    layout,
+    money::Usd,
+    page,
+    platform::Family,
+    scan::{
+        certificate::Guarantee,
+        summary::{Stage, Summary},
+    },
+};
+use jiff::Timestamp;
+
+use super::{
+    run::{Simulation, Target},
+    scenario::ScanPlan,
+    world::sim_platform,
+};
+
+impl Simulation {
+    /// What must hold at the end.
+    pub(super) async fn verify(&self) -> Result<()> {
+        // All may have ended in mid-chaos: what is looked at from here on is looked at without faults.
+        let now = self.shared.now();
+        self.shared.lock().heal_at = now;
+        for target in &self.targets {
+            let summary = self.ledger.summary(&target.uid).await?.context("the scan vanished")?;
+            self.shared.trace(&format!("end {} {:?} scanned {} spent {}", target.name, summary.stage, summary.scanned, summary.spent));
+            ensure!(summary.stage == Stage::Merged, "NO-LOSS: {} ended without a result: {:?}", target.name, summary.failure);
+            self.verify_result(target, &summary).await.with_context(|| target.name.clone())?;
+            self.verify_adoption(target).await?;
+            self.cover(&summary);
+        }
+        Ok(())
+    }
+
+    async fn verify_result(&self, target: &Target, summary: &Summary) -> Result<()> {
+        let record = summary.result.as_ref().context("VISIBLE-ONCE: merged without a result")?;
+        ensure!(record.version == 1, "VISIBLE-ONCE: the first result has version {}", record.version);
+        let ids = followlytics_worker::result_ids(&self.objects, record).await?;
+        let unique: BTreeSet<&String> = ids.iter().collect();
+        ensure!(unique.len() == ids.len(), "NO-DOUBLE: {} rows, {} followers", ids.len(), unique.len());
+        let committed = self.committed_ids(&target.uid).await?;
+        ensure!(committed.iter().eq(unique.iter().copied()), "NO-LOSS: {} committed, {} in the result", committed.len(), unique.len());
+        let certificate = &record.certificate;
+        ensure!(certificate.guarantee == Guarantee::Exact, "STABLE: not exact: {:?}", certificate.evidence);
+        self.verify_truth(&target.plan, &unique)?;
+        let paid = Platform::price(target.plan.platform, Family::Followers, summary.scanned)
+            .plus(Platform::price(target.plan.platform, Family::Lookup, summary.requests.lookups));
+        ensure!(summary.spent == paid, "PAY-BOUND: {} spent for rows worth {paid}", summary.spent);
+        if self.shared.scenario.is_calm() {
+            verify_requests(summary)?;
+        }
+        Ok(())
+    }
+
+    /// STABLE, and nobody invented.
+    fn verify_truth(&self, plan: &ScanPlan, ids: &BTreeSet<&String>) -> Result<()> {
+        let platform = sim_platform(plan.platform);
+        let account = self.world.account(platform, &plan.handle)?;
+        let of_account: Vec<u64> = self
+            .world
+            .requests(0, usize::MAX)
+            .into_iter()
+            .filter(|request| request.account.as_deref() == Some(account.id.as_str()))
+            .map(|request| request.order)
+            .collect();
+        let (Some(first), Some(last)) = (of_account.first(), of_account.last()) else { return Ok(()) };
+        let ever: BTreeSet<String> = self.world.ever_present_between(platform, &plan.handle, *first, *last)?.into_iter().collect();
+        let invented = ids.iter().find(|id| !ever.contains(**id));
+        ensure!(invented.is_none(), "NO-LOSS: {invented:?} never followed");
+        let truth = self.world.truth_between(platform, &plan.handle, *first, *last)?;
+        let missed: Vec<&String> = truth.iter().filter(|id| !ids.contains(id)).collect();
+        ensure!(missed.is_empty(), "STABLE: {} of {} who followed throughout are missing: {:?}", missed.len(), truth.len(), missed.first());
+        Ok(())
+    }
+
+    /// PAY-BOUND: no page is fetched again that the broker had when it gave the range to the next holder.
+    async fn verify_adoption(&self, target: &Target) -> Result<()> {
+        let committed: BTreeSet<String> = self.ledger.merge_input(&target.uid).await?.pages.into_iter().map(|page| page.key).collect();
+        let prefix = layout::pages_of_scan(&target.uid);
+        let puts: Vec<(String, Timestamp)> = {
+            let state = self.shared.lock();
+            let ours = state.puts.iter().filter(|(key, _)| key.starts_with(&prefix) && !committed.contains(*key));
+            ours.map(|(key, at)| (key.clone(), *at)).collect()
+        };
+        for (key, put) in puts {
+            let header = page::decode_header(&self.objects.get(&key).await?)?.0;
+            let state = self.shared.lock();
+            let grants = state.invariants.grants.get(&(target.uid.clone(), header.range));
+            let next = grants.and_then(|grants| grants.iter().find(|grant| grant.epoch > header.epoch));
+            let ignored = next.is_some_and(|next| put < next.at && header.seq == next.seq);
+            ensure!(!ignored, "PAY-BOUND: {key} was there when its range was given on, and was fetched again");
+        }
+        Ok(())
+    }
+
+    fn cover(&self, summary: &Summary) {
+        let requests = &summary.requests;
+        let counts = [
+            ("splits", requests.splits),
+            ("seam pages", requests.seam_pages),
+            ("failed requests", requests.failed),
+            ("unanswered requests", requests.unanswered),
+            ("refetched pages", requests.refetched_pages),
+            ("ambiguous dollars", i64::from(summary.ambiguous > Usd::ZERO)),
+        ];
+        let mut state = self.shared.lock();
+        for (what, count) in counts {
+            *state.coverage.entry(what).or_insert(0) += u64::try_from(count).unwrap_or(0);
+        }
+    }
+
+    async fn committed_ids(&self, uid: &str) -> Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
+        for row in self.ledger.merge_input(uid).await?.pages {
+            let page = page::decode(&self.objects.get(&row.key).await?)?;
+            ids.extend(page.rows().map(|row| row.id.clone()));
+        }
+        Ok(ids)
+    }
+}
+
+/// Requests ÷ necessary = 1 where nothing went wrong.
+fn verify_requests(summary: &Summary) -> Result<()> {
+    let requests = &summary.requests;
+    ensure!(requests.failed == 0 && requests.unanswered == 0, "requests failed in a calm world: {requests:?}");
+    ensure!(requests.refetched_pages == 0, "pages were fetched twice in a calm world");
+    Ok(())
+}
+

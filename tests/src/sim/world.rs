@@ -1,0 +1,133 @@
+//! What a scenario means on the platforms and in the API server.
+
+use anyhow::Result;
+use followlytics_api::credentials::Secret;
+use followlytics_core::account::Platform;
+use followlytics_crds::{
+    AccountSpec as ScanAccount, Budget, Credential, CredentialRef, CredentialSpec, CredentialType, Parallelism, RateLimit,
+    Scan, ScanSpec, SecretRef,
+};
+use followlytics_simulator::{
+    AccountSpec, ChurnSpec, FaultKind, FaultSpec, Platform as SimPlatform, Trigger, World, WorldConfig,
+};
+
+use jiff::SignedDuration;
+
+use super::scenario::{ScanPlan, Scenario};
+
+/// The platform's name in the simulator.
+pub(super) fn sim_platform(platform: Platform) -> SimPlatform {
+    match platform {
+        Platform::X => SimPlatform::X,
+        Platform::Bluesky => SimPlatform::Bluesky,
+        Platform::Gitea => SimPlatform::Gitea,
+    }
+}
+
+pub(super) fn config(scenario: &Scenario) -> WorldConfig {
+    let mut config = WorldConfig { seed: scenario.seed, ..WorldConfig::default() };
+    let requests = u32::try_from(scenario.x_window.0).unwrap_or(1);
+    config.x.limits.followers_app = requests;
+    config.x.limits.followers_user = requests;
+    config.x.limits.window_ms = u64::try_from(scenario.x_window.1).unwrap_or(1000);
+    config.x.pricing.dedupe_per_utc_day = false;
+    config.x.access_token_seconds = 40;
+    config
+}
+
+pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
+    let mut spec = AccountSpec::new(sim_platform(plan.platform), plan.handle.clone(), plan.followers);
+    let rate = f64::from(plan.churn) / 100.0;
+    spec.churn = ChurnSpec { unfollows_per_request: rate, follows_per_request: rate, ..ChurnSpec::default() };
+    world.create_account(spec)?;
+    Ok(())
+}
+
+/// A few kinds of the platforms' faults, each with its share of the scenario's rate.
+pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
+    if scenario.platform == 0 {
+        return Ok(());
+    }
+    let share = f64::from(scenario.platform) / 1000.0 / 4.0;
+    for (kind, weight) in [
+        (FaultKind::InternalErrorHtml, 1.0),
+        (FaultKind::Unavailable { retry_after_seconds: Some(2) }, 1.0),
+        (FaultKind::TruncatedBody, 1.0),
+        (FaultKind::ShortPage, 1.0),
+        (FaultKind::EmptyPage, 1.0),
+        (FaultKind::RepeatedCursor, 1.0),
+        (FaultKind::DuplicatedRow, 1.0),
+        (FaultKind::ResponseLost, 1.0),
+        (FaultKind::Unauthorized, 0.3),
+        (FaultKind::CreditsDepleted, 0.1),
+        (FaultKind::UsageCapExceeded, 0.1),
+        (FaultKind::ExpiredCursor, 0.3),
+    ] {
+        // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
+        let platform = matches!(kind, FaultKind::DuplicatedRow).then_some(SimPlatform::Bluesky);
+        let trigger = Trigger::Probability(share * weight);
+        world.set_fault(FaultSpec { platform, trigger, times: 0, ..FaultSpec::once(kind) })?;
+    }
+    Ok(())
+}
+
+/// What signing in gives a person: an application's token, or a user's pair.
+pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
+    if !scenario.x_user_token {
+        return Ok(Secret { access_token: "simulator-bearer".to_owned(), ..Secret::default() });
+    }
+    if world.account(SimPlatform::X, "operator").is_err() {
+        world.create_account(AccountSpec::new(SimPlatform::X, "operator", 0))?;
+    }
+    let pair = world.issue_x_user_token("simulator", "operator")?;
+    // Mostly nobody knows when the first token ends: a refusal tells. A calm world has no refusals.
+    let lives = SignedDuration::from_secs(i64::try_from(pair.expires_in).unwrap_or(0));
+    let expires_at = scenario.is_calm().then(|| world.now().saturating_add(lives)).transpose()?;
+    Ok(Secret {
+        expires_at,
+        access_token: pair.access_token,
+        refresh_token: Some(pair.refresh_token),
+        client_id: Some("simulator".to_owned()),
+        base_url: Some("http://x.test".to_owned()),
+        ..Secret::default()
+    })
+}
+
+/// The Credential named `x`.
+pub(super) fn credential(scenario: &Scenario) -> Credential {
+    let (requests, window_milliseconds) = scenario.x_window;
+    let limit = |family: &str, requests| RateLimit { family: family.to_owned(), requests, window_milliseconds };
+    let type_ = if scenario.x_user_token { CredentialType::UserToken } else { CredentialType::AppBearer };
+    let spec = CredentialSpec {
+        platform: "x".to_owned(),
+        type_,
+        secret_ref: SecretRef { name: "x".to_owned() },
+        base_url: Some("http://x.test".to_owned()),
+        rate_limits: vec![limit("followers", requests), limit("lookup", 300)],
+        monthly_budget_usd: None,
+    };
+    Credential::new("x", spec)
+}
+
+/// A Scan of this plan.
+pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
+    let spec = ScanSpec {
+        account: ScanAccount {
+            platform: plan.platform.to_string(),
+            handle: plan.handle.clone(),
+            host: (plan.platform == Platform::Gitea).then(|| "git.test".to_owned()),
+        },
+        credential_ref: (plan.platform == Platform::X).then(|| CredentialRef { name: "x".to_owned() }),
+        parallelism: Parallelism { max_runners: plan.runners, followers_per_range: plan.rows_per_range },
+        budget: Some(Budget { max_usd: plan.budget.to_string() }),
+        source: followlytics_crds::SourceChoice::default(),
+        max_followers: 0,
+        priority: 0,
+        operating_mode: followlytics_crds::OperatingMode::Running,
+        cancelled: false,
+        dry_run: false,
+        result_policy: followlytics_crds::ResultPolicy::default(),
+        ttl_seconds_after_finished: None,
+    };
+    Scan::new(name, spec)
+}
