@@ -1,6 +1,13 @@
 //! The seeded whole-system simulation, over many seeds.
 
-use std::{sync::atomic::{AtomicU64, Ordering}, thread};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use followlytics_tests::sim::{Report, Scenario, run};
 
@@ -23,6 +30,7 @@ fn explain(seed: u64, report: &Report) -> String {
 fn every_invariant_holds_for_every_seed() {
     let (next, count) = (AtomicU64::new(0), seeds());
     let threads = thread::available_parallelism().map_or(2, usize::from);
+    let coverage = Mutex::new(BTreeMap::<&str, u64>::new());
     let failures: Vec<String> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
@@ -37,12 +45,18 @@ fn every_invariant_holds_for_every_seed() {
                         if report.broken.is_some() {
                             failures.push(explain(seed, &report));
                         }
+                        let mut coverage = coverage.lock().unwrap();
+                        for (what, count) in report.coverage {
+                            *coverage.entry(what).or_insert(0) += count;
+                        }
                     }
                 })
             })
             .collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
+    let coverage = coverage.into_inner().unwrap();
+    println!("{count} seeds: {coverage:?}");
     assert!(failures.is_empty(), "{} seeds broke an invariant\n{}", failures.len(), failures.join("\n\n"));
 }
 

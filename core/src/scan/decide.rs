@@ -26,6 +26,7 @@ use super::{
 use crate::{
     account::{AccountRef, Platform},
     money::Usd,
+    mutants::{self, Mutant},
     platform::Auth,
     sandbox::{Announcement, Finalizer, Requeue},
     wire::Mode,
@@ -380,7 +381,8 @@ fn is_idle(summary: &Summary) -> bool {
 
 /// Whether nothing of the scan runs any more.
 fn is_quiet(seen: &Observed) -> bool {
-    seen.summary.as_ref().is_none_or(is_idle) && seen.runners.iter().all(|runner| !runner.is_alive())
+    mutants::on(Mutant::SuspendedTooEarly)
+        || seen.summary.as_ref().is_none_or(is_idle) && seen.runners.iter().all(|runner| !runner.is_alive())
 }
 
 fn has_finalizer(scan: &Scan) -> bool {

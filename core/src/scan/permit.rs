@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::range::{Kind, Range, Walk};
+use super::range::{Kind, NEWEST, Range, Walk};
 use crate::{
     account::Platform,
     money::Usd,
@@ -66,18 +66,20 @@ pub fn ask_lookup(platform: Platform, purse: &Purse) -> Ask {
 }
 
 /// How far a permit moves the claimed mark: to the end of the page where its extent is known beforehand,
-/// otherwise by what a page took so far.
-pub fn claimed(range: &Range, seek: Seek, page_rows: u32) -> i64 {
+/// otherwise by what a page took so far. Below `floor` nothing is expected.
+pub fn claimed(range: &Range, seek: Seek, page_rows: u32, floor: i64) -> i64 {
     let at = range.place.position;
     let Some(span) = range.span else { return at };
     let extent = match seek {
         Seek::Index => i64::from(page_rows),
         Seek::Time | Seek::Id if range.rows > 0 && range.kind == Kind::Listing => {
-            let read = match range.walk {
-                Walk::Down => span.hi.saturating_sub(at),
-                Walk::Up => at.saturating_sub(span.lo),
+            let (stretch, rows) = match range.walk {
+                // Where an open end began is not known: what is left has to do.
+                Walk::Down if span.hi == NEWEST => (at.saturating_sub(span.lo.max(floor)), range.rows_left(floor)),
+                Walk::Down => (span.hi.saturating_sub(at), range.rows),
+                Walk::Up => (at.saturating_sub(span.lo), range.rows),
             };
-            let per_page = i128::from(read) * i128::from(page_rows) / i128::from(range.rows);
+            let per_page = i128::from(stretch.max(0)) * i128::from(page_rows) / i128::from(rows.max(1));
             i64::try_from(per_page).unwrap_or(0)
         }
         Seek::Time | Seek::Id | Seek::Chain => 0,
@@ -98,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scan::range::{NEWEST, Span};
+    use crate::scan::range::Span;
 
     fn purse(budget: i64, spent: i64, reserved: i64, ambiguous: i64) -> Purse {
         let usd = Usd::from_nanos;
@@ -132,12 +134,22 @@ mod tests {
     #[test]
     fn an_index_page_is_claimed_to_its_end_and_a_chain_claims_nothing() {
         let mut range = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: 120 }), Walk::Down, 120);
-        assert_eq!(claimed(&range, Seek::Index, 50), 70);
+        assert_eq!(claimed(&range, Seek::Index, 50, 0), 70);
         range.place.position = 20;
-        assert_eq!(claimed(&range, Seek::Index, 50), 0, "never beyond the range");
+        assert_eq!(claimed(&range, Seek::Index, 50, 0), 0, "never beyond the range");
         let newest = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: NEWEST }), Walk::Down, 120);
-        assert_eq!(claimed(&newest, Seek::Time, 50), NEWEST);
-        assert_eq!(claimed(&Range::new(1, Kind::Listing, None, Walk::Down, 9), Seek::Chain, 50), 0);
+        assert_eq!(claimed(&newest, Seek::Time, 50, 0), NEWEST);
+        assert_eq!(claimed(&Range::new(1, Kind::Listing, None, Walk::Down, 9), Seek::Chain, 50, 0), 0);
+    }
+
+    #[test]
+    fn of_an_open_end_a_page_claims_its_share_of_what_is_left_and_no_more() {
+        let mut range = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: NEWEST }), Walk::Down, 500);
+        range.rows = 100;
+        range.place.position = 9_000;
+        assert_eq!(claimed(&range, Seek::Time, 100, 5_000), 8_000, "400 rows are left in 4000");
+        range.rows = 500;
+        assert_eq!(claimed(&range, Seek::Time, 100, 5_000), 0, "nothing is expected any more");
     }
 
     proptest! {

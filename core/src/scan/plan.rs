@@ -166,8 +166,8 @@ fn range_count(rows: i64, wishes: &Wishes) -> i64 {
 
 /// The server's page size: its own limit may be under the platform's, and then the first page shows it.
 fn page_rows(most: u32, seek: Seek, probes: &[Probe], counted: i64) -> u32 {
-    let seen = probes.first().filter(|_| seek == Seek::Index).map(|probe| probe.rows);
-    match seen.and_then(|rows| u32::try_from(rows).ok()) {
+    let first = probes.first().filter(|_| seek == Seek::Index).map(|probe| probe.rows);
+    match first.and_then(|rows| u32::try_from(rows).ok()) {
         Some(rows) if rows > 0 && i64::from(rows) < counted.min(i64::from(most)) => rows,
         _ => most,
     }

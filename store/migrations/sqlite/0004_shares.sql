@@ -7,3 +7,7 @@ CREATE TABLE shares (
 );
 ALTER TABLE scans ADD COLUMN fair_from BIGINT; -- the fair time when it first wanted a page
 CREATE INDEX scans_listing ON scans (credential) WHERE stage = 'Scanning';
+
+-- Every step asks for its scan's own open permits: without the scan in the index it reads all there ever were.
+DROP INDEX permits_open;
+CREATE INDEX permits_open ON permits (scan, settle_by) WHERE state = 'Open';

@@ -122,7 +122,7 @@ impl Ledger {
         insert(tx, scan, &row).await?;
         scan.purse.reserved = scan.purse.reserved.plus(price);
         scan.started.get_or_insert(now);
-        range.claimed = permit::claimed(range, platform.facts().seek, scan.page_rows());
+        range.claimed = permit::claimed(range, platform.facts().seek, scan.page_rows(), scan.grain().floor);
         Ok(Step::Permit(row.to_wire()))
     }
 }

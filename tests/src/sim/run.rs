@@ -187,8 +187,13 @@ impl Simulation {
             let patience = self.shared.now().duration_since(self.started).as_secs();
             ensure!(patience < self.shared.scenario.chaos_seconds + PATIENCE_SECONDS, "ESR: scans did not end after the healing");
             let pause = self.shared.draw(50, 400);
-            let slow = healed && self.fleet.alive() == 0;
-            self.shared.sleep_ms(if slow { pause * 20 } else { pause }).await;
+            // While nothing runs there is little to see.
+            let slower = match (self.fleet.alive() > 0, healed) {
+                (true, _) => 1,
+                (false, false) => 4,
+                (false, true) => 40,
+            };
+            self.shared.sleep_ms(pause * slower).await;
         }
     }
 

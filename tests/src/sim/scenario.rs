@@ -27,6 +27,8 @@ pub struct Scenario {
     pub platform: u32,
     /// Follower requests a window on X, and its length in milliseconds.
     pub x_window: (i64, i64),
+    /// Rows of a page on Gitea.
+    pub gitea_page: u32,
     /// Whether user tokens that end within the scan are used on X.
     pub x_user_token: bool,
 }
@@ -60,7 +62,7 @@ impl Scenario {
         let count = c.between(1, 2);
         let scans = (0..count).map(|n| scan(c, n)).collect();
         let mut some = |most: i64| if c.happens(600) { u32::try_from(c.between(1, most)).unwrap_or(0) } else { 0 };
-        let (lost, kill, freeze, objects, platform, api) = (some(40), some(20), some(8), some(40), some(60), some(20));
+        let (lost, kill, freeze, objects, platform, api) = (some(40), some(25), some(25), some(40), some(60), some(20));
         Self {
             seed,
             scans,
@@ -72,6 +74,7 @@ impl Scenario {
             api,
             platform,
             x_window: (c.between(1, 4), c.between(2_000, 20_000)),
+            gitea_page: u32::try_from(c.between(5, 50)).unwrap_or(50),
             x_user_token: c.happens(400),
         }
     }

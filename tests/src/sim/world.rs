@@ -32,6 +32,7 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     config.x.limits.window_ms = u64::try_from(scenario.x_window.1).unwrap_or(1000);
     config.x.pricing.dedupe_per_utc_day = false;
     config.x.access_token_seconds = 40;
+    config.gitea.max_response_items = scenario.gitea_page;
     config
 }
 

@@ -42,16 +42,16 @@ pub(super) fn report(inputs: &Inputs<'_>) -> ScanStatus {
                 .status
                 .as_ref()
                 .and_then(|status| status.completion_time.clone());
-            earlier.or(Some(Time(inputs.now)))
+            earlier.or(Some(written(inputs.now)))
         }
         None => None,
-        Some(summary) => summary.ended.filter(|_| inputs.phase.is_final()).map(Time),
+        Some(summary) => summary.ended.filter(|_| inputs.phase.is_final()).map(written),
     };
     ScanStatus {
         observed_generation: inputs.scan.metadata.generation,
         phase: inputs.phase,
         conditions: conditions(inputs),
-        start_time: summary.and_then(|s| s.started).map(Time),
+        start_time: summary.and_then(|s| s.started).map(written),
         completion_time: ended,
         plan: summary.and_then(plan),
         progress: summary.map(|summary| progress(summary, inputs)),
@@ -59,6 +59,12 @@ pub(super) fn report(inputs: &Inputs<'_>) -> ScanStatus {
         waiting_on: waiting_on(inputs),
         result: summary.and_then(|s| s.result.as_ref()).map(result),
     }
+}
+
+/// A time as objects keep it, in whole seconds: a finer one would never equal what is read back, and a status that
+/// differs is written again at once, for ever.
+fn written(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
 
 /// The event of a phase that was just reached, if it is an outcome.
@@ -207,7 +213,7 @@ fn waiting_on(inputs: &Inputs<'_>) -> Option<WaitingOn> {
     let as_told = |hold: &Hold| WaitingOn {
         reason: hold.reason.clone(),
         message: Some(hold.message.clone()),
-        until: hold.until.map(Time),
+        until: hold.until.map(written),
     };
     let hold = inputs
         .seen

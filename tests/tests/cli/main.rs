@@ -1,0 +1,10 @@
+//! The `followlytics` command from outside: the real program, real processes, real sockets, simulated platforms.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod demo;
+mod inputs;
+mod money;
+mod objects;
+mod storage;
+mod support;
+mod terminal;
