@@ -109,6 +109,7 @@ impl Holder<'_> {
             biased;
             // The sender lives in the heartbeats, which run as long as this does.
             Ok(wanted) = self.wanted.wait_for(|wanted| wanted.mode != Mode::Run) => wanted.mode,
+            () = self.runner.stopping() => Mode::Suspend,
             () = sleep => Mode::Run,
         };
         match outcome(mode) {
@@ -119,7 +120,7 @@ impl Holder<'_> {
 
     /// Gives a permit back whose request must not start any more: the last check before it would.
     async fn refrain(&self, permit: &Permit) -> Result<Option<End>, RunnerError> {
-        let mode = self.wanted.borrow().mode;
+        let mode = if self.runner.is_stopping() { Mode::Suspend } else { self.wanted.borrow().mode };
         if let Some(outcome) = outcome(mode) {
             return self.over(outcome, Some(permit)).await.map(Some);
         }

@@ -37,5 +37,5 @@ mod run;
 
 pub use self::{
     config::{BROKER_VARIABLE, RunnerConfig},
-    run::{Outcome, RunnerError, run},
+    run::{Outcome, RunnerError, run, run_until},
 };

@@ -6,6 +6,7 @@ use followlytics_core::{page::PageError, wire::Claim};
 use followlytics_platforms::{clock::Clock, http::HttpService};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+use tokio::sync::watch;
 
 use crate::{
     broker::{Broker, Message, Trouble},
@@ -77,9 +78,23 @@ pub(crate) struct Runner {
     pub(crate) broker: Broker,
     pub(crate) platform: HttpService,
     pub(crate) clock: Arc<dyn Clock>,
+    stop: watch::Receiver<bool>,
 }
 
 impl Runner {
+    /// Whether somebody asked this process to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Ends when somebody asks this process to end.
+    pub(crate) async fn stopping(&self) {
+        if self.stop.clone().wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could ask.
+            std::future::pending().await
+        }
+    }
+
     /// How long until an instant; zero when it has passed.
     pub(crate) fn until(&self, instant: Timestamp) -> SignedDuration {
         instant.duration_since(self.clock.now()).max(SignedDuration::ZERO)
@@ -97,14 +112,31 @@ pub async fn run(
     token: SecretString,
     clock: Arc<dyn Clock>,
 ) -> Result<Outcome, RunnerError> {
+    run_until(config, broker, platform, token, clock, watch::channel(false).1).await
+}
+
+/// Like [`run`], and ends early once `stop` is true: the request in flight is finished and sent on, the lease
+/// is given back, and nothing is left that somebody would have to pay for twice.
+pub async fn run_until(
+    config: RunnerConfig,
+    broker: HttpService,
+    platform: HttpService,
+    token: SecretString,
+    clock: Arc<dyn Clock>,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, RunnerError> {
     let broker = Broker::new(broker, &config.broker_url, &token, Arc::clone(&clock))?;
     let runner = Runner {
         broker,
         platform,
         clock,
+        stop,
     };
     let claim = Message::empty("claim");
     loop {
+        if runner.is_stopping() {
+            return Ok(Outcome::Suspended);
+        }
         let not_before = match runner.broker.insist::<Claim>(&claim, None).await {
             Ok(Claim::Finished) => return Ok(Outcome::Finished),
             Ok(Claim::Wait { until, .. }) => Some(until),
@@ -118,10 +150,12 @@ pub async fn run(
             Err(Trouble::Final(error)) => return Err(error),
         };
         if let Some(until) = not_before {
-            runner
-                .clock
-                .sleep(runner.until(until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
-                .await;
+            let pause = runner.until(until).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+            tokio::select! {
+                biased;
+                () = runner.stopping() => {}
+                () = runner.clock.sleep(pause) => {}
+            }
         }
     }
 }

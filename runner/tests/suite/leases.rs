@@ -7,6 +7,7 @@ use followlytics_core::{
     wire::{Claim, Mode, Refusal, Step},
 };
 use followlytics_runner::{Outcome, RunnerError};
+use tokio::sync::watch;
 
 use crate::script::{Ends, answer, at, beat, finished, followers, granted, lost, ok, permit, refused, reply};
 
@@ -103,6 +104,27 @@ async fn a_request_in_flight_at_suspension_is_finished_and_posted_and_no_other_s
         assert_eq!((ends.all("/xrpc").len(), ends.all("pages").len()), (1, 1));
         assert_eq!(ends.json("release")[0]["unused"], "p8");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_asked_to_end_finishes_its_request_and_gives_the_lease_back() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10))]);
+    ends.says("platform", [followers(Some("5000__b")).after(6)]);
+    let next = Place {
+        position: 5_000_001,
+        cursor: Some("5000__b".into()),
+    };
+    ends.says("pages", [ok(&reply(permit(8, next, 100)))]);
+    let (tell, stop) = watch::channel(false);
+    let asked = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        tell.send_replace(true);
+    };
+    let (outcome, ()) = tokio::join!(ends.run_until(stop), asked);
+    assert_eq!(outcome.unwrap(), Outcome::Suspended);
+    assert_eq!((ends.all("/xrpc").len(), ends.all("pages").len()), (1, 1));
+    assert_eq!(ends.json("release")[0]["unused"], "p8");
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,8 @@ use followlytics_platforms::{
     clock::{Clock as _, TokioClock},
     http::{HttpError, HttpService},
 };
-use followlytics_runner::{Outcome, RunnerConfig, RunnerError, run};
+use followlytics_runner::{Outcome, RunnerConfig, RunnerError, run_until};
+use tokio::sync::watch;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -138,19 +139,17 @@ impl Ends {
     }
 
     pub(crate) async fn run(&self) -> Result<Outcome, RunnerError> {
+        self.run_until(watch::channel(false).1).await
+    }
+
+    pub(crate) async fn run_until(&self, stop: watch::Receiver<bool>) -> Result<Outcome, RunnerError> {
         let broker = self.service(verb);
         let platform = self.service(|_| "platform");
         let config = RunnerConfig {
             broker_url: "http://broker/".into(),
         };
-        run(
-            config,
-            broker,
-            platform,
-            "sandbox-token".into(),
-            Arc::new(self.clock),
-        )
-        .await
+        let clock = Arc::new(self.clock);
+        run_until(config, broker, platform, "sandbox-token".into(), clock, stop).await
     }
 
     pub(crate) fn sent(&self) -> Vec<Sent> {
