@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use followlytics_core::{account::Platform, sandbox::Requeue};
+use followlytics_core::{account::Platform, sandbox::Requeue, scan::source::Month};
 use followlytics_crds::{Credential, CredentialStatus, WindowStatus, condition, reasons};
 use followlytics_store::ledger::CredentialUse;
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{Context, Error, objects, reconcile::drive};
 
 /// Condition: the platform did not refuse it.
 const VALID: &str = "Valid";
+/// Condition: under four fifths of the monthly budget are used.
+const WITHIN_BUDGET: &str = "WithinBudget";
 /// Figures only: no decision waits for them.
 const EVERY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -26,19 +27,27 @@ async fn step(cached: &Credential, ctx: &Context) -> Result<Requeue, Error> {
         return Ok(Requeue::OnChange);
     };
     let namespace = credential.metadata.namespace.clone().unwrap_or_default();
-    let used = ctx
-        .ledger
-        .credential_use(&format!("{namespace}/{}", credential.name_any()))
-        .await?;
+    let key = format!("{namespace}/{}", credential.spec.secret_ref.name);
+    let used = ctx.ledger.credential_use(&key).await?;
+    let budget = credential.spec.monthly_budget_usd.as_ref().and_then(|text| text.parse().ok());
+    let month = match budget {
+        Some(budget) => Some(Month { budget, used: ctx.ledger.month_used(&key).await? }),
+        None => None,
+    };
     let now = ctx.now();
-    let status = report(&credential, used, now);
+    let status = report(&credential, used, month, now);
     if credential.status.as_ref() != Some(&status) {
         objects::apply_status(&ctx.client, &credential, &status).await?;
     }
     Ok(Requeue::At(now.saturating_add(EVERY).unwrap_or(now)))
 }
 
-fn report(credential: &Credential, used: CredentialUse, now: jiff::Timestamp) -> CredentialStatus {
+fn report(
+    credential: &Credential,
+    used: CredentialUse,
+    month: Option<Month>,
+    now: jiff::Timestamp,
+) -> CredentialStatus {
     let earlier = credential
         .status
         .as_ref()
@@ -79,8 +88,29 @@ fn report(credential: &Credential, used: CredentialUse, now: jiff::Timestamp) ->
     });
     CredentialStatus {
         observed_generation: generation,
-        conditions: vec![valid],
+        conditions: std::iter::once(valid)
+            .chain(month.map(|month| within_budget(earlier, month, generation, now)))
+            .collect(),
         windows: windows.collect(),
         spent_usd: Some(used.spent.to_string()),
     }
+}
+
+/// M-34: four fifths of the month are spent. Scans with another source go there; people are told.
+fn within_budget(
+    earlier: &[Condition],
+    month: Month,
+    generation: Option<i64>,
+    now: jiff::Timestamp,
+) -> Condition {
+    let (reason, message) = if month.is_short() {
+        let message = format!(
+            "${} of the monthly ${} are used: raise spec.monthlyBudgetUsd, or expect scans to wait for the next UTC month",
+            month.used, month.budget
+        );
+        (reasons::OVER_80_PERCENT, message)
+    } else {
+        (reasons::ACCEPTED, String::new())
+    };
+    condition(earlier, WITHIN_BUDGET, !month.is_short(), reason, &message, generation, now)
 }

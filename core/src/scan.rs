@@ -11,6 +11,7 @@ pub mod plan;
 pub mod range;
 pub mod seam;
 pub mod share;
+pub mod source;
 pub mod split;
 pub mod summary;
 pub mod window;

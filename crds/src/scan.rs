@@ -365,6 +365,10 @@ pub mod reasons {
     pub const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";
     /// The budget is used up.
     pub const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
+    /// The monthly budget of the credential is used up.
+    pub const MONTHLY_BUDGET_REACHED: &str = "MonthlyBudgetReached";
+    /// Over 80 % of the monthly budget of the credential are used.
+    pub const OVER_80_PERCENT: &str = "Over80Percent";
     /// The platform's credits are used up.
     pub const CREDITS_DEPLETED: &str = "CreditsDepleted";
     /// The platform's monthly cap is reached.

@@ -16,6 +16,7 @@ mod heartbeat;
 mod holds;
 mod jobs;
 mod locks;
+mod months;
 mod permits;
 mod ranges;
 mod results;
@@ -84,3 +85,5 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,26 @@ fn seeds() -> u64 {
     std::env::var("FOLLOWLYTICS_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
 }
 
+/// What must have happened in a thousand seeds.
+const COVERED: [&str; 16] = [
+    "adopted",
+    "ambiguous dollars",
+    "api faults",
+    "controller died",
+    "failed requests",
+    "fenced",
+    "frozen",
+    "helped",
+    "killed",
+    "lost",
+    "object faults",
+    "refetched pages",
+    "refreshes",
+    "seam pages",
+    "splits",
+    "suspended",
+];
+
 fn explain(seed: u64, report: &Report) -> String {
     let tail: Vec<&str> = report.trace.lines().rev().take(40).collect();
     let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -57,6 +77,12 @@ fn every_invariant_holds_for_every_seed() {
     });
     let coverage = coverage.into_inner().unwrap();
     println!("{count} seeds: {coverage:?}");
+    // A fault that never fires, or an outcome that never comes about, proves nothing.
+    if count >= 1_000 {
+        for what in COVERED {
+            assert!(coverage.get(what).is_some_and(|times| *times >= 5), "{what} happened too seldom: {coverage:?}");
+        }
+    }
     assert!(failures.is_empty(), "{} seeds broke an invariant\n{}", failures.len(), failures.join("\n\n"));
 }
 

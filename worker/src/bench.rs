@@ -225,6 +225,7 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
         auth: Auth::AppBearer,
         rules: Vec::new(),
         budget: Usd::ZERO,
+        monthly_budget: None,
         wishes: Wishes {
             max_runners: 1,
             rows_per_range: 10_000,

@@ -107,6 +107,8 @@ pub struct Record {
     pub rules: Vec<Rule>,
     /// The most it may cost.
     pub budget: Usd,
+    /// The most its credential may spend in a UTC month.
+    pub monthly_budget: Option<Usd>,
     /// What the user allows.
     pub wishes: Wishes,
     /// Larger goes first.

@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::window::Window;
+use super::{permit::START, window::Window};
 
 /// A credential's fair time: with every slot it grows by a slot divided by the number of scans that want one.
 /// A scan that came at `t` and needs `n` pages would have been done at `t + n` if slots were dealt out evenly.
@@ -142,7 +142,7 @@ fn held_back(window: &Window, before: &[&Contender], now: Timestamp) -> Option<T
     let mut window = window.clone();
     window.refresh(now);
     let slots = window.rule.requests - window.used;
-    let time = match window.last_start() {
+    let time = match window.last_start(START) {
         Some(last) => last.duration_since(now),
         None => SignedDuration::from_millis(window.rule.window_ms),
     };

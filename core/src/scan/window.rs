@@ -39,6 +39,8 @@ pub struct Window {
     pub used: i64,
     /// When the running window ends; `None` before its first request.
     pub reset: Option<Timestamp>,
+    /// Whether the platform itself said when. Until then `reset` is the latest instant at which it can end.
+    pub told: bool,
 }
 
 /// Whether a request may start.
@@ -73,7 +75,7 @@ pub struct Told {
 impl Window {
     /// A window nobody has used.
     pub const fn new(rule: Rule) -> Self {
-        Self { rule, used: 0, reset: None }
+        Self { rule, used: 0, reset: None, told: false }
     }
 
     /// The window as it stands at `now`: one that has ended is empty again.
@@ -81,13 +83,16 @@ impl Window {
         if self.reset.is_some_and(|reset| reset <= now) {
             self.used = 0;
             self.reset = None;
+            self.told = false;
         }
     }
 
     /// The last instant at which a request may start and still be counted in the running window: it travels
-    /// up to a second, and one that arrives in the next window would be one too many there.
-    pub(super) fn last_start(&self) -> Option<Timestamp> {
-        self.reset.and_then(|reset| reset.saturating_sub(self.travel()).ok())
+    /// up to a second, and one that arrives in the next window would be one too many there. A window nobody
+    /// told of may end as much earlier as its first request may have arrived before its latest instant.
+    pub(super) fn last_start(&self, longest: SignedDuration) -> Option<Timestamp> {
+        let doubt = if self.told { SignedDuration::ZERO } else { longest.saturating_add(self.travel()) };
+        self.reset.and_then(|reset| reset.saturating_sub(self.travel().saturating_add(doubt)).ok())
     }
 
     fn travel(&self) -> SignedDuration {
@@ -102,6 +107,7 @@ impl Window {
             return;
         }
         self.reset = Some(told.reset);
+        self.told = true;
         if let Some(limit) = told.limit.filter(|limit| *limit > 0) {
             self.rule.requests = limit;
         }
@@ -116,7 +122,7 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
     for window in windows.iter_mut() {
         window.refresh(now);
     }
-    let closed = |w: &&mut Window| w.used >= w.rule.requests || w.last_start().is_some_and(|last| last <= now);
+    let closed = |w: &&mut Window| w.used >= w.rule.requests || w.last_start(longest).is_some_and(|last| last <= now);
     let full = windows.iter_mut().filter(closed).filter_map(|w| w.reset).max();
     if let Some(until) = full {
         return Slot::Full { until };
@@ -131,7 +137,7 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
             let length = SignedDuration::from_millis(window.rule.window_ms).saturating_add(window.travel());
             window.reset = latest.saturating_add(length).ok();
         }
-        start_by = start_by.min(window.last_start().unwrap_or(start_by));
+        start_by = start_by.min(window.last_start(longest).unwrap_or(start_by));
     }
     Slot::Free { start_by }
 }
@@ -176,6 +182,10 @@ mod tests {
         let mut windows = [Window::new(Rule::new(Family::Followers, 1, 1000))];
         assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(600) });
         assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1650) });
+        let mut roomy = [Window::new(Rule::new(Family::Followers, 9, 1000))];
+        assert_eq!(take(&mut roomy, at(500), LONG), Slot::Free { start_by: at(600) });
+        assert_eq!(take(&mut roomy, at(1449), LONG), Slot::Free { start_by: at(1450) });
+        assert_eq!(take(&mut roomy, at(1450), LONG), Slot::Full { until: at(1650) }, "it may have ended at 1500 already");
     }
 
     #[test]

@@ -12,6 +12,7 @@ CREATE TABLE scans (
   auth TEXT NOT NULL,
   rules TEXT NOT NULL,
   budget BIGINT NOT NULL,
+  monthly_budget BIGINT,
   max_rows BIGINT NOT NULL,
   max_runners BIGINT NOT NULL,
   rows_per_range BIGINT NOT NULL,
@@ -120,6 +121,7 @@ CREATE TABLE windows (
   requests BIGINT NOT NULL,
   used BIGINT NOT NULL,
   reset BIGINT,
+  told BIGINT NOT NULL,
   PRIMARY KEY (credential, family, window_ms)
 );
 

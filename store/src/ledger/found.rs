@@ -13,7 +13,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, holds,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, holds, months,
     permits::{self, PermitRow, PermitState},
     ranges, scans, windows,
 };
@@ -95,6 +95,7 @@ pub(super) async fn finish(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, n
     } else {
         scan.stage = Stage::Scanning;
         holds::check_budget(scan);
+        months::check(tx, scan, now).await?;
     }
     debug_assert!(scan.purse.reserved >= Usd::ZERO, "a reservation was released twice");
     Ok(())

@@ -6,7 +6,7 @@ use followlytics_core::{
     mutants::{self, Mutant},
     platform::Family,
     scan::{
-        permit::{self, Ask},
+        permit::{self, Ask, Purse},
         plan,
         range::{Kind, Place, Range, State},
         summary::Stage,
@@ -17,7 +17,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ScanRow, found, holds, ranges, windows};
+use super::{Ledger, LedgerError, ScanRow, found, holds, months, ranges, windows};
 use crate::{
     db::{Row, Tx},
     params,
@@ -93,12 +93,18 @@ impl Ledger {
             found::finish(tx, scan, range, now).await?;
             return Ok(Step::Done);
         };
-        let (max_rows, price) = match asked(platform, scan, range, family) {
+        let month = months::month(tx, scan, now).await?;
+        let (max_rows, price) = match asked(platform, scan, range, family, &months::purse(scan, month)) {
             Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
             Ask::Rows { rows, price } => (rows, price),
             Ask::Exhausted => {
-                holds::exhaust(scan);
-                return Ok(Step::Wait { until: later(now, PERSON), reason: holds::BUDGET_EXHAUSTED.to_owned() });
+                if months::is_short(scan, month) {
+                    months::exhaust(scan, now);
+                } else {
+                    holds::exhaust(scan);
+                }
+                let reason = scan.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default();
+                return Ok(Step::Wait { until: later(now, PERSON), reason });
             }
         };
         let start_by = match windows::slot(tx, scan, family, now).await? {
@@ -158,13 +164,13 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
     }
 }
 
-fn asked(platform: Platform, scan: &ScanRow, range: &Range, family: Family) -> Ask {
+fn asked(platform: Platform, scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
     match (family, range.kind) {
-        (Family::Lookup, _) => permit::ask_lookup(platform, &scan.purse),
-        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(platform, scan.page_rows(), 0, 0, &scan.purse),
+        (Family::Lookup, _) => permit::ask_lookup(platform, purse),
+        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(platform, scan.page_rows(), 0, 0, purse),
         (Family::Followers, Kind::Listing) => {
             let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
-            permit::ask(platform, scan.page_rows(), cap, range.rows, &scan.purse)
+            permit::ask(platform, scan.page_rows(), cap, range.rows, purse)
         }
     }
 }

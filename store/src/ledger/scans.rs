@@ -46,6 +46,8 @@ pub struct ScanRequest {
     pub rules: Vec<Rule>,
     /// The most it may cost.
     pub budget: Usd,
+    /// The most its credential may spend in a UTC month, over all scans.
+    pub monthly_budget: Option<Usd>,
     /// What the user allows.
     pub wishes: Wishes,
     /// Larger goes first.
@@ -172,7 +174,7 @@ impl Ledger {
 
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
-     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at";
+     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -188,8 +190,8 @@ pub(super) async fn get(tx: &mut Tx, uid: &str) -> Result<ScanRow, LedgerError> 
 async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
-           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20)",
+           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21)",
         params![
             &request.uid,
             &request.namespace,
@@ -211,6 +213,7 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
             request.dry_run,
             json(&RequestTally::default())?,
             now,
+            request.monthly_budget.map(Usd::nanos),
         ],
     )
     .await?;
@@ -224,7 +227,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
         "UPDATE scans SET generation = $2, credential = $3, auth = $4, rules = $5, budget = $6, max_runners = $7, \
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
-           requests = $22, started_at = $23, ended_at = $24 WHERE uid = $1",
+           requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -250,6 +253,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             json(&row.requests)?,
             row.started,
             row.ended,
+            request.monthly_budget.map(Usd::nanos),
         ],
     )
     .await?;
@@ -272,6 +276,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             auth: ranges::parse("scans.auth", &row.get::<String>(9)?)?,
             rules: from_json("scans.rules", &row.get::<String>(10)?)?,
             budget,
+            monthly_budget: row.get::<Option<i64>>(32)?.map(Usd::from_nanos),
             wishes: Wishes { max_rows: row.get(12)?, max_runners: row.get(13)?, rows_per_range: row.get(14)? },
             priority: row.get(15)?,
             mode: mode(&row.get::<String>(16)?)?,

@@ -73,7 +73,7 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
         scan.request.rules.iter().filter(|rule| rule.family == family).map(|rule| Window::new(*rule)).collect();
     let rows = tx
         .query(
-            "SELECT window_ms, requests, used, reset FROM windows WHERE credential = $1 AND family = $2",
+            "SELECT window_ms, requests, used, reset, told FROM windows WHERE credential = $1 AND family = $2",
             params![&scan.request.credential, <&str>::from(family)],
         )
         .await?;
@@ -83,6 +83,7 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
             window.rule = Rule { family, requests: row.get(1)?, window_ms };
             window.used = row.get(2)?;
             window.reset = row.get(3)?;
+            window.told = row.get(4)?;
         }
     }
     Ok(windows)
@@ -91,8 +92,9 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
 async fn store(tx: &mut Tx, credential: &str, windows: &[Window]) -> Result<(), LedgerError> {
     for window in windows {
         tx.execute(
-            "INSERT INTO windows (credential, family, window_ms, requests, used, reset) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (credential, family, window_ms) DO UPDATE SET requests = $4, used = $5, reset = $6",
+            "INSERT INTO windows (credential, family, window_ms, requests, used, reset, told) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (credential, family, window_ms) DO UPDATE SET requests = $4, used = $5, reset = $6, told = $7",
             params![
                 credential,
                 <&str>::from(window.rule.family),
@@ -100,6 +102,7 @@ async fn store(tx: &mut Tx, credential: &str, windows: &[Window]) -> Result<(), 
                 window.rule.requests,
                 window.used,
                 window.reset,
+                window.told,
             ],
         )
         .await?;

@@ -1,16 +1,20 @@
 //! The processes: a backend whose sandboxes are runners in tasks that can be killed at any await.
 
-use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use followlytics_api::broker::Broker;
 use followlytics_controller::backends::{Backend, BackendError, Launch};
 use followlytics_core::sandbox::{Instance, InstanceState, Known};
 use followlytics_crds::SandboxSpec;
 use followlytics_platforms::http::{HttpService, from_service};
-use followlytics_runner::{RunnerConfig, run};
+use followlytics_runner::{RunnerConfig, run_until};
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     net::{Leg, wire},
@@ -22,8 +26,18 @@ pub(crate) struct Fleet {
     shared: Shared,
     broker: Broker,
     platform: axum::Router,
-    runners: Mutex<BTreeMap<String, JoinHandle<i32>>>,
+    runners: Mutex<BTreeMap<String, Runner>>,
 }
+
+struct Runner {
+    task: JoinHandle<i32>,
+    /// SIGTERM.
+    stop: watch::Sender<bool>,
+    leaving: bool,
+}
+
+/// Between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(10);
 
 impl Fleet {
     pub(crate) fn new(shared: Shared, broker: Broker, platform: axum::Router) -> Self {
@@ -32,14 +46,14 @@ impl Fleet {
 
     /// Runners that are alive.
     pub(crate) fn alive(&self) -> usize {
-        self.lock().values().filter(|task| !task.is_finished()).count()
+        self.lock().values().filter(|runner| !runner.task.is_finished()).count()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, JoinHandle<i32>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Runner>> {
         self.runners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, launch: &Launch) -> JoinHandle<i32> {
+    fn start(&self, launch: &Launch) -> Runner {
         let name = launch.name.clone();
         let broker = wire(&self.shared, &name, Leg::Broker, service(self.broker.clone().router()));
         let platform = wire(&self.shared, &name, Leg::Platform, service(self.platform.clone()));
@@ -48,8 +62,9 @@ impl Fleet {
         let process = Process { abort: None, frozen_until: Timestamp::UNIX_EPOCH };
         self.shared.lock().processes.insert(name.clone(), process);
         let (shared, who, token) = (self.shared.clone(), name.clone(), launch.token.clone());
+        let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
-            let outcome = run(config, broker, platform, token, clock).await;
+            let outcome = run_until(config, broker, platform, token, clock, stopping).await;
             let code = i32::from(outcome.is_err());
             shared.trace(&format!("{who} ended {}", outcome.map_or_else(|error| error.to_string(), |o| format!("{o:?}"))));
             code
@@ -58,16 +73,21 @@ impl Fleet {
             process.abort = Some(task.abort_handle());
         }
         self.shared.trace(&format!("start {name}"));
-        task
+        Runner { task, stop, leaving: false }
     }
 
     fn look(&self, uid: &str) -> Known<Instance> {
         let mut runners = self.lock();
-        let Some(task) = runners.get_mut(uid) else { return Known::Absent };
-        let state = if task.is_finished() {
-            let code = task.now_or_never().and_then(Result::ok);
+        let Some(runner) = runners.get_mut(uid) else { return Known::Absent };
+        let finished = runner.task.is_finished();
+        if finished && runner.leaving {
+            runners.remove(uid);
+            return Known::Absent;
+        }
+        let state = if finished {
+            let code = (&mut runner.task).now_or_never().and_then(Result::ok);
             // The handle answers once: keep what it said.
-            runners.insert(uid.to_owned(), tokio::spawn(async move { code.unwrap_or(-9) }));
+            runner.task = tokio::spawn(async move { code.unwrap_or(-9) });
             InstanceState::Exited { code, last_words: None }
         } else {
             InstanceState::Running
@@ -82,8 +102,8 @@ impl Backend for Fleet {
             if let Known::Present(instance) = self.look(&launch.uid) {
                 return Ok(instance);
             }
-            let task = self.start(launch);
-            self.lock().insert(launch.uid.clone(), task);
+            let runner = self.start(launch);
+            self.lock().insert(launch.uid.clone(), runner);
             Ok(Instance { id: launch.uid.clone(), state: InstanceState::Running })
         }
         .boxed()
@@ -101,8 +121,14 @@ impl Backend for Fleet {
 
     fn destroy<'a>(&'a self, uid: &'a str) -> BoxFuture<'a, Result<(), BackendError>> {
         async move {
-            if let Some(task) = self.lock().remove(uid) {
-                task.abort();
+            if let Some(runner) = self.lock().get_mut(uid).filter(|runner| !runner.leaving) {
+                runner.leaving = true;
+                runner.stop.send_replace(true);
+                let abort = runner.task.abort_handle();
+                tokio::spawn(async move {
+                    tokio::time::sleep(GRACE).await;
+                    abort.abort();
+                });
             }
             Ok(())
         }

@@ -30,7 +30,7 @@ impl fmt::Display for FaultyStore {
 
 impl FaultyStore {
     async fn late(&self) {
-        let ms = self.shared.draw(0, 5);
+        let ms = self.shared.draw(0, 20);
         self.shared.sleep_ms(ms).await;
     }
 

@@ -60,8 +60,8 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         (FaultKind::DuplicatedRow, 1.0),
         (FaultKind::ResponseLost, 1.0),
         (FaultKind::Unauthorized, 0.3),
-        (FaultKind::CreditsDepleted, 0.1),
-        (FaultKind::UsageCapExceeded, 0.1),
+        (FaultKind::CreditsDepleted, 0.5),
+        (FaultKind::UsageCapExceeded, 0.3),
         (FaultKind::ExpiredCursor, 0.3),
     ] {
         // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.

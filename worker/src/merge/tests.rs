@@ -1,5 +1,4 @@
 mod damage;
-mod speed;
 
 use arrow::{array::AsArray as _, datatypes, record_batch::RecordBatch};
 use followlytics_core::{

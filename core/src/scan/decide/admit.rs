@@ -8,7 +8,11 @@ use crate::{
     account::{AccountError, AccountRef, Platform},
     money::Usd,
     platform::{Auth, Family},
-    scan::{plan::Wishes, window::Rule},
+    scan::{
+        plan::Wishes,
+        source::{Browser, Wish, choose},
+        window::Rule,
+    },
     wire::Mode,
 };
 
@@ -35,7 +39,13 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Rec
     let spec = &scan.spec;
     let account = account(scan)?;
     let platform = account.platform;
-    if spec.source == SourceChoice::Browser {
+    let wish = match spec.source {
+        SourceChoice::Auto => Wish::Auto,
+        SourceChoice::Api => Wish::Api,
+        SourceChoice::Browser => Wish::Browser,
+    };
+    // Nothing is priced yet: only whether the wish can be met at all. The ledger asks again with the plan's price.
+    if choose(wish, Usd::ZERO, None, Browser::Off).is_err() {
         let message = format!("spec.source: no browser is enabled for {platform} here; write Auto or Api");
         return Err(Refusal::new(reasons::INVALID_SPEC, message));
     }
@@ -44,8 +54,9 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Rec
     let auth = authorise(credential, platform, policy)?;
     let meta = &scan.metadata;
     let namespace = meta.namespace.clone().unwrap_or_default();
-    let name = match (&spec.credential_ref, auth) {
-        (Some(reference), _) => format!("{namespace}/{}", reference.name),
+    // Windows and money belong to the secret: two Credentials of one secret share what the platform counts.
+    let name = match (credential, auth) {
+        (Some(found), _) => format!("{namespace}/{}", found.secret_ref.name),
         (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
         (None, _) => format!("environment@{base_url}"),
     };
@@ -60,6 +71,7 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Rec
         credential: name,
         auth,
         budget: budget(scan, policy)?,
+        monthly_budget: monthly_budget(credential)?,
         wishes: Wishes {
             max_runners: spec.parallelism.max_runners,
             rows_per_range: spec.parallelism.followers_per_range,
@@ -171,6 +183,12 @@ fn budget(scan: &Scan, policy: &Policy) -> Result<Usd, Refusal> {
         .max_usd
         .parse()
         .map_err(|error| Refusal::new(reasons::INVALID_SPEC, format!("spec.budget.maxUsd: {error}")))
+}
+
+fn monthly_budget(credential: Option<&CredentialSpec>) -> Result<Option<Usd>, Refusal> {
+    let Some(stated) = credential.and_then(|found| found.monthly_budget_usd.as_ref()) else { return Ok(None) };
+    let refused = |error| Refusal::new(reasons::INVALID_SPEC, format!("the Credential's monthlyBudgetUsd: {error}"));
+    stated.parse().map(Some).map_err(refused)
 }
 
 fn base_url(account: &AccountRef, credential: Option<&CredentialSpec>, policy: &Policy) -> String {

@@ -15,6 +15,7 @@ fn window(requests: i64, used: i64, reset_ms: Option<i64>) -> Window {
     Window {
         used,
         reset: reset_ms.map(at),
+        told: true,
         ..Window::new(Rule::new(Family::Followers, requests, WINDOW_MS))
     }
 }
@@ -219,7 +220,7 @@ impl Model {
                     })
                     .collect();
                 let full = window.used >= window.rule.requests
-                    || window.last_start().is_some_and(|last| last <= at(now));
+                    || window.last_start(START).is_some_and(|last| last <= at(now));
                 if full {
                     continue;
                 }
@@ -232,6 +233,7 @@ impl Model {
                 }
                 window.used += 1;
                 window.reset.get_or_insert(at(now + WINDOW_MS));
+                window.told = true;
                 if by == By::Turn {
                     fair = fair.after_slot(contenders.len());
                 }
@@ -244,7 +246,7 @@ impl Model {
             }
             now += self.page_ms;
             let ends = window
-                .last_start()
+                .last_start(START)
                 .is_some_and(|last| last <= at(now) && last > at(now - self.page_ms));
             if ends && held_back.keys().any(|n| asked[*n] < self.scans[*n].1) {
                 outcome.wasted += window.rule.requests - window.used;

@@ -46,6 +46,7 @@ impl Bench {
             auth: Auth::Anonymous,
             rules: Vec::new(),
             budget: Usd::ZERO,
+            monthly_budget: None,
             wishes: Wishes {
                 max_runners: 1,
                 rows_per_range: 1000,

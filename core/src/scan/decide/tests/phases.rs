@@ -126,7 +126,7 @@ fn a_credential_brings_its_own_address_and_limits() {
     nothing.credential = Some(serde_json::from_value(credential.clone()).unwrap());
     let record = run(&scan, &nothing, at(0)).plan.record.unwrap();
     assert_eq!(record.base_url, "http://127.0.0.1:9");
-    assert_eq!(record.credential, "default/app");
+    assert_eq!(record.credential, "default/t");
     assert_eq!(record.auth, Auth::UserToken);
     let limits: Vec<(String, i64)> = record
         .rules

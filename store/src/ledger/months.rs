@@ -1,0 +1,82 @@
+//! Monthly budgets of credentials: what all scans together have spent in the running UTC month.
+
+use followlytics_core::{
+    money::Usd,
+    scan::{
+        permit::Purse,
+        source::{Browser, Month, Wish, choose, month_of},
+        summary::Hold,
+    },
+};
+use jiff::Timestamp;
+
+use super::{Ledger, LedgerError, ScanRow};
+use crate::{db::Tx, params};
+
+/// The credential's month is spent.
+const MONTHLY_BUDGET: &str = "MonthlyBudgetReached";
+
+/// The month of the scan's credential; `None` without a monthly budget.
+pub(super) async fn month(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Option<Month>, LedgerError> {
+    let Some(budget) = scan.request.monthly_budget else { return Ok(None) };
+    let used = used(tx, &scan.request.credential, now).await?;
+    Ok(Some(Month { budget, used }))
+}
+
+async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, LedgerError> {
+    let (from, _) = month_of(now);
+    let settled = "SELECT CAST(SUM(price) AS BIGINT) FROM usage WHERE credential = $1 AND at >= $2";
+    // What is open or in doubt counts whenever it was granted: it may still be charged this month.
+    let held = "SELECT CAST(SUM(price) AS BIGINT) FROM permits WHERE credential = $1 AND state IN ('Open', 'Ambiguous')";
+    let mut total = Usd::ZERO;
+    for row in [tx.find(settled, params![credential, from]).await?, tx.find(held, params![credential]).await?] {
+        let sum: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
+        total = total.plus(Usd::from_nanos(sum.unwrap_or(0)));
+    }
+    Ok(total)
+}
+
+/// What a scan may reserve: its own money, and no more than its credential's month has left.
+pub(super) fn purse(scan: &ScanRow, month: Option<Month>) -> Purse {
+    let mut purse = scan.purse;
+    let over = month.map_or(Usd::ZERO, |month| purse.left().minus(month.left()));
+    if over > Usd::ZERO {
+        purse.budget = purse.budget.minus(over);
+    }
+    purse
+}
+
+/// Whether the month, and not the scan's own budget, is what is used up.
+pub(super) fn is_short(scan: &ScanRow, month: Option<Month>) -> bool {
+    month.is_some_and(|month| month.left() < scan.purse.left())
+}
+
+/// Holds the scan until the next month begins.
+pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
+    let (_, until) = month_of(now);
+    let credential = &scan.request.credential;
+    let message = format!(
+        "the monthly budget of credential {credential} is used up: raise spec.monthlyBudgetUsd of the Credential, or wait for \
+         the next UTC month; nothing of what was read is lost"
+    );
+    scan.hold = Some(Hold { reason: MONTHLY_BUDGET.to_owned(), message, until: Some(until) });
+}
+
+/// Before the first page: a plan that the month can't pay for is not begun.
+pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
+    let month = month(tx, scan, now).await?;
+    let Some(plan) = scan.plan.as_ref().filter(|_| scan.hold.is_none()) else { return Ok(()) };
+    let price = plan.price.minus(scan.purse.spent);
+    if choose(Wish::Api, price, month, Browser::Off).is_err() {
+        exhaust(scan, now);
+    }
+    Ok(())
+}
+
+impl Ledger {
+    /// What a credential (`namespace/name`) has used of the running UTC month, over all scans.
+    pub async fn month_used(&self, credential: &str) -> Result<Usd, LedgerError> {
+        let mut tx = self.db.begin().await?;
+        used(&mut tx, credential, self.now()).await
+    }
+}

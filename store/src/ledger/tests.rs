@@ -1,0 +1,131 @@
+//! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
+
+mod leases;
+mod money;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use followlytics_core::{
+    account::{AccountRef, Platform},
+    page::Header,
+    platform::{Auth, Family},
+    retry::{Class, Failure},
+    scan::{
+        plan::{AccountReport, Wishes},
+        range::Place,
+        window::Rule,
+    },
+    wire::{Failed, Finding, Found, Held, Lease, Mode, Permit, Reply, Step},
+};
+use jiff::Timestamp;
+
+use super::{Claimed, Ledger, NewPage, Sandbox, SandboxIdentity, ScanRequest};
+use crate::db::Db;
+
+/// A ledger, its clock and one scan of X.
+struct Desk {
+    ledger: Ledger,
+    seconds: Arc<AtomicI64>,
+    request: ScanRequest,
+}
+
+impl Desk {
+    async fn new(budget: &str, monthly_budget: Option<&str>) -> Self {
+        let seconds = Arc::new(AtomicI64::new(1_790_000_000));
+        let names = AtomicU64::new(0);
+        let clock = Arc::clone(&seconds);
+        let ledger = Ledger::new(
+            Db::memory().unwrap(),
+            Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
+            Arc::new(move || format!("id-{}", names.fetch_add(1, Ordering::Relaxed))),
+        );
+        let request = ScanRequest {
+            uid: "scan".into(),
+            namespace: "default".into(),
+            name: "scan".into(),
+            generation: 1,
+            account: AccountRef::new("x", "nasa", None).unwrap(),
+            base_url: "https://api.x.com".into(),
+            credential: "default/x".into(),
+            auth: Auth::AppBearer,
+            rules: vec![Rule::new(Family::Followers, 300, 900_000)],
+            budget: budget.parse().unwrap(),
+            monthly_budget: monthly_budget.map(|text| text.parse().unwrap()),
+            wishes: Wishes { max_runners: 4, rows_per_range: 10_000, max_rows: 0 },
+            priority: 0,
+            mode: Mode::Run,
+            dry_run: false,
+        };
+        ledger.ensure_scan(&request).await.unwrap();
+        Self { ledger, seconds, request }
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// A sandbox that showed its token.
+    async fn sandbox(&self, name: &str) -> Sandbox {
+        let identity = SandboxIdentity { uid: name.into(), name: name.into(), scan_uid: "scan".into() };
+        let token = self.ledger.issue_sandbox_token(&identity).await.unwrap();
+        self.ledger.find_sandbox(&token).await.unwrap().unwrap()
+    }
+
+    async fn claim(&self, sandbox: &Sandbox) -> Lease {
+        let Claimed::Range { held, .. } = self.ledger.claim(sandbox).await.unwrap() else { panic!("no range") };
+        self.ledger.open_lease(sandbox, held).await.unwrap()
+    }
+
+    /// Looks the account up: afterwards its one chain can be claimed.
+    async fn resolve(&self, sandbox: &Sandbox, followers: i64) -> Reply {
+        let lease = self.claim(sandbox).await;
+        let report = AccountReport { id: "11".into(), handle: "nasa".into(), followers, created: None };
+        let found = Found {
+            held: held(&lease),
+            permit: permit(&lease.step).id,
+            finding: Finding::Account(report),
+            told: None,
+        };
+        self.ledger.record_finding(sandbox, &found).await.unwrap()
+    }
+
+    /// A page of `rows` rows for a permit.
+    fn page(&self, lease: &Lease, permit: &Permit, rows: i64, last: bool) -> NewPage {
+        let header = Header {
+            format: Header::FORMAT,
+            scan: "scan".into(),
+            platform: Platform::X,
+            account_id: "11".into(),
+            range: lease.range,
+            epoch: lease.epoch,
+            seq: permit.seq,
+            input: permit.place.clone(),
+            output: Place { position: permit.place.position + 1, cursor: Some(format!("token-{}", permit.seq)) },
+            exhausted: last,
+            permit: permit.id.clone(),
+            seen_at: permit.seen_at,
+            price_version: 1,
+            returned: 0,
+        };
+        let key = format!("pages/scan/{}/{}/{}", lease.range, lease.epoch, permit.seq);
+        NewPage { sha256: key.clone(), key, header, lines: rows, bytes: 1, met: false, told: None }
+    }
+
+    async fn fail(&self, sandbox: &Sandbox, lease: &Lease, class: Class) -> Reply {
+        let failure = Failure { class, message: "said so".into(), told: None, retry_after_ms: None };
+        let failed = Failed { held: held(lease), permit: permit(&lease.step).id, failure };
+        self.ledger.record_failure(sandbox, &failed).await.unwrap()
+    }
+}
+
+fn held(lease: &Lease) -> Held {
+    Held { range: lease.range, epoch: lease.epoch }
+}
+
+fn permit(step: &Step) -> Permit {
+    let Step::Permit(permit) = step else { panic!("no permit: {step:?}") };
+    permit.clone()
+}

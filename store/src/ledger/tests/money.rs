@@ -1,0 +1,135 @@
+use followlytics_core::money::Usd;
+
+use super::*;
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_returned_is_charged_and_the_rest_of_the_reservation_is_free_again() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let first = permit(&lease.step);
+    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().reserved, usd("10.00"));
+    desk.ledger.commit_page(&a, &desk.page(&lease, &first, 700, false)).await.unwrap();
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!((summary.spent, summary.reserved, summary.ambiguous), (usd("7.01"), usd("10.00"), Usd::ZERO));
+}
+
+#[tokio::test]
+async fn a_page_sent_twice_is_charged_once_and_answered_the_same() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let page = desk.page(&lease, &permit(&lease.step), 1000, false);
+    let first = desk.ledger.commit_page(&a, &page).await.unwrap();
+    let second = desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().spent, usd("10.01"));
+}
+
+#[tokio::test]
+async fn a_permit_whose_outcome_never_comes_is_ambiguous_and_its_dollars_stay_held() {
+    let desk = Desk::new("30.05", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    desk.claim(&a).await;
+    desk.pass(120);
+    desk.ledger.sweep_permits().await.unwrap();
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!((summary.reserved, summary.ambiguous, summary.requests.unanswered), (Usd::ZERO, usd("10.00"), 1));
+}
+
+#[tokio::test]
+async fn a_plan_over_the_budget_lists_nothing_and_says_which_setting_helps() {
+    let mut desk = Desk::new("1.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 50_000).await;
+    assert_eq!(desk.ledger.claim(&a).await.unwrap(), Claimed::Finished);
+    let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold.unwrap();
+    assert_eq!(hold.reason, "BudgetTooSmall");
+    assert!(hold.message.contains("$500.01") && hold.message.contains("spec.budget.maxUsd"), "{}", hold.message);
+    desk.request.budget = usd("600.00");
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    assert!(matches!(desk.claim(&a).await.step, Step::Permit(_)));
+}
+
+#[tokio::test]
+async fn the_last_dollars_buy_a_short_page_and_then_the_scan_waits_for_a_person() {
+    let desk = Desk::new("15.01", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 1500).await;
+    let lease = desk.claim(&a).await;
+    let reply = desk.ledger.commit_page(&a, &desk.page(&lease, &permit(&lease.step), 1000, false)).await.unwrap();
+    let second = permit(&reply.step);
+    assert_eq!(second.max_rows, 500);
+    let reply = desk.ledger.commit_page(&a, &desk.page(&lease, &second, 500, false)).await.unwrap();
+    assert!(matches!(reply.step, Step::Wait { ref reason, .. } if reason == "BudgetExhausted"), "{:?}", reply.step);
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!((summary.spent, summary.wanted_runners), (usd("15.01"), 0));
+}
+
+#[tokio::test]
+async fn a_month_that_cannot_pay_holds_the_scan_until_the_next_one() {
+    let desk = Desk::new("600.00", Some("20.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold.unwrap();
+    assert_eq!(hold.reason, "MonthlyBudgetReached");
+    assert_eq!(hold.until.unwrap().to_string(), "2026-10-01T00:00:00Z");
+    assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("0.01"));
+}
+
+#[tokio::test]
+async fn depleted_credits_stop_the_scan_and_a_resume_tries_again() {
+    let mut desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    desk.fail(&a, &lease, Class::CreditsDepleted).await;
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(summary.hold.unwrap().reason, "CreditsDepleted");
+    assert_eq!((summary.spent, summary.reserved, summary.ambiguous), (usd("0.01"), Usd::ZERO, Usd::ZERO));
+    for mode in [Mode::Suspend, Mode::Run] {
+        desk.request.mode = mode;
+        desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    }
+    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().hold, None);
+}
+
+#[tokio::test]
+async fn an_expired_token_starts_the_chain_again_only_if_the_money_pays_for_it() {
+    for (budget, restarts) in [("100.00", true), ("30.01", false)] {
+        let desk = Desk::new(budget, None).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let mut lease = desk.claim(&a).await;
+        let page = desk.page(&lease, &permit(&lease.step), 1000, false);
+        lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+        let reply = desk.fail(&a, &lease, Class::CursorExpired).await;
+        match reply.step {
+            Step::Permit(permit) => assert!(restarts && permit.place == Place::at(0)),
+            Step::Wait { reason, .. } => assert!(!restarts && reason == "CursorExpired"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_pays_for_its_look_up_and_lists_nothing() {
+    let mut desk = Desk::new("1.00", None).await;
+    desk.request.dry_run = true;
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox("a").await;
+    assert_eq!(desk.resolve(&a, 50_000).await.step, Step::Done);
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!((summary.spent, summary.scanned), (usd("0.01"), 0));
+    assert_eq!(summary.plan.unwrap().price, usd("500.01"));
+    assert_eq!(desk.ledger.claim(&a).await.unwrap(), Claimed::Finished);
+}
