@@ -38,7 +38,11 @@ pub struct Broker {
 impl Broker {
     /// A broker over this ledger and these objects.
     pub fn new(ledger: Ledger, objects: Objects, credentials: Arc<Credentials>) -> Self {
-        Self { ledger, objects, credentials }
+        Self {
+            ledger,
+            objects,
+            credentials,
+        }
     }
 
     /// The routes under `/broker/v1`.
@@ -61,7 +65,9 @@ impl Broker {
 
     /// The access token for a scan's requests, refreshed when it is about to expire.
     async fn token(&self, sandbox: &Sandbox) -> Result<Option<String>, BrokerError> {
-        let Some(scan) = self.ledger.find_scan(&sandbox.scan).await? else { return Ok(None) };
+        let Some(scan) = self.ledger.find_scan(&sandbox.scan).await? else {
+            return Ok(None);
+        };
         let token = self.credentials.access(&scan.request.credential).await?;
         Ok(token.map(|token| token.expose_secret().to_owned()))
     }

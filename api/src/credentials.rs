@@ -49,7 +49,9 @@ pub struct Secret {
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secret").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Secret")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +102,9 @@ impl Credentials {
 
     /// The access token; refreshed first when it is about to end. `None` for anonymous access.
     pub async fn access(&self, credential: &str) -> Result<Option<SecretString>, CredentialError> {
-        let Some(secret) = self.store.get(credential)? else { return Ok(None) };
+        let Some(secret) = self.store.get(credential)? else {
+            return Ok(None);
+        };
         let ends = secret.expires_at.and_then(|at| at.saturating_sub(SKEW).ok());
         let secret = match ends {
             Some(ends) if ends <= self.ledger.now() => {
@@ -117,7 +121,9 @@ impl Credentials {
     /// is at work: the next request simply takes what is stored then.
     pub async fn refresh(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
         let lock = format!("refresh/{credential}");
-        let Some(holder) = self.ledger.try_lock(&lock, LOCK).await? else { return Ok(()) };
+        let Some(holder) = self.ledger.try_lock(&lock, LOCK).await? else {
+            return Ok(());
+        };
         let outcome = self.refresh_locked(credential, since).await;
         self.ledger.unlock(&lock, &holder).await?;
         outcome
@@ -125,8 +131,12 @@ impl Credentials {
 
     async fn refresh_locked(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
         // Read under the lock: an earlier refresher's pair is here by now.
-        let Some(secret) = self.store.get(credential)? else { return Ok(()) };
-        let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else { return Ok(()) };
+        let Some(secret) = self.store.get(credential)? else {
+            return Ok(());
+        };
+        let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else {
+            return Ok(());
+        };
         if secret.refreshed_at.is_some_and(|at| at >= since) {
             return Ok(());
         }
@@ -135,7 +145,9 @@ impl Credentials {
         let token = SecretString::from(token.clone());
         match refresh(&self.http, base_url, client, client_secret.as_ref(), &token).await {
             Ok(_) if mutants::on(Mutant::PairNotStored) => Ok(()),
-            Ok(pair) => self.store.put(credential, &renewed(&secret, &pair, self.ledger.now())),
+            Ok(pair) => self
+                .store
+                .put(credential, &renewed(&secret, &pair, self.ledger.now())),
             Err(error @ RefreshError::Ambiguous) => {
                 tracing::error!(credential, %error, "a refresh got no answer: if the next one is refused, sign in again");
                 Ok(())
@@ -152,7 +164,11 @@ fn renewed(old: &Secret, pair: &TokenPair, now: Timestamp) -> Secret {
     use secrecy::ExposeSecret as _;
     Secret {
         access_token: pair.access.expose_secret().to_owned(),
-        refresh_token: pair.refresh.as_ref().map(|token| token.expose_secret().to_owned()).or_else(|| old.refresh_token.clone()),
+        refresh_token: pair
+            .refresh
+            .as_ref()
+            .map(|token| token.expose_secret().to_owned())
+            .or_else(|| old.refresh_token.clone()),
         expires_at: now.saturating_add(pair.expires_in).ok(),
         refreshed_at: Some(now),
         ..old.clone()

@@ -29,9 +29,16 @@ async fn step(cached: &Credential, ctx: &Context) -> Result<Requeue, Error> {
     let namespace = credential.metadata.namespace.clone().unwrap_or_default();
     let key = format!("{namespace}/{}", credential.spec.secret_ref.name);
     let used = ctx.ledger.credential_use(&key).await?;
-    let budget = credential.spec.monthly_budget_usd.as_ref().and_then(|text| text.parse().ok());
+    let budget = credential
+        .spec
+        .monthly_budget_usd
+        .as_ref()
+        .and_then(|text| text.parse().ok());
     let month = match budget {
-        Some(budget) => Some(Month { budget, used: ctx.ledger.month_used(&key).await? }),
+        Some(budget) => Some(Month {
+            budget,
+            used: ctx.ledger.month_used(&key).await?,
+        }),
         None => None,
     };
     let now = ctx.now();
@@ -112,5 +119,13 @@ fn within_budget(
     } else {
         (reasons::ACCEPTED, String::new())
     };
-    condition(earlier, WITHIN_BUDGET, !month.is_short(), reason, &message, generation, now)
+    condition(
+        earlier,
+        WITHIN_BUDGET,
+        !month.is_short(),
+        reason,
+        &message,
+        generation,
+        now,
+    )
 }

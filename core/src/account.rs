@@ -8,8 +8,20 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// A platform whose follower lists can be read.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString,
-    IntoStaticStr, VariantArray,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -38,7 +50,9 @@ pub struct AccountRef {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// No `platform:` in front.
-    #[error("failed to read {text:?} as an account: write PLATFORM:HANDLE, such as x:@nasa, bluesky:alice.bsky.social or gitea:alice@git.example.org")]
+    #[error(
+        "failed to read {text:?} as an account: write PLATFORM:HANDLE, such as x:@nasa, bluesky:alice.bsky.social or gitea:alice@git.example.org"
+    )]
     NoPlatform {
         /// What was given.
         text: String,
@@ -66,9 +80,15 @@ impl AccountRef {
     pub fn new(platform: &str, handle: &str, host: Option<&str>) -> Result<Self, AccountError> {
         let known = platform
             .parse::<Platform>()
-            .map_err(|_| AccountError::UnknownPlatform { platform: platform.to_owned() })?;
+            .map_err(|_| AccountError::UnknownPlatform {
+                platform: platform.to_owned(),
+            })?;
         let bare = handle.strip_prefix('@').unwrap_or(handle);
-        let refused = |rule| AccountError::MalformedHandle { platform: known, handle: handle.to_owned(), rule };
+        let refused = |rule| AccountError::MalformedHandle {
+            platform: known,
+            handle: handle.to_owned(),
+            rule,
+        };
         let rule = match known {
             // https://docs.x.com: username pattern of the OpenAPI document.
             Platform::X if !is_word(bare, 15, "_") => Some("it has 1 to 15 letters, digits or underscores"),
@@ -85,9 +105,17 @@ impl AccountRef {
         }
         match (known, host) {
             (Platform::Gitea, None) => Err(refused("name its server too: gitea:USER@HOST")),
-            (Platform::Gitea, Some(host)) if !is_host(host) => Err(refused("the server is HOST or HOST:PORT")),
-            (Platform::X | Platform::Bluesky, Some(_)) => Err(refused("this platform has one server: leave the host out")),
-            _ => Ok(Self { platform: known, handle: bare.to_owned(), host: host.map(str::to_owned) }),
+            (Platform::Gitea, Some(host)) if !is_host(host) => {
+                Err(refused("the server is HOST or HOST:PORT"))
+            }
+            (Platform::X | Platform::Bluesky, Some(_)) => {
+                Err(refused("this platform has one server: leave the host out"))
+            }
+            _ => Ok(Self {
+                platform: known,
+                handle: bare.to_owned(),
+                host: host.map(str::to_owned),
+            }),
         }
     }
 }
@@ -96,8 +124,9 @@ impl FromStr for AccountRef {
     type Err = AccountError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (platform, rest) =
-            text.split_once(':').ok_or_else(|| AccountError::NoPlatform { text: text.to_owned() })?;
+        let (platform, rest) = text.split_once(':').ok_or_else(|| AccountError::NoPlatform {
+            text: text.to_owned(),
+        })?;
         let bare = rest.strip_prefix('@').unwrap_or(rest);
         match bare.split_once('@') {
             Some((handle, host)) => Self::new(platform, handle, Some(host)),
@@ -115,7 +144,10 @@ impl fmt::Display for AccountRef {
 }
 
 fn is_word(text: &str, longest: usize, also: &str) -> bool {
-    (1..=longest).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
+    (1..=longest).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || also.contains(c))
 }
 
 fn is_domain(text: &str) -> bool {
@@ -130,7 +162,8 @@ fn is_label(label: &str) -> bool {
 fn is_did(text: &str) -> bool {
     text.len() <= 253
         && ["did:plc:", "did:web:"].iter().any(|method| {
-            text.strip_prefix(method).is_some_and(|id| is_word(id, 245, ".-:%"))
+            text.strip_prefix(method)
+                .is_some_and(|id| is_word(id, 245, ".-:%"))
         })
 }
 
@@ -150,9 +183,15 @@ mod tests {
             ("x:nasa", "x:@nasa"),
             ("bluesky:alice.bsky.social", "bluesky:alice.bsky.social"),
             ("bluesky:did:plc:abc123", "bluesky:did:plc:abc123"),
-            ("gitea:alice@git.example.org:3000", "gitea:alice@git.example.org:3000"),
+            (
+                "gitea:alice@git.example.org:3000",
+                "gitea:alice@git.example.org:3000",
+            ),
         ] {
-            assert_eq!(text.parse::<AccountRef>().map(|a| a.to_string()), Ok(shown.to_owned()));
+            assert_eq!(
+                text.parse::<AccountRef>().map(|a| a.to_string()),
+                Ok(shown.to_owned())
+            );
         }
     }
 

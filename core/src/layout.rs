@@ -1,5 +1,7 @@
 //! Where objects lie.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use crate::{account::Platform, scan::range::RangeId};
@@ -21,13 +23,22 @@ pub fn pages_of_scan(scan: &str) -> String {
 
 /// Prefix of one version of an account's result. Ids of platforms may hold characters that paths must not.
 pub fn result(tenant: &str, platform: Platform, account_id: &str, version: i64) -> String {
-    format!("results/{}/{platform}/{}/{version:010}/", safe(tenant), safe(account_id))
+    format!(
+        "results/{}/{platform}/{}/{version:010}/",
+        safe(tenant),
+        safe(account_id)
+    )
 }
 
 /// Prefix of what one scan's merge writes. The version is given out only when the result becomes visible, so two
 /// scans of an account that merge at once would meet under a version's prefix; under this one they cannot.
 pub fn result_of_scan(tenant: &str, platform: Platform, account_id: &str, scan: &str) -> String {
-    format!("results/{}/{platform}/{}/{}/", safe(tenant), safe(account_id), safe(scan))
+    format!(
+        "results/{}/{platform}/{}/{}/",
+        safe(tenant),
+        safe(account_id),
+        safe(scan)
+    )
 }
 
 /// Key of a result's Parquet part, written under the merge job's own epoch: a loser never overwrites.
@@ -47,7 +58,8 @@ fn safe(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' && !out.is_empty() {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("_{byte:02x}"));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "_{byte:02x}");
         }
     }
     out
@@ -78,7 +90,10 @@ mod tests {
     #[test]
     fn ids_cannot_leave_their_folder() {
         let prefix = result("../t", Platform::Bluesky, "did:plc:a/../b", 1);
-        assert_eq!(prefix, "results/_2e./".replace("_2e./", "_2e._2ft/") + "bluesky/did_3aplc_3aa_2f.._2fb/0000000001/");
+        assert_eq!(
+            prefix,
+            "results/_2e./".replace("_2e./", "_2e._2ft/") + "bluesky/did_3aplc_3aa_2f.._2fb/0000000001/"
+        );
         assert_eq!(month(Timestamp::UNIX_EPOCH), "1970-01");
     }
 }

@@ -68,7 +68,9 @@ impl fmt::Display for Usd {
 
 /// Why a text is no amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to read {text:?} as dollars: write a decimal number with at most nine places, such as 150.00")]
+#[error(
+    "failed to read {text:?} as dollars: write a decimal number with at most nine places, such as 150.00"
+)]
 pub struct ParseUsdError {
     text: String,
 }
@@ -77,11 +79,18 @@ impl FromStr for Usd {
     type Err = ParseUsdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || ParseUsdError { text: text.to_owned() };
+        let refused = || ParseUsdError {
+            text: text.to_owned(),
+        };
         let digits = text.strip_prefix('$').unwrap_or(text);
         let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || whole.len() > 9 || places.len() > 9 || !all_digits(whole) || !all_digits(places) {
+        if whole.is_empty()
+            || whole.len() > 9
+            || places.len() > 9
+            || !all_digits(whole)
+            || !all_digits(places)
+        {
             return Err(refused());
         }
         let whole: i64 = whole.parse().map_err(|_| refused())?;
@@ -98,7 +107,13 @@ mod tests {
 
     #[test]
     fn amounts_print_with_two_to_nine_places() {
-        for (nanos, text) in [(0, "0.00"), (10_000_000, "0.01"), (1_500_000_000, "1.50"), (1, "0.000000001"), (-NANOS, "-1.00")] {
+        for (nanos, text) in [
+            (0, "0.00"),
+            (10_000_000, "0.01"),
+            (1_500_000_000, "1.50"),
+            (1, "0.000000001"),
+            (-NANOS, "-1.00"),
+        ] {
             assert_eq!(Usd::from_nanos(nanos).to_string(), text);
         }
     }

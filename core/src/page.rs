@@ -3,7 +3,10 @@
 //! One line of JSON (the header), then a zstd frame with one line of JSON a row. Written once, never
 //! changed; its key carries the hash of its bytes.
 
-use std::io::{BufRead as _, Read as _};
+use std::{
+    fmt::Write as _,
+    io::{BufRead as _, Read as _},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -127,7 +130,10 @@ pub fn encode(header: &Header, lines: &[Line]) -> Result<Vec<u8>, PageError> {
     object.push(b'\n');
     let mut body = Vec::with_capacity(lines.len() * 256);
     for (index, line) in lines.iter().enumerate() {
-        serde_json::to_writer(&mut body, line).map_err(|source| PageError::Line { line: index + 1, source })?;
+        serde_json::to_writer(&mut body, line).map_err(|source| PageError::Line {
+            line: index + 1,
+            source,
+        })?;
         body.push(b'\n');
     }
     // Level 1: the fsync that follows costs more than what a higher level would save.
@@ -138,9 +144,16 @@ pub fn encode(header: &Header, lines: &[Line]) -> Result<Vec<u8>, PageError> {
 /// Reads the header alone; returns where the body begins too.
 pub fn decode_header(object: &[u8]) -> Result<(Header, usize), PageError> {
     if object.len() > MAX_BYTES {
-        return Err(PageError::TooLarge { what: "its size", limit: MAX_BYTES as u64 });
+        return Err(PageError::TooLarge {
+            what: "its size",
+            limit: MAX_BYTES as u64,
+        });
     }
-    let end = object.iter().take(MAX_HEADER).position(|byte| *byte == b'\n').ok_or(PageError::NoHeader)?;
+    let end = object
+        .iter()
+        .take(MAX_HEADER)
+        .position(|byte| *byte == b'\n')
+        .ok_or(PageError::NoHeader)?;
     let line = object.get(..end).unwrap_or_default();
     let header: Header = serde_json::from_slice(line).map_err(PageError::Header)?;
     if header.format > FORMAT {
@@ -161,13 +174,19 @@ pub fn decode(object: &[u8]) -> Result<Page, PageError> {
         let read = reader.read_until(b'\n', &mut text).map_err(PageError::Body)?;
         size += read as u64;
         if size > MAX_BODY {
-            return Err(PageError::TooLarge { what: "its body", limit: MAX_BODY });
+            return Err(PageError::TooLarge {
+                what: "its body",
+                limit: MAX_BODY,
+            });
         }
         if read == 0 {
             return Ok(Page { header, lines });
         }
         if lines.len() == MAX_ROWS {
-            return Err(PageError::TooLarge { what: "its number of rows", limit: MAX_ROWS as u64 });
+            return Err(PageError::TooLarge {
+                what: "its number of rows",
+                limit: MAX_ROWS as u64,
+            });
         }
         let line = lines.len() + 1;
         // Nearly every line is a row, and telling the kinds apart costs as much again as reading one.
@@ -179,7 +198,12 @@ pub fn decode(object: &[u8]) -> Result<Page, PageError> {
 
 /// SHA-256 of an object, lower-case hexadecimal.
 pub fn sha256(object: &[u8]) -> String {
-    Sha256::digest(object).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(object) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

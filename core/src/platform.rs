@@ -37,7 +37,19 @@ pub enum Drift {
 
 /// What a request is counted and priced as.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -50,7 +62,18 @@ pub enum Family {
 
 /// How a request is authorised.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
 )]
 pub enum Auth {
     /// No token: the platform counts the address.
@@ -133,10 +156,16 @@ impl Platform {
         match (self, auth) {
             // docs.x.com, rate limits, August 2026.
             (Self::X, Auth::UserToken) => {
-                vec![Rule::new(Family::Lookup, 900, QUARTER), Rule::new(Family::Followers, 300, QUARTER)]
+                vec![
+                    Rule::new(Family::Lookup, 900, QUARTER),
+                    Rule::new(Family::Followers, 300, QUARTER),
+                ]
             }
             (Self::X, _) => {
-                vec![Rule::new(Family::Lookup, 300, QUARTER), Rule::new(Family::Followers, 300, QUARTER)]
+                vec![
+                    Rule::new(Family::Lookup, 300, QUARTER),
+                    Rule::new(Family::Followers, 300, QUARTER),
+                ]
             }
             // 3,000 requests in five minutes an address, over all endpoints.
             (Self::Bluesky, _) => vec![

@@ -12,7 +12,18 @@ use crate::scan::window::Told;
 
 /// Why a request brought no page.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
     VariantArray,
 )]
 pub enum Class {
@@ -114,15 +125,22 @@ impl Class {
             Self::Network => (3, Linear, Last::Hold, false),
             Self::ServerError => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed => (3, Exponential, Last::Hold, true),
-            Self::CursorRepeated => (2, Linear, Last::Hold, true),
+            Self::CursorRepeated | Self::Unknown => (2, Linear, Last::Hold, true),
             // One try with the token, one with the refreshed one.
             Self::Unauthorized => (2, Linear, Last::Stop, false),
             Self::UsageCapped | Self::CreditsDepleted | Self::Forbidden => (1, Linear, Last::Stop, false),
-            Self::NotFound | Self::Protected | Self::Suspended | Self::BadRequest => (1, Linear, Last::Fail, false),
+            Self::NotFound | Self::Protected | Self::Suspended | Self::BadRequest => {
+                (1, Linear, Last::Fail, false)
+            }
             Self::CursorExpired => (1, Linear, Last::Restart, false),
-            Self::Unknown => (2, Linear, Last::Hold, true),
         };
-        Policy { tries, delay: SECOND, growth, last, may_be_charged }
+        Policy {
+            tries,
+            delay: SECOND,
+            growth,
+            last,
+            may_be_charged,
+        }
     }
 }
 
@@ -148,7 +166,12 @@ pub fn next(class: Class, failed: u32) -> Next {
         Growth::Linear => failed,
         Growth::Exponential => 1 << (failed.saturating_sub(1)).min(16),
     };
-    Next::Again(policy.delay.saturating_mul(i32::try_from(factor).unwrap_or(i32::MAX)).min(LONGEST))
+    Next::Again(
+        policy
+            .delay
+            .saturating_mul(i32::try_from(factor).unwrap_or(i32::MAX))
+            .min(LONGEST),
+    )
 }
 
 /// How long a held scan waits before its `rounds`-th next attempt: 30 s doubling to 15 minutes.
@@ -185,7 +208,10 @@ mod tests {
         let delays = |class| (1..4).map(|n| next(class, n)).collect::<Vec<_>>();
         let again = |s| Next::Again(SignedDuration::from_secs(s));
         assert_eq!(delays(Class::RateLimited), [again(1), again(2), again(4)]);
-        assert_eq!(delays(Class::Network), [again(1), again(2), Next::Over(Last::Hold)]);
+        assert_eq!(
+            delays(Class::Network),
+            [again(1), again(2), Next::Over(Last::Hold)]
+        );
     }
 
     #[test]

@@ -62,9 +62,7 @@ pub enum OperatingMode {
 }
 
 /// Where a sandbox stands.
-#[derive(
-    Deserialize, Serialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema,
-)]
+#[derive(Deserialize, Serialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum SandboxPhase {
     /// Accepted, not begun.
     #[default]

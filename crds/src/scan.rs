@@ -119,7 +119,10 @@ pub struct Parallelism {
 
 impl Default for Parallelism {
     fn default() -> Self {
-        Self { max_runners: 4, followers_per_range: 10_000 }
+        Self {
+            max_runners: 4,
+            followers_per_range: 10_000,
+        }
     }
 }
 
@@ -169,7 +172,10 @@ pub enum ScanPhase {
 impl ScanPhase {
     /// Whether nothing will happen any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
+        matches!(
+            self,
+            Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled
+        )
     }
 }
 

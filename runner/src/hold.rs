@@ -120,7 +120,11 @@ impl Holder<'_> {
 
     /// Gives a permit back whose request must not start any more: the last check before it would.
     async fn refrain(&self, permit: &Permit) -> Result<Option<End>, RunnerError> {
-        let mode = if self.runner.is_stopping() { Mode::Suspend } else { self.wanted.borrow().mode };
+        let mode = if self.runner.is_stopping() {
+            Mode::Suspend
+        } else {
+            self.wanted.borrow().mode
+        };
         if let Some(outcome) = outcome(mode) {
             return self.over(outcome, Some(permit)).await.map(Some);
         }

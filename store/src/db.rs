@@ -17,7 +17,9 @@ use crate::migrations;
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// The file could not be opened or configured.
-    #[error("failed to open the database at {path}: is the directory writable and no other `followlytics up` using it?")]
+    #[error(
+        "failed to open the database at {path}: is the directory writable and no other `followlytics up` using it?"
+    )]
     Open {
         /// The file.
         path: String,
@@ -26,13 +28,19 @@ pub enum DbError {
         source: rusqlite::Error,
     },
     /// Another process holds the database longer than the busy time-out (10 s).
-    #[error("failed to lock the database: another process holds it; stop the other `followlytics` on this data directory")]
+    #[error(
+        "failed to lock the database: another process holds it; stop the other `followlytics` on this data directory"
+    )]
     Locked(#[source] rusqlite::Error),
     /// The disk is full; nothing of the transaction was written.
-    #[error("failed to write to the database: the disk is full; free some space and run the command again, nothing was lost")]
+    #[error(
+        "failed to write to the database: the disk is full; free some space and run the command again, nothing was lost"
+    )]
     Full(#[source] rusqlite::Error),
     /// The database was written by a newer release.
-    #[error("failed to open the database: its schema is version {found}, this release knows up to {known}; use the newer `followlytics`")]
+    #[error(
+        "failed to open the database: its schema is version {found}, this release knows up to {known}; use the newer `followlytics`"
+    )]
     Newer {
         /// Schema version in the file.
         found: i64,
@@ -137,7 +145,10 @@ impl Row {
     /// The value of the `column`-th column (from 0).
     pub fn get<T: FromValue>(&self, column: usize) -> Result<T, DbError> {
         let value = self.0.get(column).unwrap_or(&Value::Null);
-        T::from_value(value).ok_or(DbError::Column { column, stored: value.type_name() })
+        T::from_value(value).ok_or(DbError::Column {
+            column,
+            stored: value.type_name(),
+        })
     }
 }
 
@@ -202,11 +213,20 @@ impl Db {
     ///
     /// WAL with `synchronous=FULL`: SQLite's default in WAL mode may lose the last commits with the power.
     pub fn open(path: &Path) -> Result<Self, DbError> {
-        let open = |source| DbError::Open { path: path.display().to_string(), source };
+        let open = |source| DbError::Open {
+            path: path.display().to_string(),
+            source,
+        };
         let connection = Connection::open(path).map_err(open)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(open)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(open)?;
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(open)?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(open)?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .map_err(open)?;
         Self::prepare(connection)
     }
 
@@ -219,14 +239,19 @@ impl Db {
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.set_prepared_statement_cache_capacity(256);
         migrations::apply(&connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+        })
     }
 
     /// Starts a write transaction; it waits for the running one. Dropping it undoes everything.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         let connection = Arc::clone(&self.connection).lock_owned().await;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        Ok(Tx { connection, open: true })
+        Ok(Tx {
+            connection,
+            open: true,
+        })
     }
 }
 
@@ -236,7 +261,10 @@ pub struct Tx {
     open: bool,
 }
 
-#[expect(clippy::unused_async, reason = "PostgreSQL waits here; callers are written once for both")]
+#[expect(
+    clippy::unused_async,
+    reason = "PostgreSQL waits here; callers are written once for both"
+)]
 impl Tx {
     /// Runs a statement and returns the number of rows it changed.
     pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
@@ -254,7 +282,9 @@ impl Tx {
         let mut found = statement.query(rusqlite::params_from_iter(params))?;
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
-            let values = (0..columns).map(|column| read(row, column)).collect::<Result<_, _>>()?;
+            let values = (0..columns)
+                .map(|column| read(row, column))
+                .collect::<Result<_, _>>()?;
             rows.push(Row(values));
         }
         Ok(rows)
@@ -305,7 +335,10 @@ mod tests {
     async fn placeholders_are_positional() {
         let db = Db::memory().unwrap();
         let mut tx = db.begin().await.unwrap();
-        let rows = tx.query("SELECT $2, $1", params!["first", "second"]).await.unwrap();
+        let rows = tx
+            .query("SELECT $2, $1", params!["first", "second"])
+            .await
+            .unwrap();
         assert_eq!(rows[0].get::<String>(0).unwrap(), "second");
     }
 
@@ -314,10 +347,15 @@ mod tests {
         let db = Db::memory().unwrap();
         {
             let mut tx = db.begin().await.unwrap();
-            tx.execute("CREATE TABLE kept (id BIGINT)", params![]).await.unwrap();
+            tx.execute("CREATE TABLE kept (id BIGINT)", params![])
+                .await
+                .unwrap();
         }
         let mut tx = db.begin().await.unwrap();
-        let found = tx.query("SELECT name FROM sqlite_master WHERE name = $1", params!["kept"]).await.unwrap();
+        let found = tx
+            .query("SELECT name FROM sqlite_master WHERE name = $1", params!["kept"])
+            .await
+            .unwrap();
         assert!(found.is_empty());
     }
 

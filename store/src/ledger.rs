@@ -60,7 +60,12 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger in this database.
     pub fn new(db: Db, clock: Clock, ids: Ids) -> Self {
-        Self { db, clock, ids, changes: watch::Sender::new(0) }
+        Self {
+            db,
+            clock,
+            ids,
+            changes: watch::Sender::new(0),
+        }
     }
 
     /// A number that grows with every change made through this value; a hint, polled as a floor.

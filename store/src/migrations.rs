@@ -20,7 +20,9 @@ pub(crate) fn apply(connection: &Connection) -> Result<(), DbError> {
         return Err(DbError::Newer { found, known });
     }
     for (version, step) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {version}; COMMIT"))?;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step}; PRAGMA user_version = {version}; COMMIT"
+        ))?;
     }
     Ok(())
 }

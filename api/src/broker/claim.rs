@@ -10,7 +10,10 @@ use followlytics_store::ledger::{Claimed, Orphan, Sandbox};
 
 use super::{Broker, BrokerError, auth::Caller, pages};
 
-pub(super) async fn post(State(broker): State<Broker>, Caller(sandbox): Caller) -> Result<Json<Claim>, BrokerError> {
+pub(super) async fn post(
+    State(broker): State<Broker>,
+    Caller(sandbox): Caller,
+) -> Result<Json<Claim>, BrokerError> {
     let claim = match broker.ledger.claim(&sandbox).await? {
         Claimed::Finished => Claim::Finished,
         Claimed::Wait { until, reason } => Claim::Wait { until, reason },
@@ -19,7 +22,10 @@ pub(super) async fn post(State(broker): State<Broker>, Caller(sandbox): Caller) 
             let mut lease = match broker.ledger.open_lease(&sandbox, held).await {
                 // Adoption may have read the range to its end: there is other work, ask again.
                 Err(error) if error.class() == followlytics_store::ledger::Class::Fenced => {
-                    return Ok(Json(Claim::Wait { until: broker.ledger.now(), reason: "RunnerIdle".to_owned() }));
+                    return Ok(Json(Claim::Wait {
+                        until: broker.ledger.now(),
+                        reason: "RunnerIdle".to_owned(),
+                    }));
                 }
                 other => other?,
             };
@@ -32,7 +38,12 @@ pub(super) async fn post(State(broker): State<Broker>, Caller(sandbox): Caller) 
 
 /// Commits what earlier holders had sent and no row names yet. The epoch is raised already, so none of them
 /// can interfere; each page that is adopted may make the next one fit.
-async fn adopt(broker: &Broker, sandbox: &Sandbox, held: Held, orphans: Vec<Orphan>) -> Result<(), BrokerError> {
+async fn adopt(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    held: Held,
+    orphans: Vec<Orphan>,
+) -> Result<(), BrokerError> {
     if mutants::on(Mutant::AdoptionSkipped) {
         return Ok(());
     }
@@ -45,7 +56,9 @@ async fn adopt(broker: &Broker, sandbox: &Sandbox, held: Held, orphans: Vec<Orph
             // A store that is away now is no reason to pay twice: the claim fails and is asked again.
             let object = broker.objects.get(&key).await?;
             // What is no page, or another's, can never be adopted.
-            let Ok((header, _)) = page::decode_header(&object) else { continue };
+            let Ok((header, _)) = page::decode_header(&object) else {
+                continue;
+            };
             if header.epoch != epoch || header.range != held.range || header.scan != sandbox.scan {
                 continue;
             }

@@ -38,10 +38,18 @@ impl BrokerError {
         match self {
             Self::Unknown => Refusal::Unknown,
             Self::Ledger(error) => error.into(),
-            Self::Objects(_) => Refusal::Unavailable { detail: "the object store".to_owned() },
-            Self::Credential(_) => Refusal::Unavailable { detail: "the credential".to_owned() },
-            Self::Page(error) => Refusal::Invalid { detail: error.to_string() },
-            Self::Invalid(detail) => Refusal::Invalid { detail: detail.clone() },
+            Self::Objects(_) => Refusal::Unavailable {
+                detail: "the object store".to_owned(),
+            },
+            Self::Credential(_) => Refusal::Unavailable {
+                detail: "the credential".to_owned(),
+            },
+            Self::Page(error) => Refusal::Invalid {
+                detail: error.to_string(),
+            },
+            Self::Invalid(detail) => Refusal::Invalid {
+                detail: detail.clone(),
+            },
         }
     }
 }
@@ -56,7 +64,10 @@ impl IntoResponse for BrokerError {
             Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::BAD_REQUEST {
-            tracing::warn!(error = &self as &dyn std::error::Error, "broker refused a request");
+            tracing::warn!(
+                error = &self as &dyn std::error::Error,
+                "broker refused a request"
+            );
         }
         (status, Json(refusal)).into_response()
     }

@@ -17,8 +17,14 @@ pub(super) async fn post(
     if failed.failure.class == Class::Unauthorized
         && let Some(scan) = broker.ledger.find_scan(&sandbox.scan).await?
     {
-        let since = broker.ledger.permit_granted_at(&sandbox.scan, &failed.permit).await?;
-        broker.credentials.refresh(&scan.request.credential, since).await?;
+        let since = broker
+            .ledger
+            .permit_granted_at(&sandbox.scan, &failed.permit)
+            .await?;
+        broker
+            .credentials
+            .refresh(&scan.request.credential, since)
+            .await?;
     }
     let mut reply = broker.ledger.record_failure(&sandbox, &failed).await?;
     reply.token = broker.token_for(&sandbox, &reply.step).await?;

@@ -28,7 +28,9 @@ pub(super) async fn post(
     let told = told(&headers)?;
     let (header, _) = page::decode_header(&object)?;
     if header.scan != sandbox.scan {
-        return Err(BrokerError::Invalid("scan: this sandbox works for another scan".to_owned()));
+        return Err(BrokerError::Invalid(
+            "scan: this sandbox works for another scan".to_owned(),
+        ));
     }
     let sha256 = page::sha256(&object);
     let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
@@ -64,11 +66,21 @@ pub(super) async fn measure(
 
 /// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
 async fn meets(broker: &Broker, sandbox: &Sandbox, page: &page::Page) -> Result<bool, BrokerError> {
-    let Some(behind) = broker.ledger.seam_meets(&sandbox.scan, page.header.range).await? else { return Ok(false) };
+    let Some(behind) = broker.ledger.seam_meets(&sandbox.scan, page.header.range).await? else {
+        return Ok(false);
+    };
     let ids: std::collections::BTreeSet<&str> = page.rows().map(|row| row.id.as_str()).collect();
-    for key in broker.ledger.first_page_keys(&sandbox.scan, behind, BEHIND).await? {
+    for key in broker
+        .ledger
+        .first_page_keys(&sandbox.scan, behind, BEHIND)
+        .await?
+    {
         let read = page::decode(&broker.objects.get(&key).await?)?;
-        if read.lines.iter().any(|line| matches!(line, Line::Row(row) if ids.contains(row.id.as_str()))) {
+        if read
+            .lines
+            .iter()
+            .any(|line| matches!(line, Line::Row(row) if ids.contains(row.id.as_str())))
+        {
             return Ok(true);
         }
     }
@@ -76,7 +88,9 @@ async fn meets(broker: &Broker, sandbox: &Sandbox, page: &page::Page) -> Result<
 }
 
 fn told(headers: &HeaderMap) -> Result<Option<Told>, BrokerError> {
-    let Some(value) = headers.get("x-followlytics-window") else { return Ok(None) };
+    let Some(value) = headers.get("x-followlytics-window") else {
+        return Ok(None);
+    };
     serde_json::from_slice(value.as_bytes())
         .map(Some)
         .map_err(|error| BrokerError::Invalid(format!("x-followlytics-window: {error}")))

@@ -17,15 +17,26 @@ pub struct FileSecrets {
 impl FileSecrets {
     /// Over this directory, which is made if it is missing.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        Ok(Self { directory: directory.to_owned() })
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
     }
 
     /// One flat file a credential: a slash in a name cannot lead elsewhere.
     fn path(&self, credential: &str) -> PathBuf {
         let name: String = credential
             .bytes()
-            .map(|b| if b.is_ascii_alphanumeric() || b == b'-' { char::from(b).to_string() } else { format!("_{b:02x}") })
+            .map(|b| {
+                if b.is_ascii_alphanumeric() || b == b'-' {
+                    char::from(b).to_string()
+                } else {
+                    format!("_{b:02x}")
+                }
+            })
             .collect();
         self.directory.join(format!("{name}.json"))
     }
@@ -33,9 +44,11 @@ impl FileSecrets {
     /// Takes a secret away; one that is not there is gone already.
     pub fn remove(&self, credential: &str) -> Result<(), CredentialError> {
         match fs::remove_file(self.path(credential)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(CredentialError::Store { verb: "remove", credential: credential.to_owned(), source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CredentialError::Store {
+                verb: "remove",
+                credential: credential.to_owned(),
+                source,
+            }),
             _ => Ok(()),
         }
     }
@@ -43,7 +56,12 @@ impl FileSecrets {
     fn replace(&self, credential: &str, secret: &Secret) -> io::Result<()> {
         let path = self.path(credential);
         let fresh = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(&serde_json::to_vec_pretty(secret)?)?;
         // The pair has to survive the power before anybody uses it: the old one is spent by then.
         file.sync_all()?;
@@ -54,9 +72,15 @@ impl FileSecrets {
 
 impl SecretStore for FileSecrets {
     fn get(&self, credential: &str) -> Result<Option<Secret>, CredentialError> {
-        let failed = |verb, source| CredentialError::Store { verb, credential: credential.to_owned(), source };
+        let failed = |verb, source| CredentialError::Store {
+            verb,
+            credential: credential.to_owned(),
+            source,
+        };
         match fs::read(self.path(credential)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed("understand", error.into())),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| failed("understand", error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("read", error)),
         }
@@ -64,7 +88,11 @@ impl SecretStore for FileSecrets {
 
     fn put(&self, credential: &str, secret: &Secret) -> Result<(), CredentialError> {
         self.replace(credential, secret)
-            .map_err(|source| CredentialError::Store { verb: "write", credential: credential.to_owned(), source })
+            .map_err(|source| CredentialError::Store {
+                verb: "write",
+                credential: credential.to_owned(),
+                source,
+            })
     }
 }
 
@@ -79,13 +107,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let secrets = FileSecrets::open(&directory.path().join("credentials")).unwrap();
         assert_eq!(secrets.get("default/../x").unwrap(), None);
-        let secret = Secret { access_token: "a".into(), refresh_token: Some("r".into()), ..Secret::default() };
+        let secret = Secret {
+            access_token: "a".into(),
+            refresh_token: Some("r".into()),
+            ..Secret::default()
+        };
         secrets.put("default/../x", &secret).unwrap();
         assert_eq!(secrets.get("default/../x").unwrap(), Some(secret.clone()));
         let path = secrets.path("default/../x");
         assert_eq!(path.parent(), Some(secrets.directory.as_path()));
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!format!("{secret:?}").contains("\"a\""), "debug output hides tokens");
+        assert!(
+            !format!("{secret:?}").contains("\"a\""),
+            "debug output hides tokens"
+        );
         secrets.remove("default/../x").unwrap();
         secrets.remove("default/../x").unwrap();
         assert_eq!(secrets.get("default/../x").unwrap(), None);
@@ -97,6 +132,9 @@ mod tests {
         let secrets = FileSecrets::open(directory.path()).unwrap();
         fs::write(secrets.path("x"), b"{").unwrap();
         let error = secrets.get("x").unwrap_err();
-        assert_eq!(error.to_string(), "failed to understand the secret of credential x");
+        assert_eq!(
+            error.to_string(),
+            "failed to understand the secret of credential x"
+        );
     }
 }

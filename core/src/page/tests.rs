@@ -12,7 +12,10 @@ fn header() -> Header {
         epoch: 2,
         seq: 9,
         input: Place::at(9),
-        output: Place { position: 10, cursor: Some("token".into()) },
+        output: Place {
+            position: 10,
+            cursor: Some("token".into()),
+        },
         exhausted: false,
         permit: "p".into(),
         seen_at: Timestamp::UNIX_EPOCH,
@@ -22,12 +25,19 @@ fn header() -> Header {
 }
 
 fn row(id: &str) -> Line {
-    Line::Row(Row { id: id.into(), handle: "h".into(), ..Row::default() })
+    Line::Row(Row {
+        id: id.into(),
+        handle: "h".into(),
+        ..Row::default()
+    })
 }
 
 #[test]
 fn a_page_reads_back_as_it_was_written() {
-    let unread = Line::Unread { unread: "{\"id\":7}".into(), error: "id is a number".into() };
+    let unread = Line::Unread {
+        unread: "{\"id\":7}".into(),
+        error: "id is a number".into(),
+    };
     let lines = vec![row("1"), unread, row("2")];
     let page = decode(&encode(&header(), &lines).unwrap()).unwrap();
     assert_eq!(page.lines, lines);
@@ -40,7 +50,10 @@ fn an_unknown_header_field_is_refused() {
     let mut value = serde_json::to_value(header()).unwrap();
     value["price"] = 0.into();
     let object = format!("{value}\n");
-    assert!(matches!(decode_header(object.as_bytes()), Err(PageError::Header(_))));
+    assert!(matches!(
+        decode_header(object.as_bytes()),
+        Err(PageError::Header(_))
+    ));
 }
 
 #[test]

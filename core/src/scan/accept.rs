@@ -49,7 +49,9 @@ pub struct Content {
 /// Moves the checkpoint past a page. The range is unchanged when the page is refused.
 pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Content) -> Result<(), Refused> {
     match right {
-        Right::Holder(sandbox) if !lease::is_current(range, sandbox, header.epoch) => return Err(Refused::Fenced),
+        Right::Holder(sandbox) if !lease::is_current(range, sandbox, header.epoch) => {
+            return Err(Refused::Fenced);
+        }
         Right::Adoption if header.epoch >= range.epoch => return Err(Refused::Fenced),
         Right::Holder(_) | Right::Adoption => {}
     }
@@ -132,13 +134,20 @@ mod tests {
         }
     }
 
-    const FIFTY: Content = Content { lines: 50, met: false, row_cap: 0 };
+    const FIFTY: Content = Content {
+        lines: 50,
+        met: false,
+        row_cap: 0,
+    };
 
     #[test]
     fn pages_in_order_move_the_checkpoint_to_the_end() {
         let mut range = range();
         accept(&mut range, Right::Holder("a"), &header(1, 0, 100, 50), FIFTY).unwrap();
-        assert_eq!((range.seq, range.place.position, range.state), (1, 50, State::Open));
+        assert_eq!(
+            (range.seq, range.place.position, range.state),
+            (1, 50, State::Open)
+        );
         accept(&mut range, Right::Holder("a"), &header(1, 1, 50, 0), FIFTY).unwrap();
         assert_eq!((range.rows, range.state, range.holder), (100, State::Done, None));
     }
@@ -148,14 +157,20 @@ mod tests {
         let mut range = range();
         lease::grant(&mut range, "b", Timestamp::UNIX_EPOCH);
         let before = range.clone();
-        assert_eq!(accept(&mut range, Right::Holder("a"), &header(1, 0, 100, 50), FIFTY), Err(Refused::Fenced));
+        assert_eq!(
+            accept(&mut range, Right::Holder("a"), &header(1, 0, 100, 50), FIFTY),
+            Err(Refused::Fenced)
+        );
         assert_eq!(range, before);
     }
 
     #[test]
     fn an_earlier_holders_page_is_adopted_at_the_checkpoint_only() {
         let mut range = range();
-        assert_eq!(accept(&mut range, Right::Adoption, &header(1, 0, 100, 50), FIFTY), Err(Refused::Fenced));
+        assert_eq!(
+            accept(&mut range, Right::Adoption, &header(1, 0, 100, 50), FIFTY),
+            Err(Refused::Fenced)
+        );
         lease::grant(&mut range, "b", Timestamp::UNIX_EPOCH);
         let elsewhere = accept(&mut range, Right::Adoption, &header(1, 0, 90, 50), FIFTY);
         assert_eq!(elsewhere, Err(Refused::Misplaced { field: "input" }));
@@ -173,7 +188,10 @@ mod tests {
         ] {
             let mut range = range();
             let before = range.clone();
-            assert_eq!(accept(&mut range, Right::Holder("a"), &header, FIFTY), Err(refused));
+            assert_eq!(
+                accept(&mut range, Right::Holder("a"), &header, FIFTY),
+                Err(refused)
+            );
             assert_eq!(range, before);
         }
     }
@@ -182,7 +200,11 @@ mod tests {
     fn a_seam_ends_where_it_meets_the_range_behind() {
         let mut seam = range();
         seam.kind = Kind::Seam;
-        let met = Content { lines: 50, met: true, row_cap: 0 };
+        let met = Content {
+            lines: 50,
+            met: true,
+            row_cap: 0,
+        };
         accept(&mut seam, Right::Holder("a"), &header(1, 0, 100, 50), met).unwrap();
         assert_eq!(seam.state, State::Done);
     }
@@ -190,7 +212,11 @@ mod tests {
     #[test]
     fn a_row_cap_ends_the_range() {
         let mut range = range();
-        let capped = Content { lines: 50, met: false, row_cap: 50 };
+        let capped = Content {
+            lines: 50,
+            met: false,
+            row_cap: 50,
+        };
         accept(&mut range, Right::Holder("a"), &header(1, 0, 100, 50), capped).unwrap();
         assert_eq!(range.state, State::Done);
     }

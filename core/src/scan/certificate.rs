@@ -84,7 +84,11 @@ pub struct Evidence<'a> {
 
 /// Issues the certificate.
 pub fn issue(evidence: &Evidence<'_>) -> Certificate {
-    let listing: Vec<&Range> = evidence.ranges.iter().filter(|r| r.kind == Kind::Listing).collect();
+    let listing: Vec<&Range> = evidence
+        .ranges
+        .iter()
+        .filter(|r| r.kind == Kind::Listing)
+        .collect();
     let spans: Vec<Span> = listing.iter().filter_map(|r| r.span).collect();
     let mut against = Vec::new();
     if listing.is_empty() || listing.iter().any(|r| r.state != State::Done) {
@@ -107,7 +111,11 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
         against.push(format!("{open} seams were not read again"));
     }
     Certificate {
-        guarantee: if against.is_empty() { Guarantee::Exact } else { Guarantee::BestEffort },
+        guarantee: if against.is_empty() {
+            Guarantee::Exact
+        } else {
+            Guarantee::BestEffort
+        },
         evidence: against,
         seams,
         scanned: evidence.scanned,
@@ -125,9 +133,12 @@ fn seams(evidence: &Evidence<'_>, spans: &[Span]) -> Vec<Seam> {
         .into_iter()
         .skip(1)
         .map(|position| {
-            let reread = mutants::on(Mutant::SeamSkipped) || evidence.ranges.iter().any(|r| {
-                r.kind == Kind::Seam && r.state == State::Done && r.span.is_some_and(|span| span.hi == position)
-            });
+            let reread = mutants::on(Mutant::SeamSkipped)
+                || evidence.ranges.iter().any(|r| {
+                    r.kind == Kind::Seam
+                        && r.state == State::Done
+                        && r.span.is_some_and(|span| span.hi == position)
+                });
             let join = match (evidence.drift, reread) {
                 (Drift::None, _) => Join::Overlap,
                 (Drift::TowardsStart | Drift::Both, true) => Join::Reread,
@@ -151,7 +162,16 @@ mod tests {
 
     fn evidence(ranges: &[Range], drift: Drift) -> Evidence<'_> {
         let root = Some(Span { lo: 0, hi: 20 });
-        Evidence { seek: Seek::Index, drift, root, ranges, capped: false, scanned: 20, unique: 19, platform_count: 21 }
+        Evidence {
+            seek: Seek::Index,
+            drift,
+            root,
+            ranges,
+            capped: false,
+            scanned: 20,
+            unique: 19,
+            platform_count: 21,
+        }
     }
 
     #[test]
@@ -159,7 +179,13 @@ mod tests {
         let ranges = [done(1, Kind::Listing, 0, 10), done(2, Kind::Listing, 10, 20)];
         let certificate = issue(&evidence(&ranges, Drift::None));
         assert_eq!(certificate.guarantee, Guarantee::Exact);
-        assert_eq!(certificate.seams, [Seam { position: 10, join: Join::Overlap }]);
+        assert_eq!(
+            certificate.seams,
+            [Seam {
+                position: 10,
+                join: Join::Overlap
+            }]
+        );
         assert_eq!(certificate.hidden, 2);
     }
 
@@ -170,17 +196,32 @@ mod tests {
         assert_eq!(without.guarantee, Guarantee::BestEffort);
         assert_eq!(without.evidence, ["1 seams were not read again"]);
         ranges.push(done(3, Kind::Seam, 0, 10));
-        assert_eq!(issue(&evidence(&ranges, Drift::TowardsStart)).guarantee, Guarantee::Exact);
+        assert_eq!(
+            issue(&evidence(&ranges, Drift::TowardsStart)).guarantee,
+            Guarantee::Exact
+        );
     }
 
     #[test]
     fn a_gap_an_unread_range_and_both_ways_are_never_exact() {
         let gap = [done(1, Kind::Listing, 0, 9), done(2, Kind::Listing, 10, 20)];
-        assert_eq!(issue(&evidence(&gap, Drift::None)).guarantee, Guarantee::BestEffort);
+        assert_eq!(
+            issue(&evidence(&gap, Drift::None)).guarantee,
+            Guarantee::BestEffort
+        );
         let mut unread = vec![done(1, Kind::Listing, 0, 20)];
-        assert_eq!(issue(&evidence(&unread, Drift::Both)).guarantee, Guarantee::BestEffort);
+        assert_eq!(
+            issue(&evidence(&unread, Drift::Both)).guarantee,
+            Guarantee::BestEffort
+        );
         unread[0].state = State::Open;
-        assert_eq!(issue(&evidence(&unread, Drift::None)).guarantee, Guarantee::BestEffort);
-        assert_eq!(issue(&evidence(&[], Drift::None)).guarantee, Guarantee::BestEffort);
+        assert_eq!(
+            issue(&evidence(&unread, Drift::None)).guarantee,
+            Guarantee::BestEffort
+        );
+        assert_eq!(
+            issue(&evidence(&[], Drift::None)).guarantee,
+            Guarantee::BestEffort
+        );
     }
 }

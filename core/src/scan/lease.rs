@@ -40,14 +40,18 @@ pub fn claim(ranges: &[Range], sandbox: &str, grain: Grain, now: Timestamp) -> C
     if open().next().is_none() {
         return Claim::Nothing;
     }
-    let ready = |r: &Range| (!r.is_held(now) || mutants::on(Mutant::LiveLeaseTaken)) && r.not_before.is_none_or(|at| at <= now);
+    let ready = |r: &Range| {
+        (!r.is_held(now) || mutants::on(Mutant::LiveLeaseTaken)) && r.not_before.is_none_or(|at| at <= now)
+    };
     if let Some((index, _)) = open().find(|(_, r)| ready(r)) {
         return Claim::Take(index);
     }
     if let Some((index, cut)) = split::choose(ranges, grain, now) {
         return Claim::Split(index, cut);
     }
-    let soonest = open().filter_map(|(_, r)| r.not_before.filter(|at| *at > now && !r.is_held(now))).min();
+    let soonest = open()
+        .filter_map(|(_, r)| r.not_before.filter(|at| *at > now && !r.is_held(now)))
+        .min();
     let idle = now.saturating_add(IDLE).unwrap_or(now);
     Claim::Wait(soonest.map_or(idle, |at| at.max(idle)))
 }
@@ -85,7 +89,11 @@ mod tests {
     use super::*;
     use crate::scan::range::{Kind, Span, Walk};
 
-    const GRAIN: Grain = Grain { unit: 10, page_rows: 10, floor: 0 };
+    const GRAIN: Grain = Grain {
+        unit: 10,
+        page_rows: 10,
+        floor: 0,
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
@@ -94,7 +102,10 @@ mod tests {
     fn ranges(count: u32) -> Vec<Range> {
         (0..count)
             .map(|n| {
-                let span = Span { lo: i64::from(n) * 1000, hi: i64::from(n + 1) * 1000 };
+                let span = Span {
+                    lo: i64::from(n) * 1000,
+                    hi: i64::from(n + 1) * 1000,
+                };
                 Range::new(n, Kind::Listing, Some(span), Walk::Down, 1000)
             })
             .collect()
@@ -123,7 +134,9 @@ mod tests {
     fn a_free_runner_takes_half_when_nothing_waits() {
         let mut ranges = ranges(1);
         grant(&mut ranges[0], "a", at(0));
-        let Claim::Split(0, cut) = claim(&ranges, "b", GRAIN, at(1)) else { panic!("no split") };
+        let Claim::Split(0, cut) = claim(&ranges, "b", GRAIN, at(1)) else {
+            panic!("no split")
+        };
         assert_eq!(cut.residual, Span { lo: 0, hi: 500 });
     }
 

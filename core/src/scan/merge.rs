@@ -140,7 +140,11 @@ impl<T> Merge<T> {
             return;
         }
         let doubled = mutants::on(Mutant::DuplicatesKept) && self.rows.contains_key(&id);
-        let id = if doubled { Id::Text(id.to_string().into()) } else { id };
+        let id = if doubled {
+            Id::Text(id.to_string().into())
+        } else {
+            id
+        };
         self.texts |= id.number().is_none();
         match self.rows.entry(id) {
             Entry::Vacant(place) => {

@@ -30,7 +30,10 @@ pub struct Purse {
 impl Purse {
     /// What may still be reserved. What is ambiguous counts as spent: the platform may have charged it.
     pub const fn left(&self) -> Usd {
-        self.budget.minus(self.spent).minus(self.reserved).minus(self.ambiguous)
+        self.budget
+            .minus(self.spent)
+            .minus(self.reserved)
+            .minus(self.ambiguous)
     }
 }
 
@@ -50,11 +53,18 @@ pub enum Ask {
 
 /// What the next listing request may ask for: a full page, or fewer rows where the cap or the money ends.
 pub fn ask(platform: Platform, page_rows: u32, row_cap: i64, rows_read: i64, purse: &Purse) -> Ask {
-    let wanted = if row_cap > 0 { (row_cap - rows_read).clamp(1, i64::from(page_rows)) } else { i64::from(page_rows) };
+    let wanted = if row_cap > 0 {
+        (row_cap - rows_read).clamp(1, i64::from(page_rows))
+    } else {
+        i64::from(page_rows)
+    };
     let affordable = purse.left().fits(platform.price(Family::Followers, 1));
     let rows = wanted.min(affordable);
     match u32::try_from(rows) {
-        Ok(rows) if rows > 0 => Ask::Rows { rows, price: platform.price(Family::Followers, i64::from(rows)) },
+        Ok(rows) if rows > 0 => Ask::Rows {
+            rows,
+            price: platform.price(Family::Followers, i64::from(rows)),
+        },
         _ => Ask::Exhausted,
     }
 }
@@ -62,7 +72,11 @@ pub fn ask(platform: Platform, page_rows: u32, row_cap: i64, rows_read: i64, pur
 /// What a look-up takes.
 pub fn ask_lookup(platform: Platform, purse: &Purse) -> Ask {
     let price = platform.price(Family::Lookup, 1);
-    if purse.left() >= price { Ask::Rows { rows: 1, price } } else { Ask::Exhausted }
+    if purse.left() >= price {
+        Ask::Rows { rows: 1, price }
+    } else {
+        Ask::Exhausted
+    }
 }
 
 /// How far a permit moves the claimed mark: to the end of the page where its extent is known beforehand,
@@ -75,7 +89,9 @@ pub fn claimed(range: &Range, seek: Seek, page_rows: u32, floor: i64) -> i64 {
         Seek::Time | Seek::Id if range.rows > 0 && range.kind == Kind::Listing => {
             let (stretch, rows) = match range.walk {
                 // Where an open end began is not known: what is left has to do.
-                Walk::Down if span.hi == NEWEST => (at.saturating_sub(span.lo.max(floor)), range.rows_left(floor)),
+                Walk::Down if span.hi == NEWEST => {
+                    (at.saturating_sub(span.lo.max(floor)), range.rows_left(floor))
+                }
                 Walk::Down => (span.hi.saturating_sub(at), range.rows),
                 Walk::Up => (at.saturating_sub(span.lo), range.rows),
             };
@@ -104,7 +120,12 @@ mod tests {
 
     fn purse(budget: i64, spent: i64, reserved: i64, ambiguous: i64) -> Purse {
         let usd = Usd::from_nanos;
-        Purse { budget: usd(budget), spent: usd(spent), reserved: usd(reserved), ambiguous: usd(ambiguous) }
+        Purse {
+            budget: usd(budget),
+            spent: usd(spent),
+            reserved: usd(reserved),
+            ambiguous: usd(ambiguous),
+        }
     }
 
     const CENT: i64 = 10_000_000;
@@ -112,22 +133,46 @@ mod tests {
     #[test]
     fn the_last_dollars_buy_a_shorter_page() {
         let rich = purse(20 * 1000 * CENT, 0, 0, 0);
-        assert_eq!(ask(Platform::X, 1000, 0, 0, &rich), Ask::Rows { rows: 1000, price: Usd::from_nanos(1000 * CENT) });
+        assert_eq!(
+            ask(Platform::X, 1000, 0, 0, &rich),
+            Ask::Rows {
+                rows: 1000,
+                price: Usd::from_nanos(1000 * CENT)
+            }
+        );
         let poor = purse(1000 * CENT, 400 * CENT, 100 * CENT, 100 * CENT);
-        assert_eq!(ask(Platform::X, 1000, 0, 0, &poor), Ask::Rows { rows: 400, price: Usd::from_nanos(400 * CENT) });
-        assert_eq!(ask(Platform::X, 1000, 0, 0, &purse(CENT - 1, 0, 0, 0)), Ask::Exhausted);
+        assert_eq!(
+            ask(Platform::X, 1000, 0, 0, &poor),
+            Ask::Rows {
+                rows: 400,
+                price: Usd::from_nanos(400 * CENT)
+            }
+        );
+        assert_eq!(
+            ask(Platform::X, 1000, 0, 0, &purse(CENT - 1, 0, 0, 0)),
+            Ask::Exhausted
+        );
     }
 
     #[test]
     fn a_cap_asks_for_what_is_missing_only() {
         let rich = purse(20 * 1000 * CENT, 0, 0, 0);
-        assert!(matches!(ask(Platform::X, 1000, 1500, 1000, &rich), Ask::Rows { rows: 500, .. }));
+        assert!(matches!(
+            ask(Platform::X, 1000, 1500, 1000, &rich),
+            Ask::Rows { rows: 500, .. }
+        ));
     }
 
     #[test]
     fn free_platforms_need_no_budget() {
         let empty = purse(0, 0, 0, 0);
-        assert_eq!(ask(Platform::Gitea, 50, 0, 0, &empty), Ask::Rows { rows: 50, price: Usd::ZERO });
+        assert_eq!(
+            ask(Platform::Gitea, 50, 0, 0, &empty),
+            Ask::Rows {
+                rows: 50,
+                price: Usd::ZERO
+            }
+        );
         assert_eq!(ask_lookup(Platform::X, &empty), Ask::Exhausted);
     }
 
@@ -137,19 +182,47 @@ mod tests {
         assert_eq!(claimed(&range, Seek::Index, 50, 0), 70);
         range.place.position = 20;
         assert_eq!(claimed(&range, Seek::Index, 50, 0), 0, "never beyond the range");
-        let newest = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: NEWEST }), Walk::Down, 120);
+        let newest = Range::new(
+            1,
+            Kind::Listing,
+            Some(Span { lo: 0, hi: NEWEST }),
+            Walk::Down,
+            120,
+        );
         assert_eq!(claimed(&newest, Seek::Time, 50, 0), NEWEST);
-        assert_eq!(claimed(&Range::new(1, Kind::Listing, None, Walk::Down, 9), Seek::Chain, 50, 0), 0);
+        assert_eq!(
+            claimed(
+                &Range::new(1, Kind::Listing, None, Walk::Down, 9),
+                Seek::Chain,
+                50,
+                0
+            ),
+            0
+        );
     }
 
     #[test]
     fn of_an_open_end_a_page_claims_its_share_of_what_is_left_and_no_more() {
-        let mut range = Range::new(1, Kind::Listing, Some(Span { lo: 0, hi: NEWEST }), Walk::Down, 500);
+        let mut range = Range::new(
+            1,
+            Kind::Listing,
+            Some(Span { lo: 0, hi: NEWEST }),
+            Walk::Down,
+            500,
+        );
         range.rows = 100;
         range.place.position = 9_000;
-        assert_eq!(claimed(&range, Seek::Time, 100, 5_000), 8_000, "400 rows are left in 4000");
+        assert_eq!(
+            claimed(&range, Seek::Time, 100, 5_000),
+            8_000,
+            "400 rows are left in 4000"
+        );
         range.rows = 500;
-        assert_eq!(claimed(&range, Seek::Time, 100, 5_000), 0, "nothing is expected any more");
+        assert_eq!(
+            claimed(&range, Seek::Time, 100, 5_000),
+            0,
+            "nothing is expected any more"
+        );
     }
 
     proptest! {

@@ -99,7 +99,13 @@ pub struct Planned {
 pub const TIME_UNIT: i64 = 1000;
 
 /// Where the `number`-th probe of a list (from 0) should look, or `None` once enough is known.
-pub fn probe_at(platform: Platform, report: &AccountReport, wishes: &Wishes, number: u32, now: Timestamp) -> Option<Place> {
+pub fn probe_at(
+    platform: Platform,
+    report: &AccountReport,
+    wishes: &Wishes,
+    number: u32,
+    now: Timestamp,
+) -> Option<Place> {
     let facts = platform.facts();
     match facts.seek {
         // The first page tells the page size of the server and the length of the list.
@@ -121,32 +127,59 @@ pub fn probe_at(platform: Platform, report: &AccountReport, wishes: &Wishes, num
 }
 
 /// Makes the plan.
-pub fn plan(platform: Platform, report: &AccountReport, probes: &[Probe], wishes: &Wishes, rules: &[Rule], now: Timestamp) -> Plan {
+pub fn plan(
+    platform: Platform,
+    report: &AccountReport,
+    probes: &[Probe],
+    wishes: &Wishes,
+    rules: &[Rule],
+    now: Timestamp,
+) -> Plan {
     let facts = platform.facts();
     let cap = wishes.max_rows.max(0);
-    let counted = probes.iter().find_map(|probe| probe.total).unwrap_or(report.followers).max(0);
+    let counted = probes
+        .iter()
+        .find_map(|probe| probe.total)
+        .unwrap_or(report.followers)
+        .max(0);
     let rows = if cap > 0 { counted.min(cap) } else { counted };
     let page_rows = page_rows(facts.page_rows, facts.seek, probes, counted);
-    let count = if cap > 0 && facts.seek != Seek::Index { 1 } else { range_count(rows, wishes) };
+    let count = if cap > 0 && facts.seek != Seek::Index {
+        1
+    } else {
+        range_count(rows, wishes)
+    };
     let ranges = match facts.seek {
         Seek::Chain => vec![Planned { span: None, rows }],
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
         Seek::Time | Seek::Id => time_ranges(report, probes, rows, count, now),
     };
-    let root = match (ranges.first().and_then(|r| r.span), ranges.last().and_then(|r| r.span)) {
-        (Some(first), Some(last)) => Some(Span { lo: first.lo, hi: last.hi }),
+    let root = match (
+        ranges.first().and_then(|r| r.span),
+        ranges.last().and_then(|r| r.span),
+    ) {
+        (Some(first), Some(last)) => Some(Span {
+            lo: first.lo,
+            hi: last.hi,
+        }),
         _ => None,
     };
     let made = 1 + i64::try_from(probes.len()).unwrap_or(0);
     let pages = (rows + i64::from(page_rows) - 1) / i64::from(page_rows);
     let seams = i64::try_from(ranges.len()).unwrap_or(1) - 1;
     let requests = made + pages.max(1) + seams;
-    let price = platform.price(Family::Lookup, 1).plus(platform.price(Family::Followers, rows));
+    let price = platform
+        .price(Family::Lookup, 1)
+        .plus(platform.price(Family::Followers, rows));
     let open = ranges.len();
     Plan {
         seek: facts.seek,
         root,
-        walk: if mutants::on(Mutant::WrongDirection) { Walk::Up } else { facts.walk },
+        walk: if mutants::on(Mutant::WrongDirection) {
+            Walk::Up
+        } else {
+            facts.walk
+        },
         ranges,
         page_rows,
         row_cap: cap,
@@ -154,7 +187,10 @@ pub fn plan(platform: Platform, report: &AccountReport, probes: &[Probe], wishes
         requests,
         price,
         window_ms: window_ms(pages.max(1) + seams, rules),
-        runners: wishes.max_runners.min(u32::try_from(open).unwrap_or(u32::MAX)).max(1),
+        runners: wishes
+            .max_runners
+            .min(u32::try_from(open).unwrap_or(u32::MAX))
+            .max(1),
     }
 }
 
@@ -166,7 +202,10 @@ fn range_count(rows: i64, wishes: &Wishes) -> i64 {
 
 /// The server's page size: its own limit may be under the platform's, and then the first page shows it.
 fn page_rows(most: u32, seek: Seek, probes: &[Probe], counted: i64) -> u32 {
-    let first = probes.first().filter(|_| seek == Seek::Index).map(|probe| probe.rows);
+    let first = probes
+        .first()
+        .filter(|_| seek == Seek::Index)
+        .map(|probe| probe.rows);
     match first.and_then(|rows| u32::try_from(rows).ok()) {
         Some(rows) if rows > 0 && i64::from(rows) < counted.min(i64::from(most)) => rows,
         _ => most,
@@ -179,16 +218,31 @@ fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
     let count = count.clamp(1, pages);
     (0..count)
         .map(|n| {
-            let span = Span { lo: pages * n / count * page, hi: pages * (n + 1) / count * page };
-            Planned { span: Some(span), rows: (rows.min(span.hi) - span.lo).max(0) }
+            let span = Span {
+                lo: pages * n / count * page,
+                hi: pages * (n + 1) / count * page,
+            };
+            Planned {
+                span: Some(span),
+                rows: (rows.min(span.hi) - span.lo).max(0),
+            }
         })
         .collect()
 }
 
 /// Equal numbers of rows, by the density that the probes saw; equal times without probes.
-fn time_ranges(report: &AccountReport, probes: &[Probe], rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
+fn time_ranges(
+    report: &AccountReport,
+    probes: &[Probe],
+    rows: i64,
+    count: i64,
+    now: Timestamp,
+) -> Vec<Planned> {
     let newest = now.as_microsecond();
-    let oldest = report.created.map_or(0, Timestamp::as_microsecond).clamp(0, newest);
+    let oldest = report
+        .created
+        .map_or(0, Timestamp::as_microsecond)
+        .clamp(0, newest);
     // Nobody follows an account before it exists, but clocks of servers lie: the lowest range begins at 0.
     let mut bounds = vec![0];
     bounds.extend(quantiles(&densities(probes, oldest, newest), count));
@@ -200,7 +254,10 @@ fn time_ranges(report: &AccountReport, probes: &[Probe], rows: i64, count: i64, 
     bounds
         .iter()
         .zip(bounds.iter().skip(1))
-        .map(|(lo, hi)| Planned { span: Some(Span { lo: *lo, hi: *hi }), rows: share })
+        .map(|(lo, hi)| Planned {
+            span: Some(Span { lo: *lo, hi: *hi }),
+            rows: share,
+        })
         .collect()
 }
 
@@ -219,21 +276,34 @@ fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
             let end = probe.next.as_ref().map_or(oldest, |place| place.position);
             let extent = i128::from((probe.asked.position - end).max(1));
             // Rows per 2^40 microseconds: integers, so that every machine plans alike.
-            Some((probe.asked.position, (i128::from(probe.rows) << 40) / extent)).filter(|(at, _)| (oldest..=newest).contains(at))
+            Some((probe.asked.position, (i128::from(probe.rows) << 40) / extent))
+                .filter(|(at, _)| (oldest..=newest).contains(at))
         })
         .collect();
     seen.sort_unstable();
     if seen.is_empty() {
-        return vec![Stretch { from: oldest, to: newest, weight: 1 }];
+        return vec![Stretch {
+            from: oldest,
+            to: newest,
+            weight: 1,
+        }];
     }
     let mut edges = vec![oldest];
-    edges.extend(seen.iter().zip(seen.iter().skip(1)).map(|((a, _), (b, _))| a + (b - a) / 2));
+    edges.extend(
+        seen.iter()
+            .zip(seen.iter().skip(1))
+            .map(|((a, _), (b, _))| a + (b - a) / 2),
+    );
     edges.push(newest);
     edges
         .iter()
         .zip(edges.iter().skip(1))
         .zip(&seen)
-        .map(|((from, to), (_, density))| Stretch { from: *from, to: *to, weight: density * i128::from((to - from).max(0)) })
+        .map(|((from, to), (_, density))| Stretch {
+            from: *from,
+            to: *to,
+            weight: density * i128::from((to - from).max(0)),
+        })
         .collect()
 }
 

@@ -51,7 +51,10 @@ pub struct Place {
 impl Place {
     /// A place no page has led to.
     pub const fn at(position: i64) -> Self {
-        Self { position, cursor: None }
+        Self {
+            position,
+            cursor: None,
+        }
     }
 }
 
@@ -156,8 +159,14 @@ impl Range {
     pub fn unclaimed(&self) -> Span {
         match (self.span, self.walk) {
             (None, _) => Span { lo: 0, hi: 0 },
-            (Some(span), Walk::Up) => Span { lo: self.claimed.clamp(span.lo, span.hi), hi: span.hi },
-            (Some(span), Walk::Down) => Span { lo: span.lo, hi: self.claimed.clamp(span.lo, span.hi) },
+            (Some(span), Walk::Up) => Span {
+                lo: self.claimed.clamp(span.lo, span.hi),
+                hi: span.hi,
+            },
+            (Some(span), Walk::Down) => Span {
+                lo: span.lo,
+                hi: self.claimed.clamp(span.lo, span.hi),
+            },
         }
     }
 
@@ -173,11 +182,19 @@ impl Range {
     /// Rows left, as far as one can tell: by the density read so far, otherwise by the plan. Below `floor`
     /// nothing is expected.
     pub fn rows_left(&self, floor: i64) -> i64 {
-        let Some(span) = self.span else { return (self.expected - self.rows).max(0) };
+        let Some(span) = self.span else {
+            return (self.expected - self.rows).max(0);
+        };
         let lo = span.lo.max(floor);
         let (read, left) = match self.walk {
-            Walk::Up => (self.place.position.saturating_sub(lo), span.hi.saturating_sub(self.place.position)),
-            Walk::Down => (span.hi.saturating_sub(self.place.position), self.place.position.saturating_sub(lo)),
+            Walk::Up => (
+                self.place.position.saturating_sub(lo),
+                span.hi.saturating_sub(self.place.position),
+            ),
+            Walk::Down => (
+                span.hi.saturating_sub(self.place.position),
+                self.place.position.saturating_sub(lo),
+            ),
         };
         let open_ended = span.hi == NEWEST;
         if self.rows > 0 && read > 0 && !open_ended {

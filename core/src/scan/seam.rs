@@ -16,12 +16,21 @@ pub fn due(ranges: &[Range], done: RangeId, drift: Drift, next_id: RangeId) -> V
     if drift == Drift::None || mutants::on(Mutant::SeamSkipped) {
         return Vec::new();
     }
-    let listing = || ranges.iter().filter(|r| r.kind == Kind::Listing && r.state == State::Done);
-    let Some(range) = listing().find(|r| r.id == done) else { return Vec::new() };
+    let listing = || {
+        ranges
+            .iter()
+            .filter(|r| r.kind == Kind::Listing && r.state == State::Done)
+    };
+    let Some(range) = listing().find(|r| r.id == done) else {
+        return Vec::new();
+    };
     let Some(span) = range.span else { return Vec::new() };
     let below = listing().find(|r| r.span.is_some_and(|other| other.hi == span.lo));
     let above = listing().find(|r| r.span.is_some_and(|other| other.lo == span.hi));
-    let pairs = [below.map(|below| (span.lo, below, range)), above.map(|above| (span.hi, range, above))];
+    let pairs = [
+        below.map(|below| (span.lo, below, range)),
+        above.map(|above| (span.hi, range, above)),
+    ];
     pairs
         .into_iter()
         .flatten()
@@ -32,18 +41,39 @@ pub fn due(ranges: &[Range], done: RangeId, drift: Drift, next_id: RangeId) -> V
 }
 
 fn exists(ranges: &[Range], position: i64, walk: Walk) -> bool {
-    ranges.iter().filter(|r| r.kind == Kind::Seam).filter_map(|r| r.span).any(|span| match walk {
-        Walk::Down => span.hi == position,
-        Walk::Up => span.lo == position,
-    })
+    ranges
+        .iter()
+        .filter(|r| r.kind == Kind::Seam)
+        .filter_map(|r| r.span)
+        .any(|span| match walk {
+            Walk::Down => span.hi == position,
+            Walk::Up => span.lo == position,
+        })
 }
 
 fn seam(ranges: &[Range], id: RangeId, position: i64, lower: &Range, upper: &Range) -> Range {
-    let listed = || ranges.iter().filter(|r| r.kind == Kind::Listing).filter_map(|r| r.span);
+    let listed = || {
+        ranges
+            .iter()
+            .filter(|r| r.kind == Kind::Listing)
+            .filter_map(|r| r.span)
+    };
     let walk = lower.walk;
     let (span, meets) = match walk {
-        Walk::Down => (Span { lo: listed().map(|s| s.lo).min().unwrap_or(0), hi: position }, lower.id),
-        Walk::Up => (Span { lo: position, hi: listed().map(|s| s.hi).max().unwrap_or(position) }, upper.id),
+        Walk::Down => (
+            Span {
+                lo: listed().map(|s| s.lo).min().unwrap_or(0),
+                hi: position,
+            },
+            lower.id,
+        ),
+        Walk::Up => (
+            Span {
+                lo: position,
+                hi: listed().map(|s| s.hi).max().unwrap_or(position),
+            },
+            upper.id,
+        ),
     };
     let mut range = Range::new(id, Kind::Seam, Some(span), walk, 0);
     range.meets = Some(meets);

@@ -107,8 +107,11 @@ mod tests {
 
     use super::*;
 
-    fn month(budget: i64, used: i64) -> Option<Month> {
-        Some(Month { budget: Usd::from_nanos(budget), used: Usd::from_nanos(used) })
+    fn month(budget: i64, used: i64) -> Month {
+        Month {
+            budget: usd(budget),
+            used: usd(used),
+        }
     }
 
     fn usd(nanos: i64) -> Usd {
@@ -117,27 +120,48 @@ mod tests {
 
     #[test]
     fn a_paid_api_goes_first_up_to_four_fifths_of_the_month() {
-        assert_eq!(choose(Wish::Auto, usd(30), month(100, 50), Browser::Ready), Ok(Source::Api));
-        assert_eq!(choose(Wish::Auto, usd(31), month(100, 50), Browser::Ready), Ok(Source::Browser));
+        assert_eq!(
+            choose(Wish::Auto, usd(30), Some(month(100, 50)), Browser::Ready),
+            Ok(Source::Api)
+        );
+        assert_eq!(
+            choose(Wish::Auto, usd(31), Some(month(100, 50)), Browser::Ready),
+            Ok(Source::Browser)
+        );
     }
 
     #[test]
     fn without_a_free_source_the_last_fifth_is_used_too() {
-        assert_eq!(choose(Wish::Auto, usd(31), month(100, 50), Browser::Off), Ok(Source::Api));
-        assert_eq!(choose(Wish::Api, usd(50), month(100, 50), Browser::Ready), Ok(Source::Api));
-        assert_eq!(choose(Wish::Api, usd(51), month(100, 50), Browser::Off), Err(Obstacle::MonthlyBudget));
+        assert_eq!(
+            choose(Wish::Auto, usd(31), Some(month(100, 50)), Browser::Off),
+            Ok(Source::Api)
+        );
+        assert_eq!(
+            choose(Wish::Api, usd(50), Some(month(100, 50)), Browser::Ready),
+            Ok(Source::Api)
+        );
+        assert_eq!(
+            choose(Wish::Api, usd(51), Some(month(100, 50)), Browser::Off),
+            Err(Obstacle::MonthlyBudget)
+        );
     }
 
     #[test]
     fn a_browser_is_never_chosen_where_it_is_off() {
         for wish in [Wish::Auto, Wish::Api, Wish::Browser] {
             for used in [0, 50, 100] {
-                let choice = choose(wish, usd(40), month(100, used), Browser::Off);
+                let choice = choose(wish, usd(40), Some(month(100, used)), Browser::Off);
                 assert_ne!(choice, Ok(Source::Browser));
             }
         }
-        assert_eq!(choose(Wish::Browser, usd(0), None, Browser::Off), Err(Obstacle::BrowserOff));
-        assert_eq!(choose(Wish::Browser, usd(0), None, Browser::NoSession), Err(Obstacle::BrowserSession));
+        assert_eq!(
+            choose(Wish::Browser, usd(0), None, Browser::Off),
+            Err(Obstacle::BrowserOff)
+        );
+        assert_eq!(
+            choose(Wish::Browser, usd(0), None, Browser::NoSession),
+            Err(Obstacle::BrowserSession)
+        );
     }
 
     #[test]
@@ -153,7 +177,7 @@ mod tests {
         #[test]
         fn no_choice_spends_more_than_the_month_has(budget in 0i64..1000, used in 0i64..1000, price in 0i64..1000, auto: bool) {
             let wish = if auto { Wish::Auto } else { Wish::Api };
-            if choose(wish, usd(price), month(budget, used), Browser::Off) == Ok(Source::Api) {
+            if choose(wish, usd(price), Some(month(budget, used)), Browser::Off) == Ok(Source::Api) {
                 prop_assert!(price == 0 || used + price <= budget);
             }
         }

@@ -30,7 +30,10 @@ pub struct Grain {
 pub fn cut(range: &Range, grain: Grain) -> Option<Cut> {
     let span = range.span?;
     let unclaimed = range.unclaimed();
-    let unclaimed = Span { lo: unclaimed.lo.max(grain.floor), ..unclaimed };
+    let unclaimed = Span {
+        lo: unclaimed.lo.max(grain.floor),
+        ..unclaimed
+    };
     // An open end has no middle: its first page has to come first.
     if unclaimed.is_empty() || unclaimed.hi == NEWEST {
         return None;
@@ -42,7 +45,10 @@ pub fn cut(range: &Range, grain: Grain) -> Option<Cut> {
     match range.walk {
         Walk::Down => (at > unclaimed.lo && at < unclaimed.hi).then_some(Cut {
             kept: Span { lo: at, hi: span.hi },
-            residual: Span { lo: span.lo, hi: at + mend * unit },
+            residual: Span {
+                lo: span.lo,
+                hi: at + mend * unit,
+            },
         }),
         Walk::Up => (at > unclaimed.lo && at < unclaimed.hi).then_some(Cut {
             kept: Span { lo: span.lo, hi: at },
@@ -69,7 +75,10 @@ pub fn choose(ranges: &[Range], grain: Grain, now: Timestamp) -> Option<(usize, 
 fn unclaimed_rows(range: &Range, floor: i64) -> i64 {
     let Some(span) = range.span else { return 0 };
     let (left, unclaimed) = match range.walk {
-        Walk::Down => (range.place.position.saturating_sub(span.lo.max(floor)), range.unclaimed()),
+        Walk::Down => (
+            range.place.position.saturating_sub(span.lo.max(floor)),
+            range.unclaimed(),
+        ),
         Walk::Up => (span.hi.saturating_sub(range.place.position), range.unclaimed()),
     };
     let size = (i128::from(unclaimed.hi) - i128::from(unclaimed.lo.max(floor))).max(0);
@@ -79,7 +88,10 @@ fn unclaimed_rows(range: &Range, floor: i64) -> i64 {
 
 /// Milliseconds the holder still needs, by its own speed under this lease; slow holders come first.
 fn time_left(range: &Range, floor: i64, now: Timestamp) -> i128 {
-    let elapsed = range.leased_at.map_or(0, |at| now.duration_since(at).as_millis()).max(1);
+    let elapsed = range
+        .leased_at
+        .map_or(0, |at| now.duration_since(at).as_millis())
+        .max(1);
     i128::from(range.rows_left(floor)) * elapsed / i128::from(range.lease_rows.max(1))
 }
 
@@ -109,12 +121,24 @@ mod tests {
                     for claimed in 0..=hi {
                         let span = Span { lo: 0, hi };
                         let range = held(span, walk, claimed, hi);
-                        let Some(cut) = cut(&range, Grain { unit, page_rows: 1, floor: 0 }) else { continue };
+                        let Some(cut) = cut(
+                            &range,
+                            Grain {
+                                unit,
+                                page_rows: 1,
+                                floor: 0,
+                            },
+                        ) else {
+                            continue;
+                        };
                         assert!(tiles(span, &[cut.kept, cut.residual]), "{range:?} {cut:?}");
                         assert!(!cut.kept.is_empty() && !cut.residual.is_empty());
                         assert_eq!(cut.residual.lo.rem_euclid(unit) * i64::from(walk == Walk::Up), 0);
                         let unclaimed = range.unclaimed();
-                        assert!(cut.residual.lo >= unclaimed.lo && cut.residual.hi <= unclaimed.hi, "a split took what was claimed");
+                        assert!(
+                            cut.residual.lo >= unclaimed.lo && cut.residual.hi <= unclaimed.hi,
+                            "a split took what was claimed"
+                        );
                     }
                 }
             }
@@ -124,15 +148,34 @@ mod tests {
     #[test]
     fn a_range_of_under_two_pages_is_left_to_its_holder() {
         let range = held(Span { lo: 0, hi: 150 }, Walk::Down, 150, 150);
-        assert_eq!(choose(&[range], Grain { unit: 50, page_rows: 100, floor: 0 }, Timestamp::UNIX_EPOCH), None);
+        assert_eq!(
+            choose(
+                &[range],
+                Grain {
+                    unit: 50,
+                    page_rows: 100,
+                    floor: 0
+                },
+                Timestamp::UNIX_EPOCH
+            ),
+            None
+        );
     }
 
     #[test]
     fn nothing_is_cut_off_below_the_accounts_own_beginning() {
-        let grain = Grain { unit: 10, page_rows: 50, floor: 800 };
+        let grain = Grain {
+            unit: 10,
+            page_rows: 50,
+            floor: 800,
+        };
         let mut range = held(Span { lo: 0, hi: 1200 }, Walk::Down, 1000, 400);
         range.rows = 200;
-        assert_eq!(range.rows_left(grain.floor), 200, "as dense as what was read, down to the floor");
+        assert_eq!(
+            range.rows_left(grain.floor),
+            200,
+            "as dense as what was read, down to the floor"
+        );
         assert_eq!(cut(&range, grain).unwrap().residual, Span { lo: 0, hi: 900 });
         range.claimed = 790;
         assert_eq!(cut(&range, grain), None);
@@ -145,7 +188,16 @@ mod tests {
         let mut slow = held(Span { lo: 1000, hi: 1800 }, Walk::Down, 1800, 800);
         slow.lease_rows = 100;
         let now = Timestamp::from_second(10).unwrap();
-        let (index, cut) = choose(&[fast, slow], Grain { unit: 50, page_rows: 50, floor: 0 }, now).unwrap();
+        let (index, cut) = choose(
+            &[fast, slow],
+            Grain {
+                unit: 50,
+                page_rows: 50,
+                floor: 0,
+            },
+            now,
+        )
+        .unwrap();
         assert_eq!((index, cut.residual), (1, Span { lo: 1000, hi: 1400 }));
     }
 
@@ -154,7 +206,18 @@ mod tests {
         let mut chain = Range::new(0, Kind::Listing, None, Walk::Down, 50_000);
         chain.holder = Some("a".into());
         chain.lease_until = Some(Timestamp::MAX);
-        assert_eq!(choose(&[chain], Grain { unit: 1, page_rows: 1000, floor: 0 }, Timestamp::UNIX_EPOCH), None);
+        assert_eq!(
+            choose(
+                &[chain],
+                Grain {
+                    unit: 1,
+                    page_rows: 1000,
+                    floor: 0
+                },
+                Timestamp::UNIX_EPOCH
+            ),
+            None
+        );
     }
 
     proptest! {

@@ -26,7 +26,11 @@ pub struct Rule {
 impl Rule {
     /// A rule of `requests` in `window_ms` milliseconds.
     pub const fn new(family: Family, requests: i64, window_ms: i64) -> Self {
-        Self { family, requests, window_ms }
+        Self {
+            family,
+            requests,
+            window_ms,
+        }
     }
 }
 
@@ -75,7 +79,12 @@ pub struct Told {
 impl Window {
     /// A window nobody has used.
     pub const fn new(rule: Rule) -> Self {
-        Self { rule, used: 0, reset: None, told: false }
+        Self {
+            rule,
+            used: 0,
+            reset: None,
+            told: false,
+        }
     }
 
     /// The window as it stands at `now`: one that has ended is empty again.
@@ -91,8 +100,13 @@ impl Window {
     /// up to a second, and one that arrives in the next window would be one too many there. A window nobody
     /// told of may end as much earlier as its first request may have arrived before its latest instant.
     pub(super) fn last_start(&self, longest: SignedDuration) -> Option<Timestamp> {
-        let doubt = if self.told { SignedDuration::ZERO } else { longest.saturating_add(self.travel()) };
-        self.reset.and_then(|reset| reset.saturating_sub(self.travel().saturating_add(doubt)).ok())
+        let doubt = if self.told {
+            SignedDuration::ZERO
+        } else {
+            longest.saturating_add(self.travel())
+        };
+        self.reset
+            .and_then(|reset| reset.saturating_sub(self.travel().saturating_add(doubt)).ok())
     }
 
     fn travel(&self) -> SignedDuration {
@@ -122,7 +136,8 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
     for window in windows.iter_mut() {
         window.refresh(now);
     }
-    let closed = |w: &&mut Window| w.used >= w.rule.requests || w.last_start(longest).is_some_and(|last| last <= now);
+    let closed =
+        |w: &&mut Window| w.used >= w.rule.requests || w.last_start(longest).is_some_and(|last| last <= now);
     let full = windows.iter_mut().filter(closed).filter_map(|w| w.reset).max();
     if let Some(until) = full {
         return Slot::Full { until };
@@ -147,7 +162,9 @@ pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp) {
     for window in windows {
         window.refresh(now);
         let began = window.reset.and_then(|reset| {
-            reset.saturating_sub(SignedDuration::from_millis(window.rule.window_ms)).ok()
+            reset
+                .saturating_sub(SignedDuration::from_millis(window.rule.window_ms))
+                .ok()
         });
         if began.is_some_and(|began| began <= granted) {
             window.used = (window.used - 1).max(0);
@@ -170,30 +187,71 @@ mod tests {
     #[test]
     fn a_window_begins_with_its_first_request_and_holds_its_limit() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 2, 1000))];
-        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(600) });
-        windows[0].learn(Told { limit: None, remaining: None, reset: at(1550) }, at(560));
-        assert_eq!(take(&mut windows, at(1499), LONG), Slot::Free { start_by: at(1500) });
+        assert_eq!(
+            take(&mut windows, at(500), LONG),
+            Slot::Free { start_by: at(600) }
+        );
+        windows[0].learn(
+            Told {
+                limit: None,
+                remaining: None,
+                reset: at(1550),
+            },
+            at(560),
+        );
+        assert_eq!(
+            take(&mut windows, at(1499), LONG),
+            Slot::Free { start_by: at(1500) }
+        );
         assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1550) });
-        assert_eq!(take(&mut windows, at(1550), LONG), Slot::Free { start_by: at(1650) });
+        assert_eq!(
+            take(&mut windows, at(1550), LONG),
+            Slot::Free { start_by: at(1650) }
+        );
     }
 
     #[test]
     fn a_window_nobody_told_of_is_taken_to_have_begun_as_late_as_it_could() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 1, 1000))];
-        assert_eq!(take(&mut windows, at(500), LONG), Slot::Free { start_by: at(600) });
+        assert_eq!(
+            take(&mut windows, at(500), LONG),
+            Slot::Free { start_by: at(600) }
+        );
         assert_eq!(take(&mut windows, at(1499), LONG), Slot::Full { until: at(1650) });
         let mut roomy = [Window::new(Rule::new(Family::Followers, 9, 1000))];
         assert_eq!(take(&mut roomy, at(500), LONG), Slot::Free { start_by: at(600) });
-        assert_eq!(take(&mut roomy, at(1449), LONG), Slot::Free { start_by: at(1450) });
-        assert_eq!(take(&mut roomy, at(1450), LONG), Slot::Full { until: at(1650) }, "it may have ended at 1500 already");
+        assert_eq!(
+            take(&mut roomy, at(1449), LONG),
+            Slot::Free { start_by: at(1450) }
+        );
+        assert_eq!(
+            take(&mut roomy, at(1450), LONG),
+            Slot::Full { until: at(1650) },
+            "it may have ended at 1500 already"
+        );
     }
 
     #[test]
     fn nothing_starts_so_late_that_it_may_arrive_in_the_next_window() {
         let mut windows = [Window::new(Rule::new(Family::Followers, 300, 900_000))];
-        windows[0].learn(Told { limit: None, remaining: Some(299), reset: at(900_000) }, at(0));
-        assert_eq!(take(&mut windows, at(898_950), LONG), Slot::Free { start_by: at(899_000) });
-        assert_eq!(take(&mut windows, at(899_000), LONG), Slot::Full { until: at(900_000) });
+        windows[0].learn(
+            Told {
+                limit: None,
+                remaining: Some(299),
+                reset: at(900_000),
+            },
+            at(0),
+        );
+        assert_eq!(
+            take(&mut windows, at(898_950), LONG),
+            Slot::Free {
+                start_by: at(899_000)
+            }
+        );
+        assert_eq!(
+            take(&mut windows, at(899_000), LONG),
+            Slot::Full { until: at(900_000) }
+        );
     }
 
     #[test]
@@ -212,8 +270,18 @@ mod tests {
         let mut window = Window::new(Rule::new(Family::Followers, 300, 1000));
         window.used = 5;
         window.reset = Some(at(1000));
-        window.learn(Told { limit: Some(20), remaining: Some(18), reset: at(3000) }, at(10));
-        assert_eq!((window.used, window.rule.requests, window.reset), (5, 20, Some(at(3000))));
+        window.learn(
+            Told {
+                limit: Some(20),
+                remaining: Some(18),
+                reset: at(3000),
+            },
+            at(10),
+        );
+        assert_eq!(
+            (window.used, window.rule.requests, window.reset),
+            (5, 20, Some(at(3000)))
+        );
     }
 
     proptest! {

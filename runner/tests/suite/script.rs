@@ -18,11 +18,11 @@ use followlytics_platforms::{
     http::{HttpError, HttpService},
 };
 use followlytics_runner::{Outcome, RunnerConfig, RunnerError, run_until};
-use tokio::sync::watch;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::watch;
 use tower::{service_fn, util::BoxCloneSyncService};
 
 /// One answer of the script.

@@ -55,16 +55,24 @@ impl Ledger {
     pub async fn claim(&self, sandbox: &Sandbox) -> Result<Claimed, LedgerError> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else { return Ok(Claimed::Finished) };
+        let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else {
+            return Ok(Claimed::Finished);
+        };
         if scan.request.mode != Mode::Run || !matches!(scan.stage, Stage::Resolving | Stage::Scanning) {
             return Ok(Claimed::Finished);
         }
         if let Some(hold) = scan.held(now) {
             let soon = hold.until.filter(|until| now.duration_until(*until) <= KEEP);
-            return Ok(soon.map_or(Claimed::Finished, |until| Claimed::Wait { until, reason: hold.reason.clone() }));
+            return Ok(soon.map_or(Claimed::Finished, |until| Claimed::Wait {
+                until,
+                reason: hold.reason.clone(),
+            }));
         }
         let mut open = ranges::open(&mut tx, &sandbox.scan).await?;
-        let splittable = scan.plan.as_ref().is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+        let splittable = scan
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
         let mut claim = lease::claim(&open, &sandbox.uid, scan.grain(), now);
         if matches!(claim, Claim::Split(..)) && !splittable {
             claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));
@@ -73,15 +81,22 @@ impl Ledger {
             Claim::Nothing => return Ok(Claimed::Finished),
             Claim::Wait(until) => return Ok(wait(&scan, until, now)),
             Claim::Keep(index) => {
-                let Some(range) = open.get(index) else { return Ok(Claimed::Finished) };
+                let Some(range) = open.get(index) else {
+                    return Ok(Claimed::Finished);
+                };
                 // The answer of the first claim may be lost, and with it the adoption.
                 let orphans = orphans(&mut tx, &sandbox.scan, range).await?;
-                return Ok(Claimed::Range { held: held(range), orphans });
+                return Ok(Claimed::Range {
+                    held: held(range),
+                    orphans,
+                });
             }
             Claim::Take(index) => (index, None),
             Claim::Split(index, cut) => (index, Some(cut)),
         };
-        let Some(range) = open.get_mut(index) else { return Ok(Claimed::Finished) };
+        let Some(range) = open.get_mut(index) else {
+            return Ok(Claimed::Finished);
+        };
         let taken = match cut {
             None => range.clone(),
             Some(cut) => self.split(&mut tx, &mut scan, range, cut).await?,
@@ -93,21 +108,42 @@ impl Ledger {
         Ok(claimed)
     }
 
-    async fn split(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, cut: split::Cut) -> Result<Range, LedgerError> {
+    async fn split(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        cut: split::Cut,
+    ) -> Result<Range, LedgerError> {
         let uid = &scan.request.uid;
         let left = range.rows_left(scan.grain().floor);
         range.span = Some(cut.kept);
         range.expected = range.rows + left / 2;
         ranges::put(tx, uid, range).await?;
         scan.requests.splits += 1;
-        Ok(Range::new(next_id(tx, uid).await?, Kind::Listing, Some(cut.residual), range.walk, left / 2))
+        Ok(Range::new(
+            next_id(tx, uid).await?,
+            Kind::Listing,
+            Some(cut.residual),
+            range.walk,
+            left / 2,
+        ))
     }
 
-    async fn lease_to(&self, tx: &mut Tx, mut range: Range, sandbox: &Sandbox, now: Timestamp) -> Result<Claimed, LedgerError> {
+    async fn lease_to(
+        &self,
+        tx: &mut Tx,
+        mut range: Range,
+        sandbox: &Sandbox,
+        now: Timestamp,
+    ) -> Result<Claimed, LedgerError> {
         lease::grant(&mut range, &sandbox.uid, now);
         let orphans = orphans(tx, &sandbox.scan, &range).await?;
         ranges::put(tx, &sandbox.scan, &range).await?;
-        Ok(Claimed::Range { held: held(&range), orphans })
+        Ok(Claimed::Range {
+            held: held(&range),
+            orphans,
+        })
     }
 
     /// The lease as its holder hears of it, with the first step.
@@ -152,7 +188,11 @@ impl Ledger {
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
-        Ok(Reply { step, span: range.span, token: None })
+        Ok(Reply {
+            step,
+            span: range.span,
+            token: None,
+        })
     }
 
     /// Takes a lease back, and a permit whose request never started.
@@ -176,20 +216,42 @@ impl Ledger {
 async fn orphans(tx: &mut Tx, scan: &str, range: &Range) -> Result<Vec<Orphan>, LedgerError> {
     let unsettled = permits::unsettled(tx, scan, range.id, range.seq, "").await?;
     let earlier = unsettled.into_iter().filter(|permit| permit.epoch < range.epoch);
-    Ok(earlier.map(|permit| Orphan { epoch: permit.epoch, seq: permit.seq }).collect())
+    Ok(earlier
+        .map(|permit| Orphan {
+            epoch: permit.epoch,
+            seq: permit.seq,
+        })
+        .collect())
 }
 
-async fn give_back(tx: &mut Tx, scan: &mut ScanRow, range: &Range, id: &str, now: Timestamp) -> Result<(), LedgerError> {
+async fn give_back(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &Range,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let permit = permits::get(tx, &scan.request.uid, id).await?;
     if permit.range != range.id || permit.epoch != range.epoch || permit.state != permits::PermitState::Open {
         return Ok(());
     }
-    permits::settle(tx, scan, &permit, permits::PermitState::Returned, followlytics_core::money::Usd::ZERO).await?;
+    permits::settle(
+        tx,
+        scan,
+        &permit,
+        permits::PermitState::Returned,
+        followlytics_core::money::Usd::ZERO,
+    )
+    .await?;
     super::windows::release(tx, scan, permit.family, permit.granted_at, now).await
 }
 
 /// The scan and the range, if the sandbox's lease is current.
-pub(super) async fn current(tx: &mut Tx, sandbox: &Sandbox, held: Held) -> Result<(ScanRow, Range), LedgerError> {
+pub(super) async fn current(
+    tx: &mut Tx,
+    sandbox: &Sandbox,
+    held: Held,
+) -> Result<(ScanRow, Range), LedgerError> {
     let scan = scans::find(tx, &sandbox.scan).await?.ok_or(LedgerError::Fenced)?;
     let range = ranges::get(tx, &sandbox.scan, held.range).await?;
     if !lease::is_current(&range, &sandbox.uid, held.epoch) {
@@ -200,13 +262,18 @@ pub(super) async fn current(tx: &mut Tx, sandbox: &Sandbox, held: Held) -> Resul
 
 /// The next free number of a range.
 pub(super) async fn next_id(tx: &mut Tx, scan: &str) -> Result<RangeId, LedgerError> {
-    let row = tx.find("SELECT MAX(id) FROM ranges WHERE scan = $1", params![scan]).await?;
+    let row = tx
+        .find("SELECT MAX(id) FROM ranges WHERE scan = $1", params![scan])
+        .await?;
     let largest: Option<u32> = row.map(|row| row.get(0)).transpose()?.flatten();
     Ok(largest.map_or(0, |id| id + 1))
 }
 
 fn held(range: &Range) -> Held {
-    Held { range: range.id, epoch: range.epoch }
+    Held {
+        range: range.id,
+        epoch: range.epoch,
+    }
 }
 
 fn wait(scan: &ScanRow, until: Timestamp, now: Timestamp) -> Claimed {
@@ -214,6 +281,13 @@ fn wait(scan: &ScanRow, until: Timestamp, now: Timestamp) -> Claimed {
         return Claimed::Finished;
     }
     // While the account is looked up there is nothing to split, but there soon will be.
-    let until = if scan.stage == Stage::Resolving { now.saturating_add(RESOLVING).unwrap_or(until) } else { until };
-    Claimed::Wait { until, reason: "RunnerIdle".to_owned() }
+    let until = if scan.stage == Stage::Resolving {
+        now.saturating_add(RESOLVING).unwrap_or(until)
+    } else {
+        until
+    };
+    Claimed::Wait {
+        until,
+        reason: "RunnerIdle".to_owned(),
+    }
 }

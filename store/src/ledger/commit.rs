@@ -46,7 +46,10 @@ impl Ledger {
     pub async fn commit_page(&self, sandbox: &Sandbox, page: &NewPage) -> Result<Reply, LedgerError> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let held = Held { range: page.header.range, epoch: page.header.epoch };
+        let held = Held {
+            range: page.header.range,
+            epoch: page.header.epoch,
+        };
         // The range's last page gave the lease back with it: a repeat of that very page is still answered.
         if let Some(known) = find(&mut tx, &sandbox.scan, &page.header).await?
             && known.sha256 == page.sha256
@@ -55,7 +58,15 @@ impl Ledger {
             return self.repeat(tx, sandbox, held, now).await;
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        self.take(&mut tx, &mut scan, &mut range, Right::Holder(&sandbox.uid), page, now).await?;
+        self.take(
+            &mut tx,
+            &mut scan,
+            &mut range,
+            Right::Holder(&sandbox.uid),
+            page,
+            now,
+        )
+        .await?;
         let step = if range.state == State::Done {
             Step::Done
         } else {
@@ -65,19 +76,29 @@ impl Ledger {
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
-        Ok(Reply { step, span: range.span, token: None })
+        Ok(Reply {
+            step,
+            span: range.span,
+            token: None,
+        })
     }
 
     /// Commits a page that an earlier holder had sent before it lost the range; the page keeps its own epoch.
     /// Returns whether it followed the checkpoint.
-    pub async fn adopt_page(&self, sandbox: &Sandbox, held: Held, page: &NewPage) -> Result<bool, LedgerError> {
+    pub async fn adopt_page(
+        &self,
+        sandbox: &Sandbox,
+        held: Held,
+        page: &NewPage,
+    ) -> Result<bool, LedgerError> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
         if page.header.input != range.place || page.header.seq != range.seq {
             return Ok(false);
         }
-        self.take(&mut tx, &mut scan, &mut range, Right::Adoption, page, now).await?;
+        self.take(&mut tx, &mut scan, &mut range, Right::Adoption, page, now)
+            .await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
@@ -85,25 +106,56 @@ impl Ledger {
         Ok(true)
     }
 
-    async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held, now: Timestamp) -> Result<Reply, LedgerError> {
+    async fn repeat(
+        &self,
+        mut tx: Tx,
+        sandbox: &Sandbox,
+        held: Held,
+        now: Timestamp,
+    ) -> Result<Reply, LedgerError> {
         let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
         if range.state == State::Done && range.epoch == held.epoch {
-            return Ok(Reply { step: Step::Done, span: range.span, token: None });
+            return Ok(Reply {
+                step: Step::Done,
+                span: range.span,
+                token: None,
+            });
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
-        Ok(Reply { step, span: range.span, token: None })
+        Ok(Reply {
+            step,
+            span: range.span,
+            token: None,
+        })
     }
 
-    async fn take(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, right: Right<'_>, page: &NewPage, now: Timestamp) -> Result<(), LedgerError> {
+    async fn take(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        right: Right<'_>,
+        page: &NewPage,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         let header = &page.header;
         let permit = permits::get(tx, &scan.request.uid, &header.permit).await?;
         check_permit(&permit, header)?;
         let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
-        accept(range, right, header, Content { lines: page.lines, met: page.met, row_cap })?;
+        accept(
+            range,
+            right,
+            header,
+            Content {
+                lines: page.lines,
+                met: page.met,
+                row_cap,
+            },
+        )?;
         if matches!(right, Right::Holder(_)) && range.state == State::Open {
             lease::extend(range, now);
         }
@@ -139,12 +191,21 @@ fn check_permit(permit: &PermitRow, header: &Header) -> Result<(), LedgerError> 
 }
 
 /// Requests by purpose, and what was fetched a second time because the first answer was lost.
-async fn count(tx: &mut Tx, scan: &mut ScanRow, range: &Range, permit: &PermitRow, lines: i64) -> Result<(), LedgerError> {
+async fn count(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &Range,
+    permit: &PermitRow,
+    lines: i64,
+) -> Result<(), LedgerError> {
     match range.kind {
         Kind::Seam => scan.requests.seam_pages += 1,
         Kind::Listing | Kind::Resolve => scan.requests.pages += 1,
     }
-    if !permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id).await?.is_empty() {
+    if !permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id)
+        .await?
+        .is_empty()
+    {
         scan.requests.refetched_pages += 1;
         scan.requests.refetched_rows += lines;
     }
@@ -152,7 +213,12 @@ async fn count(tx: &mut Tx, scan: &mut ScanRow, range: &Range, permit: &PermitRo
 }
 
 /// After a range was read to its end: seams fall due, and after the last one the merge.
-async fn finish_range(tx: &mut Tx, scan: &mut ScanRow, range: &Range, now: Timestamp) -> Result<(), LedgerError> {
+async fn finish_range(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &Range,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let uid = scan.request.uid.clone();
     let mut all = ranges::all(tx, &uid).await?;
     if range.kind == Kind::Listing {
@@ -182,10 +248,22 @@ async fn find(tx: &mut Tx, scan: &str, header: &Header) -> Result<Option<Known>,
             params![scan, header.range, header.seq],
         )
         .await?;
-    row.map(|row| Ok(Known { sha256: row.get(0)?, epoch: row.get(1)? })).transpose()
+    row.map(|row| {
+        Ok(Known {
+            sha256: row.get(0)?,
+            epoch: row.get(1)?,
+        })
+    })
+    .transpose()
 }
 
-async fn insert(tx: &mut Tx, scan: &ScanRow, page: &NewPage, price: i64, now: Timestamp) -> Result<(), LedgerError> {
+async fn insert(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    page: &NewPage,
+    price: i64,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let header = &page.header;
     tx.execute(
         "INSERT INTO pages (scan, range_id, seq, epoch, key, sha256, lines, bytes, input_position, input_cursor, \

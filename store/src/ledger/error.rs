@@ -57,11 +57,20 @@ impl LedgerError {
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self::Invalid { detail: detail.into() }
+        Self::Invalid {
+            detail: detail.into(),
+        }
     }
 
-    pub(crate) fn stored(column: &'static str, detail: impl ToString) -> Self {
-        Self::Stored { column, detail: detail.to_string() }
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over an error they are done with"
+    )]
+    pub(crate) fn stored(column: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Stored {
+            column,
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -69,7 +78,9 @@ impl From<Refused> for LedgerError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Fenced => Self::Fenced,
-            Refused::Misplaced { .. } | Refused::Stuck => Self::Invalid { detail: refused.to_string() },
+            Refused::Misplaced { .. } | Refused::Stuck => Self::Invalid {
+                detail: refused.to_string(),
+            },
         }
     }
 }
@@ -78,8 +89,12 @@ impl From<&LedgerError> for Refusal {
     fn from(error: &LedgerError) -> Self {
         match error.class() {
             Class::Fenced => Self::Fenced,
-            Class::Invalid => Self::Invalid { detail: error.to_string() },
-            Class::Unavailable => Self::Unavailable { detail: "the ledger".to_owned() },
+            Class::Invalid => Self::Invalid {
+                detail: error.to_string(),
+            },
+            Class::Unavailable => Self::Unavailable {
+                detail: "the ledger".to_owned(),
+            },
         }
     }
 }

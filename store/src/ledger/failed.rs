@@ -33,7 +33,11 @@ impl Ledger {
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
             let charged = failure.class.policy().may_be_charged;
-            let state = if charged { PermitState::Ambiguous } else { PermitState::Failed };
+            let state = if charged {
+                PermitState::Ambiguous
+            } else {
+                PermitState::Failed
+            };
             permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
             scan.requests.failed += 1;
             if let Some(told) = failure.told {
@@ -54,11 +58,21 @@ impl Ledger {
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
-        Ok(Reply { step, span: range.span, token: None })
+        Ok(Reply {
+            step,
+            span: range.span,
+            token: None,
+        })
     }
 }
 
-async fn apply(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, failure: &Failure, now: Timestamp) -> Result<(), LedgerError> {
+async fn apply(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     match retry::next(failure.class, range.attempts) {
         Next::Again(delay) => {
             range.not_before = Some(again_at(failure, delay, now));
@@ -66,7 +80,11 @@ async fn apply(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, failure: &Fai
         }
         Next::Over(Last::Hold) => {
             range.attempts = 0;
-            scan.hold = Some(held(scan, failure, Some(again_at(failure, retry::hold(scan.hold_rounds), now))));
+            scan.hold = Some(held(
+                scan,
+                failure,
+                Some(again_at(failure, retry::hold(scan.hold_rounds), now)),
+            ));
             scan.hold_rounds += 1;
             Ok(())
         }
@@ -94,13 +112,18 @@ fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timesta
         .filter(|told| failure.class == Class::RateLimited && told.remaining.unwrap_or(0) == 0)
         .map(|told| told.reset);
     let named = reset.or_else(|| after.and_then(|after| now.saturating_add(after).ok()));
-    named.filter(|at| *at > now).unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
+    named
+        .filter(|at| *at > now)
+        .unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
 }
 
 /// A chain whose token expired starts again from its newest end, if the money left pays for what is read twice.
 fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
     let platform = scan.request.account.platform;
-    let again = platform.price(followlytics_core::platform::Family::Followers, scan.plan.as_ref().map_or(0, |p| p.rows));
+    let again = platform.price(
+        followlytics_core::platform::Family::Followers,
+        scan.plan.as_ref().map_or(0, |p| p.rows),
+    );
     let pays = scan.purse.left() >= again && !matches!(ask(platform, 1, 0, 0, &scan.purse), Ask::Exhausted);
     if range.kind == Kind::Listing && pays {
         scan.requests.refetched_rows += range.rows;
@@ -123,21 +146,55 @@ fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
 fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
     let (reason, remedy) = match failure.class {
         Class::RateLimited => ("RateLimitWindow", "it goes on by itself"),
-        Class::UsageCapped => ("UsageCapped", "resume the scan once the platform's cap is reset or raised"),
-        Class::CreditsDepleted => ("CreditsDepleted", "buy credits on the platform, then resume the scan"),
-        Class::Unauthorized => ("CredentialInvalid", "give a valid token (`followlytics credential add`), then resume the scan"),
-        Class::Forbidden => ("PlatformRefused", "allow the application to list followers, then resume the scan"),
-        Class::NotFound => ("AccountNotFound", "check the handle: the account may have been renamed or deleted"),
-        Class::Protected => ("AccountProtected", "its followers are shown to nobody without its consent"),
-        Class::Suspended => ("AccountSuspended", "nothing can be listed while the platform suspends the account"),
-        Class::BadRequest => ("PlatformRefused", "this is a fault of this program: please report it"),
-        Class::CursorExpired => ("CursorExpired", "resume the scan to start again from the newest end"),
-        Class::ServerError | Class::Network | Class::NoAnswer | Class::Malformed | Class::CursorRepeated | Class::Unknown => {
-            ("PlatformUnreachable", "it goes on by itself")
-        }
+        Class::UsageCapped => (
+            "UsageCapped",
+            "resume the scan once the platform's cap is reset or raised",
+        ),
+        Class::CreditsDepleted => (
+            "CreditsDepleted",
+            "buy credits on the platform, then resume the scan",
+        ),
+        Class::Unauthorized => (
+            "CredentialInvalid",
+            "give a valid token (`followlytics credential add`), then resume the scan",
+        ),
+        Class::Forbidden => (
+            "PlatformRefused",
+            "allow the application to list followers, then resume the scan",
+        ),
+        Class::NotFound => (
+            "AccountNotFound",
+            "check the handle: the account may have been renamed or deleted",
+        ),
+        Class::Protected => (
+            "AccountProtected",
+            "its followers are shown to nobody without its consent",
+        ),
+        Class::Suspended => (
+            "AccountSuspended",
+            "nothing can be listed while the platform suspends the account",
+        ),
+        Class::BadRequest => (
+            "PlatformRefused",
+            "this is a fault of this program: please report it",
+        ),
+        Class::CursorExpired => (
+            "CursorExpired",
+            "resume the scan to start again from the newest end",
+        ),
+        Class::ServerError
+        | Class::Network
+        | Class::NoAnswer
+        | Class::Malformed
+        | Class::CursorRepeated
+        | Class::Unknown => ("PlatformUnreachable", "it goes on by itself"),
     };
     let message = format!("{}: {}; {remedy}", scan.request.account, failure.message);
-    Hold { reason: reason.to_owned(), message, until }
+    Hold {
+        reason: reason.to_owned(),
+        message,
+        until,
+    }
 }
 
 impl Ledger {
@@ -145,7 +202,9 @@ impl Ledger {
     /// their requests may have been charged.
     pub async fn release_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
         let mut tx = self.db.begin().await?;
-        let Some(sandbox) = super::sandboxes::find(&mut tx, uid).await? else { return Ok(()) };
+        let Some(sandbox) = super::sandboxes::find(&mut tx, uid).await? else {
+            return Ok(());
+        };
         let mut released = false;
         for mut range in ranges::open(&mut tx, &sandbox.scan).await? {
             if range.holder.as_deref() == Some(uid) {

@@ -43,11 +43,21 @@ impl Ledger {
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
-        Ok(Reply { step, span: None, token: None })
+        Ok(Reply {
+            step,
+            span: None,
+            token: None,
+        })
     }
 }
 
-async fn settle(tx: &mut Tx, scan: &mut ScanRow, permit: &PermitRow, finding: &Finding, now: Timestamp) -> Result<(), LedgerError> {
+async fn settle(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    permit: &PermitRow,
+    finding: &Finding,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let platform = scan.request.account.platform;
     let lines = match finding {
         Finding::Account(_) => 1,
@@ -71,16 +81,30 @@ fn record(scan: &mut ScanRow, permit: &PermitRow, finding: &Finding) -> Result<(
             scan.probes.push(probe.clone());
             Ok(())
         }
-        _ => Err(LedgerError::invalid("finding: the permit was granted for the other kind of request")),
+        _ => Err(LedgerError::invalid(
+            "finding: the permit was granted for the other kind of request",
+        )),
     }
 }
 
 /// Makes the plan and its ranges; from here on the scan lists, waits for a budget, or ends as a dry run.
-pub(super) async fn finish(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn finish(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let request = &scan.request;
     let Some(report) = &scan.report else { return Ok(()) };
     let from = scan.started.unwrap_or(now);
-    let plan = plan::plan(request.account.platform, report, &scan.probes, &request.wishes, &request.rules, from);
+    let plan = plan::plan(
+        request.account.platform,
+        report,
+        &scan.probes,
+        &request.wishes,
+        &request.rules,
+        from,
+    );
     let first = claim::next_id(tx, &request.uid).await?;
     for (planned, id) in plan.ranges.iter().zip(first..) {
         let listing = Range::new(id, Kind::Listing, planned.span, plan.walk, planned.rows);
@@ -97,6 +121,9 @@ pub(super) async fn finish(tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, n
         holds::check_budget(scan);
         months::check(tx, scan, now).await?;
     }
-    debug_assert!(scan.purse.reserved >= Usd::ZERO, "a reservation was released twice");
+    debug_assert!(
+        scan.purse.reserved >= Usd::ZERO,
+        "a reservation was released twice"
+    );
     Ok(())
 }

@@ -16,6 +16,10 @@ impl Ledger {
         lease::extend(&mut range, now);
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         tx.commit().await?;
-        Ok(Beat { expires: range.lease_until.unwrap_or(now), span: range.span, mode: scan.request.mode })
+        Ok(Beat {
+            expires: range.lease_until.unwrap_or(now),
+            span: range.span,
+            mode: scan.request.mode,
+        })
     }
 }

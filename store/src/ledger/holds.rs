@@ -20,14 +20,23 @@ pub(super) fn review(row: &mut ScanRow, earlier: &ScanRequest, now: Timestamp) {
     let edited = row.request.generation != earlier.generation;
     let resumed = earlier.mode == Mode::Suspend && row.request.mode == Mode::Run;
     if edited || resumed || row.request.credential != earlier.credential {
-        row.hold = row.hold.take().filter(|hold| hold.until.is_some_and(|until| until > now) && !resumed);
+        row.hold = row
+            .hold
+            .take()
+            .filter(|hold| hold.until.is_some_and(|until| until > now) && !resumed);
         check_budget(row);
     }
 }
 
 /// Before the first page: the whole plan has to fit into the budget. Later the purse alone decides.
 pub(super) fn check_budget(row: &mut ScanRow) {
-    let Some(plan) = row.plan.as_ref().filter(|_| row.lines == 0 && row.stage == Stage::Scanning) else { return };
+    let Some(plan) = row
+        .plan
+        .as_ref()
+        .filter(|_| row.lines == 0 && row.stage == Stage::Scanning)
+    else {
+        return;
+    };
     let missing = plan.price.minus(row.purse.spent);
     if missing > row.purse.left() {
         row.hold = Some(Hold {

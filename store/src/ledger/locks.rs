@@ -26,7 +26,11 @@ impl Ledger {
     /// Gives the lock back, if `holder` still has it.
     pub async fn unlock(&self, name: &str, holder: &str) -> Result<(), LedgerError> {
         let mut tx = self.db.begin().await?;
-        tx.execute("DELETE FROM locks WHERE name = $1 AND holder = $2", params![name, holder]).await?;
+        tx.execute(
+            "DELETE FROM locks WHERE name = $1 AND holder = $2",
+            params![name, holder],
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 }

@@ -18,7 +18,9 @@ const MONTHLY_BUDGET: &str = "MonthlyBudgetReached";
 
 /// The month of the scan's credential; `None` without a monthly budget.
 pub(super) async fn month(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Option<Month>, LedgerError> {
-    let Some(budget) = scan.request.monthly_budget else { return Ok(None) };
+    let Some(budget) = scan.request.monthly_budget else {
+        return Ok(None);
+    };
     let used = used(tx, &scan.request.credential, now).await?;
     Ok(Some(Month { budget, used }))
 }
@@ -29,7 +31,10 @@ async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, Ledg
     // What is open or in doubt counts whenever it was granted: it may still be charged this month.
     let held = "SELECT CAST(SUM(price) AS BIGINT) FROM permits WHERE credential = $1 AND state IN ('Open', 'Ambiguous')";
     let mut total = Usd::ZERO;
-    for row in [tx.find(settled, params![credential, from]).await?, tx.find(held, params![credential]).await?] {
+    for row in [
+        tx.find(settled, params![credential, from]).await?,
+        tx.find(held, params![credential]).await?,
+    ] {
         let sum: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
         total = total.plus(Usd::from_nanos(sum.unwrap_or(0)));
     }
@@ -59,13 +64,19 @@ pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
         "the monthly budget of credential {credential} is used up: raise spec.monthlyBudgetUsd of the Credential, or wait for \
          the next UTC month; nothing of what was read is lost"
     );
-    scan.hold = Some(Hold { reason: MONTHLY_BUDGET.to_owned(), message, until: Some(until) });
+    scan.hold = Some(Hold {
+        reason: MONTHLY_BUDGET.to_owned(),
+        message,
+        until: Some(until),
+    });
 }
 
 /// Before the first page: a plan that the month can't pay for is not begun.
 pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
     let month = month(tx, scan, now).await?;
-    let Some(plan) = scan.plan.as_ref().filter(|_| scan.hold.is_none()) else { return Ok(()) };
+    let Some(plan) = scan.plan.as_ref().filter(|_| scan.hold.is_none()) else {
+        return Ok(());
+    };
     let price = plan.price.minus(scan.purse.spent);
     if choose(Wish::Api, price, month, Browser::Off).is_err() {
         exhaust(scan, now);

@@ -55,15 +55,20 @@ pub(super) struct PermitRow {
     pub(super) settle_by: Timestamp,
 }
 
-const COLUMNS: &str =
-    "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by";
+const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by";
 
 /// How long a runner is told to wait on something only a person can change.
 const PERSON: SignedDuration = SignedDuration::from_mins(10);
 
 impl Ledger {
     /// What the holder of a range does next; grants the permit if it is a request.
-    pub(super) async fn next_step(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<Step, LedgerError> {
+    pub(super) async fn next_step(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        now: Timestamp,
+    ) -> Result<Step, LedgerError> {
         match scan.request.mode {
             Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
             Mode::Cancel => return Ok(Step::Cancel),
@@ -74,10 +79,16 @@ impl Ledger {
         }
         if let Some(hold) = scan.held(now) {
             let until = hold.until.unwrap_or_else(|| later(now, PERSON));
-            return Ok(Step::Wait { until, reason: hold.reason.clone() });
+            return Ok(Step::Wait {
+                until,
+                reason: hold.reason.clone(),
+            });
         }
         if let Some(until) = range.not_before.filter(|at| *at > now) {
-            return Ok(Step::Wait { until, reason: "Retry".to_owned() });
+            return Ok(Step::Wait {
+                until,
+                reason: "Retry".to_owned(),
+            });
         }
         if let Some(open) = find_open(tx, &scan.request.uid, range).await? {
             return Ok(Step::Permit(open.to_wire()));
@@ -86,7 +97,13 @@ impl Ledger {
         self.grant(tx, scan, range, now).await
     }
 
-    async fn grant(&self, tx: &mut Tx, scan: &mut ScanRow, range: &mut Range, now: Timestamp) -> Result<Step, LedgerError> {
+    async fn grant(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        now: Timestamp,
+    ) -> Result<Step, LedgerError> {
         let platform = scan.request.account.platform;
         let Some((family, place)) = request_of(scan, range, now) else {
             // Not only after the last finding: the scan may have been suspended just then.
@@ -103,13 +120,25 @@ impl Ledger {
                 } else {
                     holds::exhaust(scan);
                 }
-                let reason = scan.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default();
-                return Ok(Step::Wait { until: later(now, PERSON), reason });
+                let reason = scan
+                    .hold
+                    .as_ref()
+                    .map(|hold| hold.reason.clone())
+                    .unwrap_or_default();
+                return Ok(Step::Wait {
+                    until: later(now, PERSON),
+                    reason,
+                });
             }
         };
         let start_by = match windows::slot(tx, scan, family, now).await? {
             Slot::Free { start_by } => start_by,
-            Slot::Full { until } => return Ok(Step::Wait { until, reason: "RateLimitWindow".to_owned() }),
+            Slot::Full { until } => {
+                return Ok(Step::Wait {
+                    until,
+                    reason: "RateLimitWindow".to_owned(),
+                });
+            }
         };
         let row = PermitRow {
             id: (self.ids)(),
@@ -167,7 +196,9 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
 fn asked(platform: Platform, scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
     match (family, range.kind) {
         (Family::Lookup, _) => permit::ask_lookup(platform, purse),
-        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(platform, scan.page_rows(), 0, 0, purse),
+        (Family::Followers, Kind::Resolve | Kind::Seam) => {
+            permit::ask(platform, scan.page_rows(), 0, 0, purse)
+        }
         (Family::Followers, Kind::Listing) => {
             let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
             permit::ask(platform, scan.page_rows(), cap, range.rows, purse)
@@ -207,7 +238,11 @@ async fn find_open(tx: &mut Tx, scan: &str, range: &Range) -> Result<Option<Perm
         "SELECT {COLUMNS} FROM permits WHERE scan = $1 AND range_id = $2 AND seq = $3 AND epoch = $4 AND state = 'Open'"
     );
     let epoch = i64::try_from(range.epoch).unwrap_or(i64::MAX);
-    tx.find(&sql, params![scan, range.id, range.seq, epoch]).await?.as_ref().map(read).transpose()
+    tx.find(&sql, params![scan, range.id, range.seq, epoch])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
 }
 
 /// A permit of this scan by its name.
@@ -218,16 +253,32 @@ pub(super) async fn get(tx: &mut Tx, scan: &str, id: &str) -> Result<PermitRow, 
 }
 
 /// Permits of a range and page whose outcome is not known, other than `except`.
-pub(super) async fn unsettled(tx: &mut Tx, scan: &str, range: u32, seq: u32, except: &str) -> Result<Vec<PermitRow>, LedgerError> {
+pub(super) async fn unsettled(
+    tx: &mut Tx,
+    scan: &str,
+    range: u32,
+    seq: u32,
+    except: &str,
+) -> Result<Vec<PermitRow>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM permits WHERE scan = $1 AND range_id = $2 AND seq = $3 AND id <> $4 \
            AND state IN ('Open', 'Ambiguous') ORDER BY granted_at, id"
     );
-    tx.query(&sql, params![scan, range, seq, except]).await?.iter().map(read).collect()
+    tx.query(&sql, params![scan, range, seq, except])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.
-pub(super) async fn settle(tx: &mut Tx, scan: &mut ScanRow, row: &PermitRow, state: PermitState, charged: Usd) -> Result<(), LedgerError> {
+pub(super) async fn settle(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    row: &PermitRow,
+    state: PermitState,
+    charged: Usd,
+) -> Result<(), LedgerError> {
     let released = mutants::on(Mutant::AmbiguousReleased) && state == PermitState::Ambiguous;
     let state = if released { PermitState::Failed } else { state };
     let purse = &mut scan.purse;
@@ -242,12 +293,23 @@ pub(super) async fn settle(tx: &mut Tx, scan: &mut ScanRow, row: &PermitRow, sta
         PermitState::Open => purse.reserved = purse.reserved.plus(row.price),
         PermitState::Returned | PermitState::Failed => {}
     }
-    tx.execute("UPDATE permits SET state = $2 WHERE id = $1", params![&row.id, <&str>::from(state)]).await?;
+    tx.execute(
+        "UPDATE permits SET state = $2 WHERE id = $1",
+        params![&row.id, <&str>::from(state)],
+    )
+    .await?;
     Ok(())
 }
 
 /// One row of usage for a settled permit; a second one for the same permit is nothing.
-pub(super) async fn charge(tx: &mut Tx, scan: &ScanRow, row: &PermitRow, lines: i64, price: Usd, now: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn charge(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    row: &PermitRow,
+    lines: i64,
+    price: Usd,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO usage (permit, scan, credential, kind, lines, price, at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (permit) DO NOTHING",
@@ -267,7 +329,9 @@ pub(super) async fn charge(tx: &mut Tx, scan: &ScanRow, row: &PermitRow, lines: 
 
 /// Permits of this scan past `settle_by`: their slot stays used, their dollars become ambiguous.
 pub(super) async fn sweep(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bool, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM permits WHERE scan = $1 AND state = 'Open' AND settle_by <= $2 ORDER BY id");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM permits WHERE scan = $1 AND state = 'Open' AND settle_by <= $2 ORDER BY id"
+    );
     let overdue = tx.query(&sql, params![&scan.request.uid, now]).await?;
     for row in &overdue {
         settle(tx, scan, &read(row)?, PermitState::Ambiguous, Usd::ZERO).await?;
@@ -287,8 +351,12 @@ impl Ledger {
     pub async fn sweep_permits(&self) -> Result<(), LedgerError> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let overdue =
-            tx.query("SELECT DISTINCT scan FROM permits WHERE state = 'Open' AND settle_by <= $1 ORDER BY scan", params![now]).await?;
+        let overdue = tx
+            .query(
+                "SELECT DISTINCT scan FROM permits WHERE state = 'Open' AND settle_by <= $1 ORDER BY scan",
+                params![now],
+            )
+            .await?;
         if overdue.is_empty() {
             return Ok(());
         }
@@ -314,7 +382,10 @@ fn read(row: &Row) -> Result<PermitRow, LedgerError> {
         epoch: row.get(2)?,
         seq: row.get(3)?,
         family: ranges::parse("permits.family", &row.get::<String>(4)?)?,
-        place: Place { position: row.get(5)?, cursor: row.get(6)? },
+        place: Place {
+            position: row.get(5)?,
+            cursor: row.get(6)?,
+        },
         max_rows: row.get(7)?,
         price: Usd::from_nanos(row.get(8)?),
         state: ranges::parse("permits.state", &row.get::<String>(9)?)?,

@@ -78,7 +78,10 @@ fn read(row: &Row) -> Result<Range, LedgerError> {
         kind: parse("ranges.kind", &row.get::<String>(1)?)?,
         span,
         walk: parse("ranges.walk", &row.get::<String>(4)?)?,
-        place: Place { position: row.get(5)?, cursor: row.get(6)? },
+        place: Place {
+            position: row.get(5)?,
+            cursor: row.get(6)?,
+        },
         claimed: row.get(7)?,
         seq: row.get(8)?,
         epoch: row.get(9)?,
@@ -97,5 +100,6 @@ fn read(row: &Row) -> Result<Range, LedgerError> {
 
 /// Reads a word of an enumeration.
 pub(super) fn parse<T: std::str::FromStr>(column: &'static str, text: &str) -> Result<T, LedgerError> {
-    text.parse().map_err(|_| LedgerError::stored(column, format!("{text:?} is not known to this release")))
+    text.parse()
+        .map_err(|_| LedgerError::stored(column, format!("{text:?} is not known to this release")))
 }

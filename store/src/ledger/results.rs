@@ -5,8 +5,8 @@
 
 use followlytics_core::{
     account::Platform,
-    platform::{Drift, Seek},
     mutants::{self, Mutant},
+    platform::{Drift, Seek},
     scan::{
         certificate::Certificate,
         range::{Range, RangeId, Span},
@@ -213,7 +213,9 @@ async fn insert(
     let account = account(&row)?;
     let newest = "SELECT COALESCE(MAX(version), 0) FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3";
     let newest = tx.find(newest, params![tenant, platform, &account]).await?;
-    let version = newest.map(|row| row.get::<i64>(0)).transpose()?.unwrap_or(0) + 1 + i64::from(mutants::on(Mutant::VersionSkipped));
+    let version = newest.map(|row| row.get::<i64>(0)).transpose()?.unwrap_or(0)
+        + 1
+        + i64::from(mutants::on(Mutant::VersionSkipped));
     tx.execute(
         "INSERT INTO results (tenant, platform, account_id, version, scan, manifest, parts, sha256, lines, \
            duplicates, unread, certificate, created_at) \

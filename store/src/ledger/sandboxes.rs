@@ -39,7 +39,13 @@ impl Ledger {
         tx.execute(
             "INSERT INTO sandboxes (uid, name, scan, token_sha256, issued_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (uid) DO UPDATE SET token_sha256 = $4, issued_at = $5, seen_at = NULL",
-            params![&identity.uid, &identity.name, &identity.scan_uid, sha256(token.as_bytes()), self.now()],
+            params![
+                &identity.uid,
+                &identity.name,
+                &identity.scan_uid,
+                sha256(token.as_bytes()),
+                self.now()
+            ],
         )
         .await?;
         tx.commit().await?;
@@ -50,12 +56,19 @@ impl Ledger {
     pub async fn find_sandbox(&self, token: &str) -> Result<Option<Sandbox>, LedgerError> {
         let mut tx = self.db.begin().await?;
         let row = tx
-            .find("SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1", params![sha256(token.as_bytes())])
+            .find(
+                "SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1",
+                params![sha256(token.as_bytes())],
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
         let sandbox = read(&row)?;
         if row.get::<Option<Timestamp>>(3)?.is_none() {
-            tx.execute("UPDATE sandboxes SET seen_at = $2 WHERE uid = $1", params![&sandbox.uid, self.now()]).await?;
+            tx.execute(
+                "UPDATE sandboxes SET seen_at = $2 WHERE uid = $1",
+                params![&sandbox.uid, self.now()],
+            )
+            .await?;
             tx.commit().await?;
             self.notify();
         }
@@ -65,7 +78,9 @@ impl Ledger {
     /// When the sandbox first reached the broker.
     pub async fn sandbox_seen(&self, uid: &str) -> Result<Option<Timestamp>, LedgerError> {
         let mut tx = self.db.begin().await?;
-        let row = tx.find("SELECT seen_at FROM sandboxes WHERE uid = $1", params![uid]).await?;
+        let row = tx
+            .find("SELECT seen_at FROM sandboxes WHERE uid = $1", params![uid])
+            .await?;
         Ok(row.map(|row| row.get(0)).transpose()?.flatten())
     }
 
@@ -73,16 +88,28 @@ impl Ledger {
     pub async fn revoke_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
         self.release_sandbox(uid).await?;
         let mut tx = self.db.begin().await?;
-        tx.execute("DELETE FROM sandboxes WHERE uid = $1", params![uid]).await?;
+        tx.execute("DELETE FROM sandboxes WHERE uid = $1", params![uid])
+            .await?;
         tx.commit().await?;
         Ok(())
     }
 }
 
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<Sandbox>, LedgerError> {
-    tx.find("SELECT uid, name, scan FROM sandboxes WHERE uid = $1", params![uid]).await?.as_ref().map(read).transpose()
+    tx.find(
+        "SELECT uid, name, scan FROM sandboxes WHERE uid = $1",
+        params![uid],
+    )
+    .await?
+    .as_ref()
+    .map(read)
+    .transpose()
 }
 
 fn read(row: &Row) -> Result<Sandbox, LedgerError> {
-    Ok(Sandbox { uid: row.get(0)?, name: row.get(1)?, scan: row.get(2)? })
+    Ok(Sandbox {
+        uid: row.get(0)?,
+        name: row.get(1)?,
+        scan: row.get(2)?,
+    })
 }

@@ -92,7 +92,11 @@ pub struct ScanRow {
 impl ScanRow {
     /// Rows of a page on this server.
     pub fn page_rows(&self) -> u32 {
-        self.plan.as_ref().map_or(self.request.account.platform.facts().page_rows, |plan| plan.page_rows)
+        self.plan
+            .as_ref()
+            .map_or(self.request.account.platform.facts().page_rows, |plan| {
+                plan.page_rows
+            })
     }
 
     /// How fine the list can be cut.
@@ -109,12 +113,18 @@ impl ScanRow {
             Seek::Time => created.map_or(0, Timestamp::as_microsecond),
             Seek::Index | Seek::Id | Seek::Chain => 0,
         };
-        Grain { unit, page_rows: i64::from(self.page_rows()), floor }
+        Grain {
+            unit,
+            page_rows: i64::from(self.page_rows()),
+            floor,
+        }
     }
 
     /// Whether it waits at `now`, and on what.
     pub fn held(&self, now: Timestamp) -> Option<&Hold> {
-        self.hold.as_ref().filter(|hold| hold.until.is_none_or(|until| until > now))
+        self.hold
+            .as_ref()
+            .filter(|hold| hold.until.is_none_or(|until| until > now))
     }
 }
 
@@ -127,7 +137,12 @@ impl Ledger {
             None => {
                 insert(&mut tx, request, now).await?;
                 let walk = request.account.platform.facts().walk;
-                ranges::put(&mut tx, &request.uid, &Range::new(0, Kind::Resolve, None, walk, 0)).await?;
+                ranges::put(
+                    &mut tx,
+                    &request.uid,
+                    &Range::new(0, Kind::Resolve, None, walk, 0),
+                )
+                .await?;
             }
             Some(row) if row.request == *request => return Ok(()),
             Some(mut row) => {
@@ -136,7 +151,10 @@ impl Ledger {
                 row.request = ScanRequest {
                     account: earlier.account.clone(),
                     base_url: earlier.base_url.clone(),
-                    wishes: Wishes { max_runners: request.wishes.max_runners, ..earlier.wishes.clone() },
+                    wishes: Wishes {
+                        max_runners: request.wishes.max_runners,
+                        ..earlier.wishes.clone()
+                    },
                     ..request.clone()
                 };
                 holds::review(&mut row, &earlier, now);
@@ -155,11 +173,15 @@ impl Ledger {
     pub async fn forget_scan(&self, uid: &str, keep_result: bool) -> Result<(), LedgerError> {
         let mut tx = self.db.begin().await?;
         if !keep_result {
-            tx.execute("DELETE FROM results WHERE scan = $1", params![uid]).await?;
+            tx.execute("DELETE FROM results WHERE scan = $1", params![uid])
+                .await?;
         }
-        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid]).await?;
-        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid]).await?;
-        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid]).await?;
+        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid])
+            .await?;
+        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid])
+            .await?;
+        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid])
+            .await?;
         tx.commit().await?;
         self.notify();
         Ok(())
@@ -184,7 +206,9 @@ pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, Ledg
 
 /// The scan's row, which must exist.
 pub(super) async fn get(tx: &mut Tx, uid: &str) -> Result<ScanRow, LedgerError> {
-    find(tx, uid).await?.ok_or_else(|| LedgerError::NoScan { uid: uid.to_owned() })
+    find(tx, uid)
+        .await?
+        .ok_or_else(|| LedgerError::NoScan { uid: uid.to_owned() })
 }
 
 async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<(), LedgerError> {
@@ -270,14 +294,22 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             namespace: row.get(1)?,
             name: row.get(2)?,
             generation: row.get(3)?,
-            account: AccountRef { platform, handle: row.get(5)?, host: row.get(6)? },
+            account: AccountRef {
+                platform,
+                handle: row.get(5)?,
+                host: row.get(6)?,
+            },
             base_url: row.get(7)?,
             credential: row.get(8)?,
             auth: ranges::parse("scans.auth", &row.get::<String>(9)?)?,
             rules: from_json("scans.rules", &row.get::<String>(10)?)?,
             budget,
             monthly_budget: row.get::<Option<i64>>(32)?.map(Usd::from_nanos),
-            wishes: Wishes { max_rows: row.get(12)?, max_runners: row.get(13)?, rows_per_range: row.get(14)? },
+            wishes: Wishes {
+                max_rows: row.get(12)?,
+                max_runners: row.get(13)?,
+                rows_per_range: row.get(14)?,
+            },
             priority: row.get(15)?,
             mode: mode(&row.get::<String>(16)?)?,
             dry_run: row.get(17)?,
@@ -289,7 +321,12 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
         report: optional("scans.report", row.get(22)?)?,
         probes: from_json("scans.probes", &row.get::<String>(23)?)?,
         plan: optional("scans.plan", row.get(24)?)?,
-        purse: Purse { budget, spent: usd(25)?, reserved: usd(26)?, ambiguous: usd(27)? },
+        purse: Purse {
+            budget,
+            spent: usd(25)?,
+            reserved: usd(26)?,
+            ambiguous: usd(27)?,
+        },
         lines: row.get(28)?,
         requests: from_json("scans.requests", &row.get::<String>(29)?)?,
         started: row.get(30)?,
@@ -310,7 +347,10 @@ fn mode(text: &str) -> Result<Mode, LedgerError> {
         "Run" => Ok(Mode::Run),
         "Suspend" => Ok(Mode::Suspend),
         "Cancel" => Ok(Mode::Cancel),
-        other => Err(LedgerError::stored("scans.mode", format!("{other:?} is not known to this release"))),
+        other => Err(LedgerError::stored(
+            "scans.mode",
+            format!("{other:?} is not known to this release"),
+        )),
     }
 }
 
@@ -324,6 +364,9 @@ pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -
     serde_json::from_str(text).map_err(|error| LedgerError::stored(column, error))
 }
 
-fn optional<T: DeserializeOwned>(column: &'static str, text: Option<String>) -> Result<Option<T>, LedgerError> {
+fn optional<T: DeserializeOwned>(
+    column: &'static str,
+    text: Option<String>,
+) -> Result<Option<T>, LedgerError> {
     text.map(|text| from_json(column, &text)).transpose()
 }

@@ -21,14 +21,24 @@ impl Ledger {
     pub async fn summary(&self, uid: &str) -> Result<Option<Summary>, LedgerError> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let Some(scan) = scans::find(&mut tx, uid).await? else { return Ok(None) };
+        let Some(scan) = scans::find(&mut tx, uid).await? else {
+            return Ok(None);
+        };
         let ranges = ranges::all(&mut tx, uid).await?;
-        let open = tx.find("SELECT COUNT(*) FROM permits WHERE scan = $1 AND state = 'Open'", params![uid]).await?;
+        let open = tx
+            .find(
+                "SELECT COUNT(*) FROM permits WHERE scan = $1 AND state = 'Open'",
+                params![uid],
+            )
+            .await?;
         let window = windows::full_until(&mut tx, &scan, Family::Followers, now).await?;
         let result = super::results::find(&mut tx, uid).await?;
         Ok(Some(Summary {
             stage: scan.stage,
-            hold: scan.held(now).cloned().or_else(|| window_hold(&scan, &ranges, window)),
+            hold: scan
+                .held(now)
+                .cloned()
+                .or_else(|| window_hold(&scan, &ranges, window)),
             failure: scan.failure.clone(),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             expected: scan.plan.as_ref().map_or(0, |plan| plan.rows),
@@ -50,8 +60,12 @@ impl Ledger {
     /// Uids of scans that may still change, in order.
     pub async fn list_active_scans(&self) -> Result<Vec<String>, LedgerError> {
         let mut tx = self.db.begin().await?;
-        let rows =
-            tx.query("SELECT uid FROM scans WHERE stage IN ('Resolving', 'Scanning', 'Merging') ORDER BY uid", params![]).await?;
+        let rows = tx
+            .query(
+                "SELECT uid FROM scans WHERE stage IN ('Resolving', 'Scanning', 'Merging') ORDER BY uid",
+                params![],
+            )
+            .await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
@@ -65,16 +79,27 @@ impl Ledger {
     pub async fn seam_meets(&self, uid: &str, range: u32) -> Result<Option<u32>, LedgerError> {
         let mut tx = self.db.begin().await?;
         let row = tx
-            .find("SELECT meets FROM ranges WHERE scan = $1 AND id = $2 AND kind = 'Seam'", params![uid, range])
+            .find(
+                "SELECT meets FROM ranges WHERE scan = $1 AND id = $2 AND kind = 'Seam'",
+                params![uid, range],
+            )
             .await?;
         Ok(row.map(|row| row.get(0)).transpose()?.flatten())
     }
 
     /// Keys of a range's first pages, in order.
-    pub async fn first_page_keys(&self, uid: &str, range: u32, most: u32) -> Result<Vec<String>, LedgerError> {
+    pub async fn first_page_keys(
+        &self,
+        uid: &str,
+        range: u32,
+        most: u32,
+    ) -> Result<Vec<String>, LedgerError> {
         let mut tx: Tx = self.db.begin().await?;
         let rows = tx
-            .query("SELECT key FROM pages WHERE scan = $1 AND range_id = $2 ORDER BY seq LIMIT $3", params![uid, range, most])
+            .query(
+                "SELECT key FROM pages WHERE scan = $1 AND range_id = $2 ORDER BY seq LIMIT $3",
+                params![uid, range, most],
+            )
             .await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
@@ -120,12 +145,21 @@ fn wanted(scan: &ScanRow, ranges: &[Range], window: Option<Timestamp>, now: Time
         Stage::Scanning => {
             let page = i64::from(scan.page_rows());
             let seekable = scan.request.account.platform.facts().seek != Seek::Chain
-                && scan.plan.as_ref().is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+                && scan
+                    .plan
+                    .as_ref()
+                    .is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
             let floor = scan.grain().floor;
             let parts: i64 = ranges
                 .iter()
                 .filter(|range| range.state == State::Open)
-                .map(|range| if seekable { (range.rows_left(floor) / (4 * page)).max(1) } else { 1 })
+                .map(|range| {
+                    if seekable {
+                        (range.rows_left(floor) / (4 * page)).max(1)
+                    } else {
+                        1
+                    }
+                })
                 .fold(0, i64::saturating_add);
             u32::try_from(parts).unwrap_or(u32::MAX).min(most)
         }

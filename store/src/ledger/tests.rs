@@ -54,13 +54,21 @@ impl Desk {
             rules: vec![Rule::new(Family::Followers, 300, 900_000)],
             budget: budget.parse().unwrap(),
             monthly_budget: monthly_budget.map(|text| text.parse().unwrap()),
-            wishes: Wishes { max_runners: 4, rows_per_range: 10_000, max_rows: 0 },
+            wishes: Wishes {
+                max_runners: 4,
+                rows_per_range: 10_000,
+                max_rows: 0,
+            },
             priority: 0,
             mode: Mode::Run,
             dry_run: false,
         };
         ledger.ensure_scan(&request).await.unwrap();
-        Self { ledger, seconds, request }
+        Self {
+            ledger,
+            seconds,
+            request,
+        }
     }
 
     fn pass(&self, seconds: i64) {
@@ -69,20 +77,31 @@ impl Desk {
 
     /// A sandbox that showed its token.
     async fn sandbox(&self, name: &str) -> Sandbox {
-        let identity = SandboxIdentity { uid: name.into(), name: name.into(), scan_uid: "scan".into() };
+        let identity = SandboxIdentity {
+            uid: name.into(),
+            name: name.into(),
+            scan_uid: "scan".into(),
+        };
         let token = self.ledger.issue_sandbox_token(&identity).await.unwrap();
         self.ledger.find_sandbox(&token).await.unwrap().unwrap()
     }
 
     async fn claim(&self, sandbox: &Sandbox) -> Lease {
-        let Claimed::Range { held, .. } = self.ledger.claim(sandbox).await.unwrap() else { panic!("no range") };
+        let Claimed::Range { held, .. } = self.ledger.claim(sandbox).await.unwrap() else {
+            panic!("no range")
+        };
         self.ledger.open_lease(sandbox, held).await.unwrap()
     }
 
     /// Looks the account up: afterwards its one chain can be claimed.
     async fn resolve(&self, sandbox: &Sandbox, followers: i64) -> Reply {
         let lease = self.claim(sandbox).await;
-        let report = AccountReport { id: "11".into(), handle: "nasa".into(), followers, created: None };
+        let report = AccountReport {
+            id: "11".into(),
+            handle: "nasa".into(),
+            followers,
+            created: None,
+        };
         let found = Found {
             held: held(&lease),
             permit: permit(&lease.step).id,
@@ -93,7 +112,7 @@ impl Desk {
     }
 
     /// A page of `rows` rows for a permit.
-    fn page(&self, lease: &Lease, permit: &Permit, rows: i64, last: bool) -> NewPage {
+    fn page(lease: &Lease, permit: &Permit, rows: i64, last: bool) -> NewPage {
         let header = Header {
             format: Header::FORMAT,
             scan: "scan".into(),
@@ -103,7 +122,10 @@ impl Desk {
             epoch: lease.epoch,
             seq: permit.seq,
             input: permit.place.clone(),
-            output: Place { position: permit.place.position + 1, cursor: Some(format!("token-{}", permit.seq)) },
+            output: Place {
+                position: permit.place.position + 1,
+                cursor: Some(format!("token-{}", permit.seq)),
+            },
             exhausted: last,
             permit: permit.id.clone(),
             seen_at: permit.seen_at,
@@ -111,21 +133,43 @@ impl Desk {
             returned: 0,
         };
         let key = format!("pages/scan/{}/{}/{}", lease.range, lease.epoch, permit.seq);
-        NewPage { sha256: key.clone(), key, header, lines: rows, bytes: 1, met: false, told: None }
+        NewPage {
+            sha256: key.clone(),
+            key,
+            header,
+            lines: rows,
+            bytes: 1,
+            met: false,
+            told: None,
+        }
     }
 
     async fn fail(&self, sandbox: &Sandbox, lease: &Lease, class: Class) -> Reply {
-        let failure = Failure { class, message: "said so".into(), told: None, retry_after_ms: None };
-        let failed = Failed { held: held(lease), permit: permit(&lease.step).id, failure };
+        let failure = Failure {
+            class,
+            message: "said so".into(),
+            told: None,
+            retry_after_ms: None,
+        };
+        let failed = Failed {
+            held: held(lease),
+            permit: permit(&lease.step).id,
+            failure,
+        };
         self.ledger.record_failure(sandbox, &failed).await.unwrap()
     }
 }
 
 fn held(lease: &Lease) -> Held {
-    Held { range: lease.range, epoch: lease.epoch }
+    Held {
+        range: lease.range,
+        epoch: lease.epoch,
+    }
 }
 
 fn permit(step: &Step) -> Permit {
-    let Step::Permit(permit) = step else { panic!("no permit: {step:?}") };
+    let Step::Permit(permit) = step else {
+        panic!("no permit: {step:?}")
+    };
     permit.clone()
 }

@@ -15,7 +15,12 @@ use crate::{db::Tx, params};
 
 /// Takes a slot of every window of this family, or none: none is left, or what is left is for scans that go
 /// before this one.
-pub(super) async fn slot(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Slot, LedgerError> {
+pub(super) async fn slot(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+    now: Timestamp,
+) -> Result<Slot, LedgerError> {
     let mut windows = load(tx, scan, family).await?;
     if windows.is_empty() {
         return Ok(take(&mut windows, now, START));
@@ -35,7 +40,12 @@ pub(super) async fn slot(tx: &mut Tx, scan: &ScanRow, family: Family, now: Times
 }
 
 /// When the next request of this family could start; `None` = now.
-pub(super) async fn full_until(tx: &mut Tx, scan: &ScanRow, family: Family, now: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
+pub(super) async fn full_until(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, LedgerError> {
     let windows = load(tx, scan, family).await?;
     match take(&mut windows.clone(), now, START) {
         Slot::Full { until } => return Ok(Some(until)),
@@ -54,23 +64,42 @@ fn held_back(share: Option<&Share>, scan: &ScanRow, windows: &[Window], now: Tim
 }
 
 /// Gives a slot back that was taken at `granted` and never used.
-pub(super) async fn release(tx: &mut Tx, scan: &ScanRow, family: Family, granted: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn release(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+    granted: Timestamp,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let mut windows = load(tx, scan, family).await?;
     give_back(&mut windows, granted, now);
     store(tx, &scan.request.credential, &windows).await
 }
 
 /// Takes what the platform's headers said: they speak of the shortest window of the family.
-pub(super) async fn learn(tx: &mut Tx, scan: &ScanRow, family: Family, told: Told, now: Timestamp) -> Result<(), LedgerError> {
+pub(super) async fn learn(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+    told: Told,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     let mut windows = load(tx, scan, family).await?;
-    let Some(shortest) = windows.iter_mut().min_by_key(|window| window.rule.window_ms) else { return Ok(()) };
+    let Some(shortest) = windows.iter_mut().min_by_key(|window| window.rule.window_ms) else {
+        return Ok(());
+    };
     shortest.learn(told, now);
     store(tx, &scan.request.credential, &windows).await
 }
 
 async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>, LedgerError> {
-    let mut windows: Vec<Window> =
-        scan.request.rules.iter().filter(|rule| rule.family == family).map(|rule| Window::new(*rule)).collect();
+    let mut windows: Vec<Window> = scan
+        .request
+        .rules
+        .iter()
+        .filter(|rule| rule.family == family)
+        .map(|rule| Window::new(*rule))
+        .collect();
     let rows = tx
         .query(
             "SELECT window_ms, requests, used, reset, told FROM windows WHERE credential = $1 AND family = $2",
@@ -79,8 +108,15 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
         .await?;
     for row in rows {
         let window_ms: i64 = row.get(0)?;
-        if let Some(window) = windows.iter_mut().find(|window| window.rule.window_ms == window_ms) {
-            window.rule = Rule { family, requests: row.get(1)?, window_ms };
+        if let Some(window) = windows
+            .iter_mut()
+            .find(|window| window.rule.window_ms == window_ms)
+        {
+            window.rule = Rule {
+                family,
+                requests: row.get(1)?,
+                window_ms,
+            };
             window.used = row.get(2)?;
             window.reset = row.get(3)?;
             window.told = row.get(4)?;

@@ -186,8 +186,15 @@ fn budget(scan: &Scan, policy: &Policy) -> Result<Usd, Refusal> {
 }
 
 fn monthly_budget(credential: Option<&CredentialSpec>) -> Result<Option<Usd>, Refusal> {
-    let Some(stated) = credential.and_then(|found| found.monthly_budget_usd.as_ref()) else { return Ok(None) };
-    let refused = |error| Refusal::new(reasons::INVALID_SPEC, format!("the Credential's monthlyBudgetUsd: {error}"));
+    let Some(stated) = credential.and_then(|found| found.monthly_budget_usd.as_ref()) else {
+        return Ok(None);
+    };
+    let refused = |error| {
+        Refusal::new(
+            reasons::INVALID_SPEC,
+            format!("the Credential's monthlyBudgetUsd: {error}"),
+        )
+    };
     stated.parse().map(Some).map_err(refused)
 }
 

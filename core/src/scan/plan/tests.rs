@@ -4,7 +4,11 @@ use super::*;
 use crate::scan::range::tiles;
 
 fn wishes(max_rows: i64) -> Wishes {
-    Wishes { max_runners: 4, rows_per_range: 10_000, max_rows }
+    Wishes {
+        max_runners: 4,
+        rows_per_range: 10_000,
+        max_rows,
+    }
 }
 
 fn report(followers: i64) -> AccountReport {
@@ -40,20 +44,33 @@ fn a_chain_is_one_range_with_its_price_and_its_waits() {
     assert_eq!(plan.ranges.len(), 1);
     assert_eq!(plan.requests, 1001);
     assert_eq!(plan.price.to_string(), "10000.01");
-    assert_eq!(plan.window_ms, 3 * 15 * 60 * 1000, "301st, 601st and 901st page wait for a window");
+    assert_eq!(
+        plan.window_ms,
+        3 * 15 * 60 * 1000,
+        "301st, 601st and 901st page wait for a window"
+    );
 }
 
 #[test]
 fn zero_followers_are_one_request_and_no_error() {
     for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
         let plan = plan(platform, &report(0), &[], &wishes(0), &[], now());
-        assert_eq!((plan.ranges.len(), plan.rows, plan.requests), (1, 0, 2), "{platform}");
+        assert_eq!(
+            (plan.ranges.len(), plan.rows, plan.requests),
+            (1, 0, 2),
+            "{platform}"
+        );
     }
 }
 
 #[test]
 fn the_servers_smaller_page_is_seen_by_the_probe() {
-    let probe = Probe { asked: Place::at(50), rows: 30, next: Some(Place::at(0)), total: Some(1000) };
+    let probe = Probe {
+        asked: Place::at(50),
+        rows: 30,
+        next: Some(Place::at(0)),
+        total: Some(1000),
+    };
     let plan = plan(Platform::Gitea, &report(990), &[probe], &wishes(0), &[], now());
     assert_eq!((plan.page_rows, plan.rows), (30, 1000));
     assert_eq!(plan.root, Some(Span { lo: 0, hi: 1020 }));
@@ -62,7 +79,10 @@ fn the_servers_smaller_page_is_seen_by_the_probe() {
 #[test]
 fn the_first_n_are_planned_as_such() {
     let chain = plan(Platform::X, &report(50_000), &[], &wishes(1500), &[], now());
-    assert_eq!((chain.rows, chain.row_cap, chain.price.to_string().as_str()), (1500, 1500, "15.01"));
+    assert_eq!(
+        (chain.rows, chain.row_cap, chain.price.to_string().as_str()),
+        (1500, 1500, "15.01")
+    );
     let newest = plan(Platform::Bluesky, &report(50_000), &[], &wishes(1500), &[], now());
     assert_eq!(spans(&newest), [Span { lo: 0, hi: NEWEST }]);
 }
@@ -80,7 +100,14 @@ fn dense_times_get_narrow_ranges() {
         total: None,
     };
     let probes = [probe(half / 2, 1_000_000), probe(half + half / 2, 9_000_000)];
-    let plan = plan(Platform::Bluesky, &report(100_000), &probes, &wishes(0), &[], now());
+    let plan = plan(
+        Platform::Bluesky,
+        &report(100_000),
+        &probes,
+        &wishes(0),
+        &[],
+        now(),
+    );
     let newer = spans(&plan).iter().filter(|s| s.lo >= oldest + half).count();
     assert!((8..=9).contains(&newer), "{newer} of {}", plan.ranges.len());
 }

@@ -27,7 +27,13 @@ impl World {
     fn new(seed: u64, newest_first: bool) -> Self {
         let rows: Vec<u32> = (0..u32::try_from(ROWS).unwrap()).collect();
         let present = rows.iter().copied().collect();
-        Self { rows, next: u32::try_from(ROWS).unwrap(), newest_first, present, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self {
+            rows,
+            next: u32::try_from(ROWS).unwrap(),
+            newest_first,
+            present,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     /// One request: the list churns, then a page is served.
@@ -61,7 +67,10 @@ fn scan(seed: u64, newest_first: bool, walk: Walk, seams: bool) -> (usize, usize
             if walk == Walk::Up {
                 pages.reverse();
             }
-            Reader { pages, read: BTreeSet::new() }
+            Reader {
+                pages,
+                read: BTreeSet::new(),
+            }
         })
         .collect();
     let mut requests = 0;
@@ -77,15 +86,31 @@ fn scan(seed: u64, newest_first: bool, walk: Walk, seams: bool) -> (usize, usize
     if seams {
         requests += reread(&mut world, &readers, walk, per_range, &mut read);
     }
-    (world.present.difference(&read).filter(|id| (**id as usize) < ROWS).count(), requests)
+    (
+        world
+            .present
+            .difference(&read)
+            .filter(|id| (**id as usize) < ROWS)
+            .count(),
+        requests,
+    )
 }
 
 /// Applies `due` itself: the ranges it names are read until their `meets` range's own rows appear.
-fn reread(world: &mut World, readers: &[Reader], walk: Walk, per_range: usize, read: &mut BTreeSet<u32>) -> usize {
+fn reread(
+    world: &mut World,
+    readers: &[Reader],
+    walk: Walk,
+    per_range: usize,
+    read: &mut BTreeSet<u32>,
+) -> usize {
     let rows = |pages: usize| i64::try_from(pages * PAGE).unwrap();
     let mut ranges: Vec<Range> = (0..RANGES)
         .map(|n| {
-            let span = Span { lo: rows(n * per_range), hi: rows((n + 1) * per_range) };
+            let span = Span {
+                lo: rows(n * per_range),
+                hi: rows((n + 1) * per_range),
+            };
             let mut range = Range::new(u32::try_from(n).unwrap(), Kind::Listing, Some(span), walk, 0);
             range.state = State::Done;
             range
@@ -116,11 +141,16 @@ fn reread(world: &mut World, readers: &[Reader], walk: Walk, per_range: usize, r
 }
 
 fn mean_missed(newest_first: bool, walk: Walk, seams: bool) -> (f64, usize) {
-    let runs: Vec<(usize, usize)> = (0..SEEDS).map(|seed| scan(seed, newest_first, walk, seams)).collect();
+    let runs: Vec<(usize, usize)> = (0..SEEDS)
+        .map(|seed| scan(seed, newest_first, walk, seams))
+        .collect();
     let missed: usize = runs.iter().map(|(missed, _)| missed).sum();
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     let mean = missed as f64 / SEEDS as f64;
-    (mean, runs.iter().map(|(_, requests)| *requests).max().unwrap_or(0))
+    (
+        mean,
+        runs.iter().map(|(_, requests)| *requests).max().unwrap_or(0),
+    )
 }
 
 #[test]
@@ -129,7 +159,10 @@ fn oldest_first_lists_are_read_backward_with_their_seams() {
     assert!(backward < 0.01, "backward with seams missed {backward}");
     assert!(requests <= ROWS / PAGE + 2 * (RANGES - 1), "{requests} requests");
     let (unseamed, _) = mean_missed(false, Walk::Down, false);
-    assert!(unseamed > 20.0, "without seam reading only {unseamed} were missed: the seams prove nothing");
+    assert!(
+        unseamed > 20.0,
+        "without seam reading only {unseamed} were missed: the seams prove nothing"
+    );
     let (forward, _) = mean_missed(false, Walk::Up, true);
     assert!(forward > 20.0, "the wrong direction missed only {forward}");
 }
@@ -138,7 +171,10 @@ fn oldest_first_lists_are_read_backward_with_their_seams() {
 fn newest_first_lists_lose_rows_in_either_direction() {
     let (forward, _) = mean_missed(true, Walk::Up, true);
     let (backward, _) = mean_missed(true, Walk::Down, true);
-    assert!(forward > 1.0 && backward > forward, "forward {forward}, backward {backward}");
+    assert!(
+        forward > 1.0 && backward > forward,
+        "forward {forward}, backward {backward}"
+    );
 }
 
 #[test]
@@ -148,14 +184,25 @@ fn seams_fall_due_once_and_only_when_both_sides_are_done() {
         range.state = state;
         range
     };
-    let mut ranges = vec![range(0, 0, 10, State::Done), range(1, 10, 20, State::Open), range(2, 20, 30, State::Done)];
+    let mut ranges = vec![
+        range(0, 0, 10, State::Done),
+        range(1, 10, 20, State::Open),
+        range(2, 20, 30, State::Done),
+    ];
     assert_eq!(due(&ranges, 2, Drift::TowardsStart, 3), []);
     ranges[1].state = State::Done;
     let seams = due(&ranges, 1, Drift::TowardsStart, 3);
     let found: Vec<_> = seams.iter().map(|s| (s.id, s.span, s.meets)).collect();
-    let expected = [(3, Some(Span { lo: 0, hi: 10 }), Some(0)), (4, Some(Span { lo: 0, hi: 20 }), Some(1))];
+    let expected = [
+        (3, Some(Span { lo: 0, hi: 10 }), Some(0)),
+        (4, Some(Span { lo: 0, hi: 20 }), Some(1)),
+    ];
     assert_eq!(found, expected);
     ranges.extend(seams);
     assert_eq!(due(&ranges, 0, Drift::TowardsStart, 5), [], "each seam once");
-    assert_eq!(due(&ranges, 1, Drift::None, 5), [], "lists of keys have no seams to read");
+    assert_eq!(
+        due(&ranges, 1, Drift::None, 5),
+        [],
+        "lists of keys have no seams to read"
+    );
 }

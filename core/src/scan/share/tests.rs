@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -188,7 +188,7 @@ impl Model {
         let mut served: Vec<i64> = vec![0; self.scans.len()];
         let (mut window, mut fair) = (window(self.requests, 0, None), FairTime::default());
         let (mut now, mut turn_number) = (0, 0);
-        let mut held_back: BTreeMap<usize, ()> = BTreeMap::new();
+        let mut held_back = BTreeSet::new();
         while outcome.took.len() < self.scans.len() {
             let reset = window.reset;
             window.refresh(at(now));
@@ -228,7 +228,7 @@ impl Model {
                 if by != By::RoundRobin
                     && turn(&uid, &contenders, std::slice::from_ref(&window), fair, at(now)) != Turn::Now
                 {
-                    held_back.insert(n, ());
+                    held_back.insert(n);
                     continue;
                 }
                 window.used += 1;
@@ -248,7 +248,7 @@ impl Model {
             let ends = window
                 .last_start(START)
                 .is_some_and(|last| last <= at(now) && last > at(now - self.page_ms));
-            if ends && held_back.keys().any(|n| asked[*n] < self.scans[*n].1) {
+            if ends && held_back.iter().any(|n: &usize| asked[*n] < self.scans[*n].1) {
                 outcome.wasted += window.rule.requests - window.used;
             }
         }

@@ -12,15 +12,42 @@ async fn a_frozen_holder_is_fenced_at_every_door() {
     desk.pass(16);
     let new = desk.claim(&b).await;
     assert_eq!((old.range, old.epoch + 1), (new.range, new.epoch));
-    let page = desk.page(&old, &permit(&old.step), 1000, false);
-    let release = Release { held: held(&old), unused: None };
-    let failure = Failure { class: Class::Network, message: String::new(), told: None, retry_after_ms: None };
-    let failed = Failed { held: held(&old), permit: permit(&old.step).id, failure };
-    assert!(matches!(desk.ledger.commit_page(&a, &page).await, Err(LedgerError::Fenced)));
-    assert!(matches!(desk.ledger.heartbeat(&a, held(&old)).await, Err(LedgerError::Fenced)));
-    assert!(matches!(desk.ledger.step(&a, &release).await, Err(LedgerError::Fenced)));
-    assert!(matches!(desk.ledger.release(&a, &release).await, Err(LedgerError::Fenced)));
-    assert!(matches!(desk.ledger.record_failure(&a, &failed).await, Err(LedgerError::Fenced)));
+    let page = Desk::page(&old, &permit(&old.step), 1000, false);
+    let release = Release {
+        held: held(&old),
+        unused: None,
+    };
+    let failure = Failure {
+        class: Class::Network,
+        message: String::new(),
+        told: None,
+        retry_after_ms: None,
+    };
+    let failed = Failed {
+        held: held(&old),
+        permit: permit(&old.step).id,
+        failure,
+    };
+    assert!(matches!(
+        desk.ledger.commit_page(&a, &page).await,
+        Err(LedgerError::Fenced)
+    ));
+    assert!(matches!(
+        desk.ledger.heartbeat(&a, held(&old)).await,
+        Err(LedgerError::Fenced)
+    ));
+    assert!(matches!(
+        desk.ledger.step(&a, &release).await,
+        Err(LedgerError::Fenced)
+    ));
+    assert!(matches!(
+        desk.ledger.release(&a, &release).await,
+        Err(LedgerError::Fenced)
+    ));
+    assert!(matches!(
+        desk.ledger.record_failure(&a, &failed).await,
+        Err(LedgerError::Fenced)
+    ));
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
     assert_eq!((summary.scanned, summary.requests.failed), (0, 0));
 }
@@ -31,9 +58,11 @@ async fn the_next_holder_adopts_what_the_last_one_had_sent() {
     let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
     desk.resolve(&a, 3000).await;
     let old = desk.claim(&a).await;
-    let sent = desk.page(&old, &permit(&old.step), 1000, false);
+    let sent = Desk::page(&old, &permit(&old.step), 1000, false);
     desk.ledger.release_sandbox("a").await.unwrap();
-    let Claimed::Range { held, orphans } = desk.ledger.claim(&b).await.unwrap() else { panic!("no range") };
+    let Claimed::Range { held, orphans } = desk.ledger.claim(&b).await.unwrap() else {
+        panic!("no range")
+    };
     assert_eq!(orphans.len(), 1);
     assert!(desk.ledger.adopt_page(&b, held, &sent).await.unwrap());
     assert!(!desk.ledger.adopt_page(&b, held, &sent).await.unwrap(), "once");
@@ -59,12 +88,18 @@ async fn an_unused_permit_gives_its_slot_and_its_dollars_back() {
     desk.resolve(&a, 3000).await;
     let lease = desk.claim(&a).await;
     let first = permit(&lease.step);
-    let release = Release { held: held(&lease), unused: Some(first.id.clone()) };
+    let release = Release {
+        held: held(&lease),
+        unused: Some(first.id.clone()),
+    };
     let reply = desk.ledger.step(&a, &release).await.unwrap();
     assert_ne!(permit(&reply.step).id, first.id);
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!((summary.open_permits, summary.reserved), (1, "10.00".parse().unwrap()));
-    let late = desk.page(&lease, &first, 1000, false);
+    assert_eq!(
+        (summary.open_permits, summary.reserved),
+        (1, "10.00".parse().unwrap())
+    );
+    let late = Desk::page(&lease, &first, 1000, false);
     let error = desk.ledger.commit_page(&a, &late).await.unwrap_err();
     assert!(error.to_string().contains("returned or used before"), "{error}");
 }
@@ -72,7 +107,11 @@ async fn an_unused_permit_gives_its_slot_and_its_dollars_back() {
 #[tokio::test]
 async fn a_token_is_void_once_another_is_issued_or_the_sandbox_is_gone() {
     let desk = Desk::new("1.00", None).await;
-    let identity = SandboxIdentity { uid: "a".into(), name: "a".into(), scan_uid: "scan".into() };
+    let identity = SandboxIdentity {
+        uid: "a".into(),
+        name: "a".into(),
+        scan_uid: "scan".into(),
+    };
     let first = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
     let second = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
     assert_eq!(desk.ledger.find_sandbox(&first).await.unwrap(), None);
@@ -98,7 +137,7 @@ async fn a_page_of_another_permit_or_place_is_refused_by_name_and_changes_nothin
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 3000).await;
     let lease = desk.claim(&a).await;
-    let mut page = desk.page(&lease, &permit(&lease.step), 1000, false);
+    let mut page = Desk::page(&lease, &permit(&lease.step), 1000, false);
     page.header.input.cursor = Some("elsewhere".into());
     let error = desk.ledger.commit_page(&a, &page).await.unwrap_err().to_string();
     assert!(error.contains("input does not follow"), "{error}");

@@ -13,10 +13,19 @@ async fn what_is_returned_is_charged_and_the_rest_of_the_reservation_is_free_aga
     desk.resolve(&a, 3000).await;
     let lease = desk.claim(&a).await;
     let first = permit(&lease.step);
-    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().reserved, usd("10.00"));
-    desk.ledger.commit_page(&a, &desk.page(&lease, &first, 700, false)).await.unwrap();
+    assert_eq!(
+        desk.ledger.summary("scan").await.unwrap().unwrap().reserved,
+        usd("10.00")
+    );
+    desk.ledger
+        .commit_page(&a, &Desk::page(&lease, &first, 700, false))
+        .await
+        .unwrap();
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!((summary.spent, summary.reserved, summary.ambiguous), (usd("7.01"), usd("10.00"), Usd::ZERO));
+    assert_eq!(
+        (summary.spent, summary.reserved, summary.ambiguous),
+        (usd("7.01"), usd("10.00"), Usd::ZERO)
+    );
 }
 
 #[tokio::test]
@@ -25,11 +34,14 @@ async fn a_page_sent_twice_is_charged_once_and_answered_the_same() {
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 3000).await;
     let lease = desk.claim(&a).await;
-    let page = desk.page(&lease, &permit(&lease.step), 1000, false);
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
     let first = desk.ledger.commit_page(&a, &page).await.unwrap();
     let second = desk.ledger.commit_page(&a, &page).await.unwrap();
     assert_eq!(first, second);
-    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().spent, usd("10.01"));
+    assert_eq!(
+        desk.ledger.summary("scan").await.unwrap().unwrap().spent,
+        usd("10.01")
+    );
 }
 
 #[tokio::test]
@@ -41,7 +53,10 @@ async fn a_permit_whose_outcome_never_comes_is_ambiguous_and_its_dollars_stay_he
     desk.pass(120);
     desk.ledger.sweep_permits().await.unwrap();
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!((summary.reserved, summary.ambiguous, summary.requests.unanswered), (Usd::ZERO, usd("10.00"), 1));
+    assert_eq!(
+        (summary.reserved, summary.ambiguous, summary.requests.unanswered),
+        (Usd::ZERO, usd("10.00"), 1)
+    );
 }
 
 #[tokio::test]
@@ -52,7 +67,11 @@ async fn a_plan_over_the_budget_lists_nothing_and_says_which_setting_helps() {
     assert_eq!(desk.ledger.claim(&a).await.unwrap(), Claimed::Finished);
     let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold.unwrap();
     assert_eq!(hold.reason, "BudgetTooSmall");
-    assert!(hold.message.contains("$500.01") && hold.message.contains("spec.budget.maxUsd"), "{}", hold.message);
+    assert!(
+        hold.message.contains("$500.01") && hold.message.contains("spec.budget.maxUsd"),
+        "{}",
+        hold.message
+    );
     desk.request.budget = usd("600.00");
     desk.request.generation += 1;
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
@@ -65,11 +84,23 @@ async fn the_last_dollars_buy_a_short_page_and_then_the_scan_waits_for_a_person(
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 1500).await;
     let lease = desk.claim(&a).await;
-    let reply = desk.ledger.commit_page(&a, &desk.page(&lease, &permit(&lease.step), 1000, false)).await.unwrap();
+    let reply = desk
+        .ledger
+        .commit_page(&a, &Desk::page(&lease, &permit(&lease.step), 1000, false))
+        .await
+        .unwrap();
     let second = permit(&reply.step);
     assert_eq!(second.max_rows, 500);
-    let reply = desk.ledger.commit_page(&a, &desk.page(&lease, &second, 500, false)).await.unwrap();
-    assert!(matches!(reply.step, Step::Wait { ref reason, .. } if reason == "BudgetExhausted"), "{:?}", reply.step);
+    let reply = desk
+        .ledger
+        .commit_page(&a, &Desk::page(&lease, &second, 500, false))
+        .await
+        .unwrap();
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, .. } if reason == "BudgetExhausted"),
+        "{:?}",
+        reply.step
+    );
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
     assert_eq!((summary.spent, summary.wanted_runners), (usd("15.01"), 0));
 }
@@ -94,7 +125,10 @@ async fn depleted_credits_stop_the_scan_and_a_resume_tries_again() {
     desk.fail(&a, &lease, Class::CreditsDepleted).await;
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
     assert_eq!(summary.hold.unwrap().reason, "CreditsDepleted");
-    assert_eq!((summary.spent, summary.reserved, summary.ambiguous), (usd("0.01"), Usd::ZERO, Usd::ZERO));
+    assert_eq!(
+        (summary.spent, summary.reserved, summary.ambiguous),
+        (usd("0.01"), Usd::ZERO, Usd::ZERO)
+    );
     for mode in [Mode::Suspend, Mode::Run] {
         desk.request.mode = mode;
         desk.ledger.ensure_scan(&desk.request).await.unwrap();
@@ -109,7 +143,7 @@ async fn an_expired_token_starts_the_chain_again_only_if_the_money_pays_for_it()
         let a = desk.sandbox("a").await;
         desk.resolve(&a, 3000).await;
         let mut lease = desk.claim(&a).await;
-        let page = desk.page(&lease, &permit(&lease.step), 1000, false);
+        let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
         lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
         let reply = desk.fail(&a, &lease, Class::CursorExpired).await;
         match reply.step {
