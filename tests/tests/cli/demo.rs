@@ -22,12 +22,21 @@ fn nothing_is_lost_though_followers_change_and_a_runner_is_killed() {
     for scan in [parallel, chain] {
         assert_eq!(scan["phase"], "Succeeded");
         assert_eq!(scan["result"]["guarantee"], "Exact");
-        assert_eq!((&scan["checked"]["missing"], &scan["checked"]["invented"]), (&0.into(), &0.into()));
+        assert_eq!(
+            (&scan["checked"]["missing"], &scan["checked"]["invented"]),
+            (&0.into(), &0.into())
+        );
         let stable = scan["checked"]["stable"].as_i64().unwrap();
         let unique = scan["uniqueFollowers"].as_i64().unwrap();
-        assert!(unique >= stable && stable * 10 > scan["platformCount"].as_i64().unwrap() * 9, "{scan}");
+        assert!(
+            unique >= stable && stable * 10 > scan["platformCount"].as_i64().unwrap() * 9,
+            "{scan}"
+        );
         for path in scan["result"]["parquet"].as_array().unwrap() {
-            assert!(Path::new(path.as_str().unwrap()).starts_with(home.path().canonicalize().unwrap()), "{path}");
+            assert!(
+                Path::new(path.as_str().unwrap()).starts_with(home.path().canonicalize().unwrap()),
+                "{path}"
+            );
             assert!(Path::new(path.as_str().unwrap()).is_file(), "{path}");
         }
         let manifest = std::fs::read_to_string(scan["result"]["manifest"].as_str().unwrap()).unwrap();
@@ -37,14 +46,21 @@ fn nothing_is_lost_though_followers_change_and_a_runner_is_killed() {
     }
     let killed = &demo["killed"];
     assert!(killed["pid"].as_i64().unwrap() > 0, "{killed}");
-    assert!(killed["rowsThen"].as_i64().unwrap() * 2 >= killed["rowsExpected"].as_i64().unwrap(), "{killed}");
+    assert!(
+        killed["rowsThen"].as_i64().unwrap() * 2 >= killed["rowsExpected"].as_i64().unwrap(),
+        "{killed}"
+    );
     assert!(parallel["ranges"].as_i64().unwrap() >= 4, "{parallel}");
     // The killed runner's own request is the only one that may be made twice.
     let requests = &parallel["requests"];
-    let [made, necessary, failed] = ["made", "necessary", "failed"].map(|name| requests[name].as_i64().unwrap());
+    let [made, necessary, failed] =
+        ["made", "necessary", "failed"].map(|name| requests[name].as_i64().unwrap());
     assert!(made <= necessary + failed + 2, "{requests}");
     assert!(parallel["refetchedRows"].as_i64().unwrap() <= 100, "{parallel}");
-    assert!(parallel["checked"]["platformRequests"].as_i64().unwrap() <= made + 1, "{parallel}");
+    assert!(
+        parallel["checked"]["platformRequests"].as_i64().unwrap() <= made + 1,
+        "{parallel}"
+    );
 }
 
 #[test]
@@ -83,7 +99,11 @@ fn in_a_pipe_there_are_a_table_and_plain_lines() {
     ] {
         assert!(ran.out.contains(fact), "{fact} is missing: {}", ran.out);
     }
-    assert!(!ran.err.contains('\u{1b}') && ran.err.contains("/500 followers"), "{}", ran.err);
+    assert!(
+        !ran.err.contains('\u{1b}') && ran.err.contains("/500 followers"),
+        "{}",
+        ran.err
+    );
     assert!(home.path().join("followlytics-demo/x-observatory").is_dir());
     assert!(!home.data().join("ledger.db-journal").exists());
 }

@@ -1,5 +1,12 @@
 //! The `followlytics` command from outside: the real program, real processes, real sockets, simulated platforms.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test fails by panicking, and its parts share one toolkit"
+)]
 
 mod demo;
 mod inputs;

@@ -28,23 +28,41 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
     "#;
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script]).arg(program()).arg(&disk);
-    command.env("FOLLOWLYTICS_BLUESKY_URL", &site.url).env_remove("FOLLOWLYTICS_DATA");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command
+        .env("FOLLOWLYTICS_BLUESKY_URL", &site.url)
+        .env_remove("FOLLOWLYTICS_DATA");
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let ran = finish(child, "scan on a full disk");
     assert_eq!(ran.code, 0, "{ran:?}");
     let (full, report) = ran.out.split_once('\n').unwrap();
     assert_eq!(full, "full: 7", "{ran:?}");
-    assert!(ran.err.contains("full") && ran.err.contains("free some space"), "{ran:?}");
+    assert!(
+        ran.err.contains("full") && ran.err.contains("free some space"),
+        "{ran:?}"
+    );
     let report: serde_json::Value = serde_json::from_str(report).unwrap();
-    assert_eq!((&report["uniqueFollowers"], &report["name"]), (&20_000.into(), &"bluesky-alice-bsky-social".into()));
+    assert_eq!(
+        (&report["uniqueFollowers"], &report["name"]),
+        (&20_000.into(), &"bluesky-alice-bsky-social".into())
+    );
 }
 
 #[test]
 fn a_data_directory_may_have_a_longer_path_than_a_socket() {
     let site = Site::slow(0, [bluesky("alice.bsky.social", 250)]);
     let home = Home::new(&site);
-    let long = home.path().join("a-directory-with-a-rather-long-name").join("x".repeat(100));
-    let ran = home.run(&format!("--data {} scan bluesky:alice.bsky.social -q -o json", long.display()));
+    let long = home
+        .path()
+        .join("a-directory-with-a-rather-long-name")
+        .join("x".repeat(100));
+    let ran = home.run(&format!(
+        "--data {} scan bluesky:alice.bsky.social -q -o json",
+        long.display()
+    ));
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.json()["uniqueFollowers"], 250);
 }
@@ -54,7 +72,8 @@ fn a_data_directory_that_is_none_is_named() {
     let site = Site::slow(0, []);
     let home = Home::new(&site);
     let file = home.write("file", "");
-    home.run(&format!("--data {}/sub get scans", file.display())).refused(2, &["data directory", "--data DIR"]);
+    home.run(&format!("--data {}/sub get scans", file.display()))
+        .refused(2, &["data directory", "--data DIR"]);
 }
 
 #[test]
@@ -62,8 +81,16 @@ fn a_ledger_of_a_newer_release_is_left_alone() {
     let site = Site::slow(0, []);
     let home = Home::new(&site);
     std::fs::create_dir(home.data()).unwrap();
-    std::fs::write(home.data().join("ledger.db"), b"this is no database, and it is long enough to be read as one\n").unwrap();
+    std::fs::write(
+        home.data().join("ledger.db"),
+        b"this is no database, and it is long enough to be read as one\n",
+    )
+    .unwrap();
     let ran = home.run("get scans");
     ran.refused(7, &["database"]);
-    assert!(std::fs::read(home.data().join("ledger.db")).unwrap().starts_with(b"this is no database"));
+    assert!(
+        std::fs::read(home.data().join("ledger.db"))
+            .unwrap()
+            .starts_with(b"this is no database")
+    );
 }

@@ -37,7 +37,10 @@ pub fn program() -> &'static Path {
                 .arg(target)
                 .status()
                 .unwrap();
-            assert!(built.success(), "build the program first: cargo build --release --package followlytics");
+            assert!(
+                built.success(),
+                "build the program first: cargo build --release --package followlytics"
+            );
         }
         program
     })
@@ -61,16 +64,31 @@ impl Site {
         for account in accounts {
             world.create_account(account).unwrap();
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(followlytics_simulator::serve(Arc::clone(&world), listener));
-        Self { world, url, _runtime: runtime }
+        Self {
+            world,
+            url,
+            _runtime: runtime,
+        }
     }
 
     /// An ordinary world in which every answer takes this long.
     pub fn slow(latency_ms: u64, accounts: impl IntoIterator<Item = AccountSpec>) -> Self {
-        Self::new(WorldConfig { seed: 7, latency_ms, ..WorldConfig::default() }, accounts)
+        Self::new(
+            WorldConfig {
+                seed: 7,
+                latency_ms,
+                ..WorldConfig::default()
+            },
+            accounts,
+        )
     }
 
     /// Requests that reached a platform.
@@ -110,8 +128,15 @@ pub struct Ran {
 
 impl Home {
     pub fn new(site: &Site) -> Self {
-        let urls = ["BLUESKY", "X", "GITEA"].map(|name| (format!("FOLLOWLYTICS_{name}_URL"), site.url.clone()));
-        Self { directory: tempfile::tempdir().unwrap(), environment: urls.to_vec() }
+        let urls =
+            ["BLUESKY", "X", "GITEA"].map(|name| (format!("FOLLOWLYTICS_{name}_URL"), site.url.clone()));
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            environment: urls
+                .into_iter()
+                .chain([("FOLLOWLYTICS_LOG".to_owned(), "error".to_owned())])
+                .collect(),
+        }
     }
 
     /// The same with a variable more.
@@ -158,7 +183,11 @@ impl Home {
 
     /// The same with something on standard input.
     pub fn run_with(&self, line: &str, input: &str) -> Ran {
-        let mut child = self.command(line.split_whitespace()).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(line.split_whitespace())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A command that refuses its arguments never reads.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         finish(child, line)
@@ -169,7 +198,11 @@ impl Home {
         let ready = self.path().join("ready");
         let _ = fs::remove_file(&ready);
         let mut command = self.command(["up", "--ready-file"]);
-        command.arg(&ready).args(more.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command
+            .arg(&ready)
+            .args(more.split_whitespace())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
         let child = command.spawn().unwrap();
         let up = Up { child };
         eventually("`up` is ready", || ready.is_file());
@@ -203,7 +236,11 @@ impl Ran {
     pub fn refused(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");
         assert!(self.out.is_empty(), "{self:?}");
-        let errors: Vec<&str> = self.err.lines().filter(|line| line.starts_with("error: ")).collect();
+        let errors: Vec<&str> = self
+            .err
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
         assert_eq!(errors.len(), 1, "one sentence: {self:?}");
         for part in parts {
             assert!(errors[0].contains(part), "{part:?} is not said: {self:?}");
@@ -276,7 +313,11 @@ pub fn finish(mut child: Child, what: &str) -> Ran {
         out.read_to_string(&mut text).map(|_| text)
     });
     let code = wait(&mut child, what);
-    Ran { code, out: outputs.join().unwrap().unwrap(), err: errors.join().unwrap().unwrap() }
+    Ran {
+        code,
+        out: outputs.join().unwrap().unwrap(),
+        err: errors.join().unwrap().unwrap(),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "real processes live in real time")]

@@ -19,9 +19,19 @@ fn on_a_terminal(home: &Home, line: &str, question: &str, answer: &str) -> (Ran,
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
-    let terminal = || OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let terminal = || {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap()
+    };
     let mut command = home.command(line.split_whitespace());
-    command.env("TERM", "xterm").stdin(terminal()).stderr(terminal()).stdout(Stdio::piped());
+    command
+        .env("TERM", "xterm")
+        .stdin(terminal())
+        .stderr(terminal())
+        .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(command);
     let mut master = File::from(master);
@@ -31,18 +41,29 @@ fn on_a_terminal(home: &Home, line: &str, question: &str, answer: &str) -> (Ran,
         let mut bytes = [0; 4096];
         // A terminal that nobody holds any more is an error to its master: the end.
         while let Ok(count @ 1..) = reader.read(&mut bytes) {
-            kept.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            kept.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
     });
     if !question.is_empty() {
-        eventually(&format!("it asks {question:?}"), || shown.lock().unwrap().contains(question));
+        eventually(&format!("it asks {question:?}"), || {
+            shown.lock().unwrap().contains(question)
+        });
         master.write_all(answer.as_bytes()).unwrap();
     }
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     let code = child.wait().unwrap().code().unwrap_or(-1);
     let text = shown.lock().unwrap().clone();
-    (Ran { code, out, err: String::new() }, text)
+    (
+        Ran {
+            code,
+            out,
+            err: String::new(),
+        },
+        text,
+    )
 }
 
 #[test]
@@ -51,7 +72,10 @@ fn a_scan_over_a_dollar_asks_and_takes_yes_for_an_answer() {
     let home = Home::new(&site).with("FOLLOWLYTICS_X_TOKEN", X_TOKEN);
     let (no, shown) = on_a_terminal(&home, "scan x:@nasa -o json", "[y/N]", "n\n");
     assert_eq!(no.code, 3, "{shown}");
-    assert!(shown.contains("1,500 followers") && shown.contains("$15.32"), "{shown}");
+    assert!(
+        shown.contains("1,500 followers") && shown.contains("$15.32"),
+        "{shown}"
+    );
     assert_eq!(site.requests(), 1);
     let (yes, shown) = on_a_terminal(&home, "scan x:@nasa -o json", "[y/N]", "y\n");
     assert_eq!(yes.code, 0, "{shown}");
@@ -62,18 +86,33 @@ fn a_scan_over_a_dollar_asks_and_takes_yes_for_an_answer() {
 fn a_terminal_sees_bars() {
     let site = Site::slow(20, [bluesky("alice.bsky.social", 3000)]);
     let home = Home::new(&site);
-    let (ran, shown) = on_a_terminal(&home, "scan bluesky:alice.bsky.social --followers-per-range 500 -o json", "", "");
+    let (ran, shown) = on_a_terminal(
+        &home,
+        "scan bluesky:alice.bsky.social --followers-per-range 500 -o json",
+        "",
+        "",
+    );
     assert_eq!(ran.code, 0, "{shown}");
-    assert!(shown.contains("bluesky-alice-bsky-social") && shown.contains("range ") && shown.contains("/min"), "{shown}");
+    assert!(
+        shown.contains("bluesky-alice-bsky-social") && shown.contains("range ") && shown.contains("/min"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn a_token_is_asked_for_and_not_shown() {
     let site = Site::slow(0, [x("nasa", 40)]);
     let home = Home::new(&site);
-    let (ran, shown) =
-        on_a_terminal(&home, "credential add app --platform x --type app-bearer", "Token", &format!("{X_TOKEN}\n"));
+    let (ran, shown) = on_a_terminal(
+        &home,
+        "credential add app --platform x --type app-bearer",
+        "Token",
+        &format!("{X_TOKEN}\n"),
+    );
     assert_eq!(ran.code, 0, "{shown}");
     assert!(!shown.contains(X_TOKEN), "{shown}");
-    assert_eq!(home.run("scan x:@nasa --credential app -q -o json").json()["uniqueFollowers"], 40);
+    assert_eq!(
+        home.run("scan x:@nasa --credential app -q -o json").json()["uniqueFollowers"],
+        40
+    );
 }

@@ -1,0 +1,42 @@
+//! `run-scan`: the runner inside a scan sandbox. Broker's address from the environment, token on standard input.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use followlytics_platforms::{
+    clock::SystemClock,
+    http::{Route, client},
+};
+use followlytics_runner::{BROKER_VARIABLE, config, run_until};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::exit::{Exit, Failure};
+
+pub(super) fn run() -> Result<Exit, Failure> {
+    super::child(async {
+        let address = std::env::var(BROKER_VARIABLE).map_err(|_| {
+            Failure::usage(format!(
+                "failed to read {BROKER_VARIABLE}: it is not set; this command is for sandboxes"
+            ))
+        })?;
+        let (config, route) = config::broker(&address).map_err(anyhow::Error::from)?;
+        let token = config::token(std::io::stdin().lock()).map_err(anyhow::Error::from)?;
+        let broker = client(route).context("failed to set the broker's client up")?;
+        let platform = client(Route::Internet).context("failed to set the platform's client up")?;
+        let (tell, stop) = watch::channel(false);
+        let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+        // The request in flight is finished and its lease given back: a KILL would leave its price in doubt.
+        tokio::spawn(async move {
+            terminate.recv().await;
+            tell.send_replace(true);
+            std::future::pending::<()>().await;
+        });
+        let outcome = run_until(config, broker, platform, token, Arc::new(SystemClock), stop).await;
+        let outcome = outcome.map_err(anyhow::Error::from)?;
+        tracing::info!(?outcome, "the runner ended");
+        Ok(Exit::Ok)
+    })
+}

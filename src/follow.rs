@@ -1,0 +1,343 @@
+//! Looking at a scan until it is over, or until only a person can let it go on.
+
+use std::time::Duration;
+
+use followlytics_core::{
+    platform::Seek,
+    scan::{
+        range::Range,
+        summary::{Hold, Stage, Summary},
+    },
+};
+use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
+use kube::Api;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    connect::Session,
+    edge,
+    exit::{Exit, Failure},
+    figures::Figures,
+    progress::Progress,
+};
+
+/// How often the ledger of this process is read; and the object of another one's.
+const LIVE: Duration = Duration::from_millis(200);
+const REMOTE: Duration = Duration::from_millis(500);
+/// Free space below which a scan that does not move is taken for stopped by a full disk.
+const FULL: u64 = 1 << 20;
+/// Looks without a change after which that is asked.
+const STILL: u32 = 15;
+
+/// A scan as it was seen at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) scan: Scan,
+    /// The ledger's own figures, where it is at hand.
+    pub(crate) summary: Option<Summary>,
+    pub(crate) ranges: Vec<Range>,
+}
+
+/// What a look says about going on looking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on by itself.
+    Going,
+    /// It is over; the sentence says why, where there is something to say.
+    Over(Exit, String),
+    /// A person has to change something: reason and sentence.
+    Stuck(String, String),
+}
+
+/// Looks at the scan.
+pub(crate) async fn look(session: &Session, scans: &Api<Scan>, name: &str) -> Result<Seen, Failure> {
+    let scan = scans.get(name).await?;
+    let (Some(plane), Some(uid)) = (&session.plane, &scan.metadata.uid) else {
+        return Ok(Seen {
+            scan,
+            summary: None,
+            ranges: Vec::new(),
+        });
+    };
+    let summary = plane.ledger.summary(uid).await?;
+    let ranges = plane.ledger.list_ranges(uid).await?;
+    Ok(Seen {
+        scan,
+        summary,
+        ranges,
+    })
+}
+
+impl Seen {
+    pub(crate) fn phase(&self) -> ScanPhase {
+        self.scan
+            .status
+            .as_ref()
+            .map(|status| status.phase)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        match &self.summary {
+            Some(summary) => Figures::live(summary, &self.ranges, self.phase(), edge::now()),
+            None => Figures::reported(&self.scan),
+        }
+    }
+
+    /// What it waits on.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        let live = self.summary.as_ref().and_then(|summary| summary.hold.clone());
+        live.or_else(|| {
+            let waiting = self.scan.status.as_ref()?.waiting_on.as_ref()?;
+            Some(Hold {
+                reason: waiting.reason.clone(),
+                message: waiting.message.clone().unwrap_or_default(),
+                until: waiting.until.as_ref().map(|until| until.0),
+            })
+        })
+    }
+
+    pub(crate) fn scanned(&self) -> i64 {
+        self.figures().scanned
+    }
+
+    /// Whether the list is cut into ranges; a chain is read by one runner.
+    pub(crate) fn is_seekable(&self) -> bool {
+        self.summary
+            .as_ref()
+            .and_then(|summary| summary.plan.as_ref())
+            .is_some_and(|plan| plan.seek != Seek::Chain)
+    }
+}
+
+/// What a look says about going on looking.
+pub(crate) fn verdict(seen: &Seen) -> Verdict {
+    let phase = seen.phase();
+    if is_current(&seen.scan) && phase.is_final() {
+        return over(seen, phase);
+    }
+    if let Some(failure) = seen.summary.as_ref().and_then(|summary| summary.failure.as_ref())
+        && seen
+            .summary
+            .as_ref()
+            .is_some_and(|summary| summary.stage == Stage::Ended)
+    {
+        return Verdict::Over(exit_of(&failure.reason), failure.message.clone());
+    }
+    let Some(hold) = seen.hold() else {
+        return Verdict::Going;
+    };
+    let by_itself = [
+        reasons::REQUESTED,
+        reasons::DRAINING,
+        reasons::RUNNER_STARTING,
+        reasons::RUNNERS_BUSY,
+    ];
+    match hold.until {
+        None if !by_itself.contains(&hold.reason.as_str()) => Verdict::Stuck(hold.reason, hold.message),
+        // Nothing was read, so nothing is waited for: the address is wrong more often than the platform is away.
+        Some(_) if hold.reason == reasons::PLATFORM_UNREACHABLE && seen.scanned() == 0 => {
+            Verdict::Stuck(hold.reason, hold.message)
+        }
+        Some(_) if hold.reason == reasons::STORAGE_UNAVAILABLE => Verdict::Stuck(hold.reason, hold.message),
+        _ => Verdict::Going,
+    }
+}
+
+/// Whether the status speaks of the spec as it is now.
+fn is_current(scan: &Scan) -> bool {
+    let observed = scan.status.as_ref().and_then(|status| status.observed_generation);
+    observed.is_some() && observed == scan.metadata.generation
+}
+
+fn over(seen: &Seen, phase: ScanPhase) -> Verdict {
+    let conditions = seen
+        .scan
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
+    let refused = conditions
+        .find("Accepted")
+        .filter(|condition| condition.status == "False");
+    let why = refused.or_else(|| conditions.find("Complete"));
+    let (reason, message) = why.map_or(("", String::new()), |condition| {
+        (condition.reason.as_str(), condition.message.clone())
+    });
+    match phase {
+        ScanPhase::Succeeded => Verdict::Over(Exit::Ok, String::new()),
+        ScanPhase::Partial => Verdict::Over(Exit::Partial, message),
+        _ => Verdict::Over(exit_of(reason), message),
+    }
+}
+
+/// The exit code of a published reason.
+pub(crate) fn exit_of(reason: &str) -> Exit {
+    match reason {
+        reasons::UNKNOWN_PLATFORM | reasons::MALFORMED_HANDLE | reasons::INVALID_SPEC => Exit::Usage,
+        reasons::ACCOUNT_NOT_FOUND | reasons::ACCOUNT_PROTECTED | reasons::ACCOUNT_SUSPENDED => Exit::Account,
+        reasons::CREDENTIAL_INVALID
+        | reasons::CREDENTIAL_MISSING
+        | reasons::PLATFORM_REFUSED
+        | reasons::CREDITS_DEPLETED
+        | reasons::USAGE_CAPPED => Exit::Credential,
+        reasons::PLATFORM_UNREACHABLE => Exit::Unreachable,
+        reasons::BUDGET_TOO_SMALL | reasons::BUDGET_EXHAUSTED | reasons::CURSOR_EXPIRED => Exit::Budget,
+        reasons::STORAGE_UNAVAILABLE => Exit::Storage,
+        _ => Exit::Failed,
+    }
+}
+
+/// Looks until the scan is over or stuck. `None` when a person or the system ends the command.
+pub(crate) async fn follow(
+    session: &Session,
+    scans: &Api<Scan>,
+    name: &str,
+    progress: &mut Progress,
+    interrupt: &mut Interrupt,
+) -> Result<Option<(Seen, Verdict)>, Failure> {
+    let pause = if session.plane.is_some() { LIVE } else { REMOTE };
+    let mut stillness = Stillness::default();
+    loop {
+        let seen = look(session, scans, name).await?;
+        let figures = seen.figures();
+        progress.show(name, &figures, edge::now());
+        match verdict(&seen) {
+            Verdict::Going => stillness.check(&figures, session)?,
+            verdict => return Ok(Some((seen, verdict))),
+        }
+        tokio::select! {
+            () = interrupt.wait() => return Ok(None),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Notices a full disk: then nothing moves, and nothing can be written that would say why.
+#[derive(Default)]
+pub(crate) struct Stillness {
+    last: Option<Figures>,
+    looks: u32,
+}
+
+impl Stillness {
+    pub(crate) fn check(&mut self, figures: &Figures, session: &Session) -> Result<(), Failure> {
+        let moved = self.last.as_ref().is_none_or(|last| {
+            (last.scanned, last.phase, last.ranges_done)
+                != (figures.scanned, figures.phase, figures.ranges_done)
+        });
+        if moved {
+            *self = Self {
+                last: Some(figures.clone()),
+                looks: 0,
+            };
+            return Ok(());
+        }
+        self.looks = self.looks.saturating_add(1);
+        let waits = figures.hold.as_ref().is_some_and(|hold| hold.until.is_some());
+        match session.data.free_bytes() {
+            Some(free) if free < FULL && self.looks >= STILL && !waits && session.plane.is_some() => {
+                Err(Failure::storage(format!(
+                    "the disk of {} is full ({} kB left): free some space and run the same command again, nothing was \
+                     lost",
+                    session.data.root().display(),
+                    free / 1000
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+pub(crate) struct Interrupt {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Interrupt {
+    /// From now on both are the command's own business.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|source| Failure::new(Exit::Failed, "failed to listen for signals").because(source))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Until one of them comes.
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(status: &serde_json::Value) -> Seen {
+        let scan = json!({
+            "apiVersion": "followlytics.io/v1alpha1", "kind": "Scan",
+            "metadata": {"name": "s", "generation": 2},
+            "spec": {"account": {"platform": "x", "handle": "nasa"}},
+            "status": status,
+        });
+        Seen {
+            scan: serde_json::from_value(scan).unwrap(),
+            summary: None,
+            ranges: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_status_of_an_older_spec_decides_nothing() {
+        let old = seen(&json!({"phase": "Failed", "observedGeneration": 1}));
+        assert_eq!(verdict(&old), Verdict::Going);
+        let new = seen(&json!({"phase": "Succeeded", "observedGeneration": 2}));
+        assert_eq!(verdict(&new), Verdict::Over(Exit::Ok, String::new()));
+    }
+
+    #[test]
+    fn every_reason_a_person_can_mend_has_its_code() {
+        for (reason, exit) in [
+            ("BudgetTooSmall", Exit::Budget),
+            ("AccountProtected", Exit::Account),
+            ("CredentialInvalid", Exit::Credential),
+            ("PlatformUnreachable", Exit::Unreachable),
+            ("StorageUnavailable", Exit::Storage),
+            ("MalformedHandle", Exit::Usage),
+            ("RunnersFailing", Exit::Failed),
+        ] {
+            assert_eq!(exit_of(reason), exit, "{reason}");
+        }
+    }
+
+    #[test]
+    fn waiting_for_a_window_goes_on_and_for_a_budget_does_not() {
+        let waiting = |reason: &str, until: Option<&str>| {
+            verdict(&seen(&json!({"phase": "Scanning", "observedGeneration": 2,
+                "waitingOn": {"reason": reason, "message": "m", "until": until}})))
+        };
+        assert_eq!(
+            waiting("RateLimitWindow", Some("2026-11-20T00:00:00Z")),
+            Verdict::Going
+        );
+        assert_eq!(waiting("RunnerStarting", None), Verdict::Going);
+        assert_eq!(
+            waiting("BudgetTooSmall", None),
+            Verdict::Stuck("BudgetTooSmall".into(), "m".into())
+        );
+        assert_eq!(
+            waiting("PlatformUnreachable", Some("2026-11-20T00:00:00Z")),
+            Verdict::Stuck("PlatformUnreachable".into(), "m".into())
+        );
+    }
+}

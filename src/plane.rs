@@ -1,0 +1,265 @@
+//! The embedded control plane: ledger, objects, API server, broker, controllers, sandboxes and worker of one data
+//! directory, in this process and its children.
+//!
+//! Owns nothing durable: killed at any moment, the next one goes on from the ledger. One at a time on a data
+//! directory, by its lock.
+
+pub(crate) mod secrets;
+mod sockets;
+mod worker;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use followlytics_api::{broker::Broker, credentials::Credentials};
+use followlytics_apiserver::{ApiServer, Registry};
+use followlytics_controller::{
+    Context, Settings,
+    backends::process::{ProcessBackend, ProcessOptions},
+};
+use followlytics_core::{account::Platform, sandbox::decide as sandboxes, scan::decide as scans};
+use followlytics_platforms::http::{self, Route};
+use followlytics_store::{db::Db, ledger::Ledger, objects::Objects};
+use kube::Client;
+use tokio::{sync::watch, task::JoinSet};
+
+use self::{
+    secrets::{Environment, Secrets},
+    sockets::{Served, Sockets},
+    worker::Worker,
+};
+use crate::{
+    data::{DataDir, Lock},
+    edge,
+    exit::Failure,
+    logs,
+};
+
+/// How often it is looked whether the worker ended a scan.
+const NOTICE: Duration = Duration::from_millis(200);
+/// How long running reconciles may take at the end.
+const GRACE: Duration = Duration::from_secs(1);
+/// Runners at once over the installation, unless `up --max-runners` says otherwise.
+pub(crate) const MAX_RUNNERS: u32 = 16;
+/// Variables that a runner needs to reach the internet the way its parent does.
+const PASSED_ON: [&str; 10] = [
+    logs::VARIABLE,
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "ALL_PROXY",
+];
+
+/// What a control plane does.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Whether scans are worked on; otherwise objects are only stored.
+    pub(crate) work: bool,
+    /// Runners at once; 0 = objects are cleared away, nothing is scanned.
+    pub(crate) max_runners: u32,
+    /// Base URLs that are not the platforms' public ones.
+    pub(crate) base_urls: BTreeMap<Platform, String>,
+}
+
+impl Options {
+    /// Objects are stored and shown, nothing is worked on.
+    pub(crate) fn objects_only() -> Self {
+        Self {
+            work: false,
+            max_runners: 0,
+            base_urls: BTreeMap::new(),
+        }
+    }
+
+    /// Scans are worked on.
+    pub(crate) fn working(base_urls: BTreeMap<Platform, String>) -> Self {
+        Self {
+            work: true,
+            max_runners: MAX_RUNNERS,
+            base_urls,
+        }
+    }
+}
+
+/// A running control plane.
+pub(crate) struct Plane {
+    pub(crate) client: Client,
+    pub(crate) ledger: Ledger,
+    server: ApiServer,
+    data: DataDir,
+    stop: watch::Sender<bool>,
+    served: Vec<Served>,
+    tasks: JoinSet<()>,
+    worker: Option<Worker>,
+    /// After what is served in its directory.
+    sockets: Sockets,
+    /// Last: the next one may start when everything else is gone.
+    _lock: Lock,
+}
+
+impl Plane {
+    /// Starts a control plane on the data directory whose lock this is.
+    pub(crate) fn start(
+        data: &DataDir,
+        lock: Lock,
+        options: Options,
+        namespace: &str,
+    ) -> Result<Self, Failure> {
+        let db = Db::open(&data.ledger())?;
+        let ledger = Ledger::new(db.clone(), edge::clock(), Arc::new(|| edge::new_id().to_string()));
+        let registry = Registry::from_crds(followlytics_crds::all()).context("failed to read the kinds")?;
+        let server = ApiServer::new(db, registry, edge::clock(), Arc::new(edge::new_id));
+        let sockets = Sockets::choose(data)?;
+        let mut plane = Self {
+            client: Client::new(server.router(), namespace),
+            ledger,
+            server,
+            data: data.clone(),
+            stop: watch::Sender::new(false),
+            served: Vec::new(),
+            tasks: JoinSet::new(),
+            worker: None,
+            sockets,
+            _lock: lock,
+        };
+        // One that only stores or clears away is over in a moment: nobody should come to rely on it.
+        let lasts = options.work && options.max_runners > 0;
+        let base_urls = options.base_urls.clone();
+        if options.work {
+            plane.work(options)?;
+        }
+        if lasts {
+            plane.listen(&base_urls)?;
+        }
+        Ok(plane)
+    }
+
+    /// Broker, controllers, worker.
+    fn work(&mut self, options: Options) -> Result<(), Failure> {
+        let objects = Objects::files(&self.data.objects())
+            .map_err(|error| Failure::storage(error.to_string()).because(error))?;
+        let environment = Environment::read(&options.base_urls);
+        let secrets = Secrets::new(self.data.secrets()?, &environment);
+        let internet = http::client(Route::Internet).context("failed to set the HTTP client up")?;
+        let credentials = Credentials::new(Arc::new(secrets), internet, self.ledger.clone());
+        let broker = Broker::new(self.ledger.clone(), objects, Arc::new(credentials));
+        let served = self
+            .sockets
+            .serve("broker.sock", broker.router(), self.stop.subscribe())?;
+        let address = format!("unix://{}", served.path().display());
+        self.served.push(served);
+        let (backend, exits) = self.backend()?;
+        let settings = Settings {
+            broker: address,
+            max_runners: options.max_runners,
+            scans: scans::Policy {
+                base_urls: options.base_urls,
+                environment: environment.auths(),
+                ..scans::Policy::default()
+            },
+            sandboxes: sandboxes::Policy::default(),
+        };
+        let context = Context::new(
+            self.client.clone(),
+            self.ledger.clone(),
+            Arc::new(backend),
+            edge::clock(),
+            settings,
+        );
+        self.tasks.spawn(followlytics_controller::run(
+            context,
+            exits,
+            self.stop.subscribe(),
+        ));
+        self.tasks
+            .spawn(notice(self.ledger.clone(), self.stop.subscribe()));
+        if options.max_runners > 0 {
+            self.worker = Some(Worker::start(&self.data).context("failed to start the worker")?);
+        }
+        Ok(())
+    }
+
+    fn backend(&self) -> Result<(ProcessBackend, tokio::sync::mpsc::UnboundedReceiver<String>), Failure> {
+        let program = std::env::current_exe().context("failed to find this program's own file")?;
+        let mut options = ProcessOptions::new(self.data.sandboxes(), &program);
+        let passed = PASSED_ON
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        options.environment.extend(passed);
+        options.grace = Duration::from_secs(2);
+        ProcessBackend::start(options).map_err(|source| {
+            Failure::storage(format!(
+                "failed to prepare {}: {source}",
+                self.data.sandboxes().display()
+            ))
+        })
+    }
+
+    /// The API server's socket, and where it is written down.
+    fn listen(&mut self, base_urls: &BTreeMap<Platform, String>) -> Result<(), Failure> {
+        let served = self
+            .sockets
+            .serve("api.sock", self.server.router(), self.stop.subscribe())?;
+        let address = self.data.address();
+        // The first line is the address; the others are what a client would otherwise have to guess.
+        let urls = base_urls
+            .iter()
+            .map(|(platform, url)| format!("{platform}={url}\n"))
+            .collect::<Vec<_>>();
+        let text = format!("unix://{}\n{}", served.path().display(), urls.concat());
+        self.served.push(served);
+        std::fs::write(&address, text)
+            .map_err(|source| Failure::storage(format!("failed to write {}: {source}", address.display())))
+    }
+
+    /// The address that `--server` takes.
+    pub(crate) fn address(&self) -> String {
+        self.served.last().map_or_else(String::new, |served| {
+            format!("unix://{}", served.path().display())
+        })
+    }
+
+    /// Stops in good order. Leases stay as they are: the next control plane goes on with them.
+    pub(crate) async fn stop(mut self) {
+        let _ = std::fs::remove_file(self.data.address());
+        self.stop.send_replace(true);
+        self.server.close();
+        // A controller that is stopped before its first list has come never ends by itself; whatever it would have
+        // done, the next control plane does.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
+        }
+        for served in self.served.drain(..) {
+            served.ended().await;
+        }
+    }
+}
+
+/// The worker is another process: what it ends is noticed here, and those who wait for changes are told.
+async fn notice(ledger: Ledger, mut stop: watch::Receiver<bool>) {
+    let mut active = Vec::new();
+    loop {
+        tokio::select! {
+            // A sender that is gone means the same.
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(NOTICE) => {}
+        }
+        match ledger.list_active_scans().await {
+            Ok(now) if now != active => {
+                active = now;
+                ledger.announce_changes();
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "failed to look for scans that ended"),
+        }
+    }
+}

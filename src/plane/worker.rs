@@ -1,0 +1,127 @@
+//! The worker as a child process: started again when it dies, gone when its parent is.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{data::DataDir, logs};
+
+/// How often the child is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// First wait before a worker that died is started again; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long it may take to give its job back.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A worker that is kept running.
+pub(crate) struct Worker {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the worker. The parent-death signal follows the forking thread, so one thread starts every one of
+    /// them and lives as long as this value.
+    pub(crate) fn start(data: &DataDir) -> io::Result<Self> {
+        let program = std::env::current_exe()?;
+        let data = data.root().to_owned();
+        let (stop, stopped) = channel();
+        let thread = thread::Builder::new()
+            .name("worker-fork".to_owned())
+            .spawn(move || keep(&program, &data, &stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the worker; a job under way is given back first.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        let thread = self.thread;
+        // Nobody waits any longer than the thread itself does.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+fn keep(program: &Path, data: &Path, stopped: &Receiver<()>) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match spawn(program, data) {
+            Ok(mut child) => {
+                if !watch(&mut child, stopped) {
+                    return;
+                }
+                tracing::warn!("the worker ended; it is started again");
+            }
+            Err(error) => tracing::error!(%error, "failed to start the worker"),
+        }
+        if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+            return;
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+fn spawn(program: &Path, data: &Path) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .arg("sandbox-exec")
+        .arg("--")
+        .arg(program)
+        .arg("worker")
+        .arg("--data")
+        .arg(data);
+    command
+        .env_clear()
+        .env("FOLLOWLYTICS_PARENT", std::process::id().to_string());
+    if let Ok(level) = std::env::var(logs::VARIABLE) {
+        command.env(logs::VARIABLE, level);
+    }
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(data.join("worker.log"))?;
+    // A group of its own: Ctrl-C is for the parent, which then ends it in good order.
+    command
+        .process_group(0)
+        .current_dir(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+}
+
+/// Waits until the child ends (`true`) or is to be stopped (`false`, and it has ended).
+fn watch(child: &mut Child, stopped: &Receiver<()>) -> bool {
+    loop {
+        if !matches!(stopped.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
+            end(child);
+            return false;
+        }
+        if !matches!(child.try_wait(), Ok(None)) {
+            return true;
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    // It was not reaped yet, so its id is nobody else's.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let (_keep, never) = channel::<()>();
+    let mut waited = Duration::ZERO;
+    while waited < GRACE && matches!(child.try_wait(), Ok(None)) {
+        let _ = never.recv_timeout(LOOK);
+        waited += LOOK;
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
