@@ -37,7 +37,11 @@ fn a_list_that_does_not_tell_its_end_costs_the_one_request_that_proves_it() {
 #[test]
 fn each_kill_costs_at_most_the_request_in_flight() {
     for platform in [X, Gitea, Bluesky] {
-        let (followers, runners) = if platform == X { (60_000, 1) } else { (12_000, 3) };
+        let (followers, runners) = match platform {
+            X => (60_000, 1),
+            Gitea => (12_000, 3),
+            Bluesky => (24_000, 3),
+        };
         for kills in [1, 3, 7] {
             let case = Case {
                 kills,
