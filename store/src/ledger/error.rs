@@ -62,10 +62,6 @@ impl LedgerError {
         }
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers hand over an error they are done with"
-    )]
     pub(crate) fn stored(column: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Stored {
             column,
