@@ -92,7 +92,11 @@ pub(crate) struct Plane {
     pub(crate) ledger: Ledger,
     server: ApiServer,
     data: DataDir,
+    /// Ends controllers: nothing is started or ended any more.
+    settle: watch::Sender<bool>,
+    /// Ends what is served, once nobody needs it.
     stop: watch::Sender<bool>,
+    sandboxes: Option<Arc<ProcessBackend>>,
     served: Vec<Served>,
     tasks: JoinSet<()>,
     worker: Option<Worker>,
@@ -120,7 +124,9 @@ impl Plane {
             ledger,
             server,
             data: data.clone(),
+            settle: watch::Sender::new(false),
             stop: watch::Sender::new(false),
+            sandboxes: None,
             served: Vec::new(),
             tasks: JoinSet::new(),
             worker: None,
@@ -154,6 +160,8 @@ impl Plane {
         let address = format!("unix://{}", served.path().display());
         self.served.push(served);
         let (backend, exits) = self.backend()?;
+        let backend = Arc::new(backend);
+        self.sandboxes = Some(Arc::clone(&backend));
         let settings = Settings {
             broker: address,
             max_runners: options.max_runners,
@@ -167,17 +175,17 @@ impl Plane {
         let context = Context::new(
             self.client.clone(),
             self.ledger.clone(),
-            Arc::new(backend),
+            backend,
             edge::clock(),
             settings,
         );
         self.tasks.spawn(followlytics_controller::run(
             context,
             exits,
-            self.stop.subscribe(),
+            self.settle.subscribe(),
         ));
         self.tasks
-            .spawn(notice(self.ledger.clone(), self.stop.subscribe()));
+            .spawn(notice(self.ledger.clone(), self.settle.subscribe()));
         if options.max_runners > 0 {
             self.worker = Some(Worker::start(&self.data).context("failed to start the worker")?);
         }
@@ -191,7 +199,7 @@ impl Plane {
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         options.environment.extend(passed);
-        options.grace = Duration::from_secs(2);
+        options.grace = Duration::from_secs(5);
         ProcessBackend::start(options).map_err(|source| {
             Failure::storage(format!(
                 "failed to prepare {}: {source}",
@@ -227,14 +235,19 @@ impl Plane {
     /// Stops in good order. Leases stay as they are: the next control plane goes on with them.
     pub(crate) async fn stop(mut self) {
         let _ = std::fs::remove_file(self.data.address());
-        self.stop.send_replace(true);
-        self.server.close();
+        self.settle.send_replace(true);
         // A controller that is stopped before its first list has come never ends by itself; whatever it would have
         // done, the next control plane does.
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             self.tasks.shutdown().await;
         }
+        // The broker is still there: requests under way are finished, sent on and settled.
+        if let Some(sandboxes) = self.sandboxes.take() {
+            sandboxes.stop_all().await;
+        }
+        self.stop.send_replace(true);
+        self.server.close();
         if let Some(worker) = self.worker.take() {
             worker.stop().await;
         }

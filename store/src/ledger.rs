@@ -9,6 +9,7 @@
 mod claim;
 mod commit;
 mod credentials;
+mod erasures;
 mod error;
 mod failed;
 mod found;

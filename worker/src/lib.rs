@@ -9,12 +9,14 @@
 
 #[cfg(test)]
 mod bench;
+mod erase;
 mod error;
 mod heartbeat;
 mod merge;
 mod read;
 mod run;
 
+pub use erase::erase;
 pub use error::WorkerError;
 pub use merge::manifest::{Manifest, Part};
 pub use read::{read_manifest, read_part, result_ids};

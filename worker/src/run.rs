@@ -7,7 +7,7 @@ use followlytics_store::{
     objects::Objects,
 };
 
-use crate::{WorkerError, heartbeat::Heartbeat, merge};
+use crate::{WorkerError, erase, heartbeat::Heartbeat, merge};
 
 /// How often a job is looked for. Changes made by other processes are not announced here.
 const POLL: Duration = Duration::from_millis(200);
@@ -21,7 +21,10 @@ pub async fn run(ledger: &Ledger, objects: &Objects, worker: &str, stop: impl Fu
     loop {
         let claimed = ledger.claim_job(worker).await.map_err(WorkerError::from);
         let pause = match claimed {
-            Ok(None) => POLL,
+            Ok(None) => match erase(ledger, objects).await {
+                Ok(_) => POLL,
+                Err(error) => complain(&error),
+            },
             Ok(Some(job)) => {
                 let done = tokio::select! {
                     biased;

@@ -99,6 +99,19 @@ impl ProcessBackend {
         ))
     }
 
+    /// Asks every process to end, and waits for the grace: whoever is in the middle of a request finishes it, so
+    /// that its price is not left in doubt. What is left then ends with this process.
+    pub async fn stop_all(&self) {
+        let ending: Vec<_> =
+            self.table.uids().iter().filter_map(|uid| self.table.signal(uid, Signal::TERM)).collect();
+        let all = async {
+            for mut ended in ending {
+                let _ = ended.wait_for(|over| *over).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.options.grace, all).await;
+    }
+
     async fn start_process(&self, launch: &Launch) -> Result<Instance, BackendError> {
         let _one_at_a_time = self.starting.lock().await;
         if let Some(there) = self.table.find(&launch.uid) {

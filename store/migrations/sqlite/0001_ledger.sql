@@ -139,3 +139,9 @@ CREATE TABLE locks (
   holder TEXT NOT NULL,
   until BIGINT NOT NULL
 );
+
+-- Objects to delete, by prefix.
+CREATE TABLE erasures (
+  prefix TEXT PRIMARY KEY,
+  asked_at BIGINT NOT NULL
+);

@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     account::{AccountRef, Platform},
+    layout,
     money::Usd,
     platform::Auth,
     scan::{
@@ -17,7 +18,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Ledger, LedgerError, holds, ranges};
+use super::{Ledger, LedgerError, erasures, holds, ranges};
 use crate::{
     db::{Row, Tx},
     params,
@@ -169,19 +170,24 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets a scan: its rows, and its result unless that is kept. The caller deletes the objects.
+    /// Forgets a scan: its rows and its pages, and its result unless that is kept. The objects are deleted by
+    /// the worker, soon.
     pub async fn forget_scan(&self, uid: &str, keep_result: bool) -> Result<(), LedgerError> {
+        let now = self.now();
         let mut tx = self.db.begin().await?;
+        erasures::ask(&mut tx, &layout::pages_of_scan(uid), now).await?;
         if !keep_result {
-            tx.execute("DELETE FROM results WHERE scan = $1", params![uid])
-                .await?;
+            let rows = tx.query("DELETE FROM results WHERE scan = $1 RETURNING manifest", params![uid]).await?;
+            for row in rows {
+                let manifest: String = row.get(0)?;
+                if let Some((folder, _)) = manifest.rsplit_once('/') {
+                    erasures::ask(&mut tx, &format!("{folder}/"), now).await?;
+                }
+            }
         }
-        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid])
-            .await?;
-        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid])
-            .await?;
-        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid])
-            .await?;
+        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid]).await?;
+        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid]).await?;
+        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid]).await?;
         tx.commit().await?;
         self.notify();
         Ok(())

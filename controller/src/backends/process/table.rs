@@ -109,6 +109,11 @@ impl Table {
     }
 
     /// Forgets a process that has ended.
+    /// Everything that was started and not destroyed yet.
+    pub(super) fn uids(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
