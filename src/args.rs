@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Pause(commands::modes::ScanName),
     /// Let a paused scan go on
     Resume(commands::modes::ScanName),
-    /// End a scan; what was read is kept
+    /// End a scan for good; no result is made
     Cancel(commands::modes::ScanName),
     /// Say what a scan waits on, since when, until when, and what would change it
     Why(commands::why::WhyArgs),
