@@ -163,7 +163,8 @@ fn message(figures: &Figures, now: Timestamp) -> String {
     if figures.phase == ScanPhase::Scanning && figures.rows_per_minute > 0 {
         parts.push(format!("{}/min", grouped(figures.rows_per_minute)));
     }
-    if let Some(left) = figures.eta_seconds {
+    // The rate of a while ago says nothing of a scan that waits.
+    if let Some(left) = figures.eta_seconds.filter(|_| figures.hold.is_none()) {
         parts.push(format!("{} left", lasting(left)));
     }
     if !figures.spent.is_empty() {

@@ -2,7 +2,10 @@
 //!
 //! One kind a file, its conditions and reasons beside it. Knows no client, database or clock.
 
-#![expect(unreachable_pub, reason = "the derive of a kind repeats its spec inside a private module")]
+#![expect(
+    unreachable_pub,
+    reason = "the derive of a kind repeats its spec inside a private module"
+)]
 
 pub mod condition;
 pub mod credential;

@@ -13,10 +13,10 @@ mod net;
 mod objects;
 mod plane;
 mod run;
-mod verify;
-mod world;
 mod scenario;
 mod shared;
+mod verify;
+mod world;
 
 pub use run::{Report, run};
 pub use scenario::Scenario;

@@ -29,15 +29,22 @@ fn is_caught(mutant: Mutant) -> Result<u64, String> {
     choose(Some(mutant));
     let mut other = None;
     for seed in 0..SEEDS {
-        let Some(broken) = run(Scenario::of(seed)).broken else { continue };
-        if broken_by(mutant).iter().any(|invariant| broken.contains(invariant)) {
+        let Some(broken) = run(Scenario::of(seed)).broken else {
+            continue;
+        };
+        if broken_by(mutant)
+            .iter()
+            .any(|invariant| broken.contains(invariant))
+        {
             choose(None);
             return Ok(seed);
         }
         other.get_or_insert(broken);
     }
     choose(None);
-    Err(format!("{mutant} survived {SEEDS} seeds; other invariants said: {other:?}"))
+    Err(format!(
+        "{mutant} survived {SEEDS} seeds; other invariants said: {other:?}"
+    ))
 }
 
 macro_rules! mutants {

@@ -13,7 +13,10 @@ use followlytics_tests::sim::{Report, Scenario, run};
 
 /// Seeds to run; the long battery asks for more.
 fn seeds() -> u64 {
-    std::env::var("FOLLOWLYTICS_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+    std::env::var("FOLLOWLYTICS_SIM_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2_000)
 }
 
 /// What must have happened in a thousand seeds.
@@ -73,17 +76,28 @@ fn every_invariant_holds_for_every_seed() {
                 })
             })
             .collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
     });
     let coverage = coverage.into_inner().unwrap();
     println!("{count} seeds: {coverage:?}");
     // A fault that never fires, or an outcome that never comes about, proves nothing.
     if count >= 1_000 {
         for what in COVERED {
-            assert!(coverage.get(what).is_some_and(|times| *times >= 5), "{what} happened too seldom: {coverage:?}");
+            assert!(
+                coverage.get(what).is_some_and(|times| *times >= 5),
+                "{what} happened too seldom: {coverage:?}"
+            );
         }
     }
-    assert!(failures.is_empty(), "{} seeds broke an invariant\n{}", failures.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} seeds broke an invariant\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
 }
 
 #[test]
@@ -92,7 +106,11 @@ fn one_seed_run_twice_gives_the_same_trace() {
         let (first, second) = (run(Scenario::of(seed)), run(Scenario::of(seed)));
         assert!(first.hops > 0);
         if first.trace != second.trace {
-            let differs = first.trace.lines().zip(second.trace.lines()).find(|(a, b)| a != b);
+            let differs = first
+                .trace
+                .lines()
+                .zip(second.trace.lines())
+                .find(|(a, b)| a != b);
             panic!("seed {seed} gave two traces; they differ first at {differs:?}");
         }
     }
@@ -108,9 +126,18 @@ fn a_calm_world_is_read_with_the_necessary_requests_only() {
 
 #[test]
 fn one_seed() {
-    let Some(seed) = std::env::var("FOLLOWLYTICS_SIM_SEED").ok().and_then(|text| text.parse().ok()) else { return };
+    let Some(seed) = std::env::var("FOLLOWLYTICS_SIM_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    else {
+        return;
+    };
     let calm = std::env::var_os("FOLLOWLYTICS_SIM_CALM").is_some();
-    let scenario = if calm { Scenario::calm(seed) } else { Scenario::of(seed) };
+    let scenario = if calm {
+        Scenario::calm(seed)
+    } else {
+        Scenario::of(seed)
+    };
     let report = run(scenario.clone());
     println!("{scenario:#?}\n{}", report.trace);
     println!("{:?}", report.summaries);

@@ -28,7 +28,9 @@ mod tests {
         for keep in [true, false] {
             let bench = Bench::new();
             for uid in ["gone", "other"] {
-                bench.scan(uid, "x:nasa", 0, &[chain(0, vec![row(uid.len(), "h")])]).await;
+                bench
+                    .scan(uid, "x:nasa", 0, &[chain(0, vec![row(uid.len(), "h")])])
+                    .await;
                 bench.merged(uid).await;
             }
             bench.ledger.forget_scan("gone", keep).await.unwrap();

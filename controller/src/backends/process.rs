@@ -102,8 +102,12 @@ impl ProcessBackend {
     /// Asks every process to end, and waits for the grace: whoever is in the middle of a request finishes it, so
     /// that its price is not left in doubt. What is left then ends with this process.
     pub async fn stop_all(&self) {
-        let ending: Vec<_> =
-            self.table.uids().iter().filter_map(|uid| self.table.signal(uid, Signal::TERM)).collect();
+        let ending: Vec<_> = self
+            .table
+            .uids()
+            .iter()
+            .filter_map(|uid| self.table.signal(uid, Signal::TERM))
+            .collect();
         let all = async {
             for mut ended in ending {
                 let _ = ended.wait_for(|over| *over).await;

@@ -214,7 +214,10 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
         progress::throttle(scan.status.as_ref(), report, seen.progress_written, policy, now);
     let expires = expiry(scan, &status);
     // A permit that was open at the end is settled or in doubt within a minute: people see which.
-    let in_doubt = seen.summary.as_ref().is_some_and(|summary| summary.open_permits > 0);
+    let in_doubt = seen
+        .summary
+        .as_ref()
+        .is_some_and(|summary| summary.open_permits > 0);
     let slow = if phase.is_final() && seen.runners.is_empty() && !in_doubt {
         Requeue::OnChange
     } else {

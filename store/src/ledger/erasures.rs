@@ -19,14 +19,17 @@ impl Ledger {
     /// Prefixes whose objects are to be deleted, the oldest first.
     pub async fn list_erasures(&self) -> Result<Vec<String>, LedgerError> {
         let mut tx = self.db.begin().await?;
-        let rows = tx.query("SELECT prefix FROM erasures ORDER BY asked_at, prefix", params![]).await?;
+        let rows = tx
+            .query("SELECT prefix FROM erasures ORDER BY asked_at, prefix", params![])
+            .await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// Forgets a prefix under which nothing is left.
     pub async fn finish_erasure(&self, prefix: &str) -> Result<(), LedgerError> {
         let mut tx = self.db.begin().await?;
-        tx.execute("DELETE FROM erasures WHERE prefix = $1", params![prefix]).await?;
+        tx.execute("DELETE FROM erasures WHERE prefix = $1", params![prefix])
+            .await?;
         Ok(tx.commit().await?)
     }
 }

@@ -177,7 +177,12 @@ impl Ledger {
         let mut tx = self.db.begin().await?;
         erasures::ask(&mut tx, &layout::pages_of_scan(uid), now).await?;
         if !keep_result {
-            let rows = tx.query("DELETE FROM results WHERE scan = $1 RETURNING manifest", params![uid]).await?;
+            let rows = tx
+                .query(
+                    "DELETE FROM results WHERE scan = $1 RETURNING manifest",
+                    params![uid],
+                )
+                .await?;
             for row in rows {
                 let manifest: String = row.get(0)?;
                 if let Some((folder, _)) = manifest.rsplit_once('/') {
@@ -185,9 +190,12 @@ impl Ledger {
                 }
             }
         }
-        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid]).await?;
-        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid]).await?;
-        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid]).await?;
+        tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid])
+            .await?;
+        tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid])
+            .await?;
+        tx.execute("DELETE FROM scans WHERE uid = $1", params![uid])
+            .await?;
         tx.commit().await?;
         self.notify();
         Ok(())

@@ -41,12 +41,20 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl Fleet {
     pub(crate) fn new(shared: Shared, broker: Broker, platform: axum::Router) -> Self {
-        Self { shared, broker, platform, runners: Mutex::default() }
+        Self {
+            shared,
+            broker,
+            platform,
+            runners: Mutex::default(),
+        }
     }
 
     /// Runners that are alive.
     pub(crate) fn alive(&self) -> usize {
-        self.lock().values().filter(|runner| !runner.task.is_finished()).count()
+        self.lock()
+            .values()
+            .filter(|runner| !runner.task.is_finished())
+            .count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Runner>> {
@@ -55,30 +63,49 @@ impl Fleet {
 
     fn start(&self, launch: &Launch) -> Runner {
         let name = launch.name.clone();
-        let broker = wire(&self.shared, &name, Leg::Broker, service(self.broker.clone().router()));
+        let broker = wire(
+            &self.shared,
+            &name,
+            Leg::Broker,
+            service(self.broker.clone().router()),
+        );
         let platform = wire(&self.shared, &name, Leg::Platform, service(self.platform.clone()));
         let clock = self.shared.clock_of(&name);
-        let config = RunnerConfig { broker_url: "http://broker".to_owned() };
-        let process = Process { abort: None, frozen_until: Timestamp::UNIX_EPOCH };
+        let config = RunnerConfig {
+            broker_url: "http://broker".to_owned(),
+        };
+        let process = Process {
+            abort: None,
+            frozen_until: Timestamp::UNIX_EPOCH,
+        };
         self.shared.lock().processes.insert(name.clone(), process);
         let (shared, who, token) = (self.shared.clone(), name.clone(), launch.token.clone());
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
             let outcome = run_until(config, broker, platform, token, clock, stopping).await;
             let code = i32::from(outcome.is_err());
-            shared.trace(&format!("{who} ended {}", outcome.map_or_else(|error| error.to_string(), |o| format!("{o:?}"))));
+            shared.trace(&format!(
+                "{who} ended {}",
+                outcome.map_or_else(|error| error.to_string(), |o| format!("{o:?}"))
+            ));
             code
         });
         if let Some(process) = self.shared.lock().processes.get_mut(&name) {
             process.abort = Some(task.abort_handle());
         }
         self.shared.trace(&format!("start {name}"));
-        Runner { task, stop, leaving: false }
+        Runner {
+            task,
+            stop,
+            leaving: false,
+        }
     }
 
     fn look(&self, uid: &str) -> Known<Instance> {
         let mut runners = self.lock();
-        let Some(runner) = runners.get_mut(uid) else { return Known::Absent };
+        let Some(runner) = runners.get_mut(uid) else {
+            return Known::Absent;
+        };
         let finished = runner.task.is_finished();
         if finished && runner.leaving {
             runners.remove(uid);
@@ -88,11 +115,17 @@ impl Fleet {
             let code = (&mut runner.task).now_or_never().and_then(Result::ok);
             // The handle answers once: keep what it said.
             runner.task = tokio::spawn(async move { code.unwrap_or(-9) });
-            InstanceState::Exited { code, last_words: None }
+            InstanceState::Exited {
+                code,
+                last_words: None,
+            }
         } else {
             InstanceState::Running
         };
-        Known::Present(Instance { id: uid.to_owned(), state })
+        Known::Present(Instance {
+            id: uid.to_owned(),
+            state,
+        })
     }
 }
 
@@ -104,7 +137,10 @@ impl Backend for Fleet {
             }
             let runner = self.start(launch);
             self.lock().insert(launch.uid.clone(), runner);
-            Ok(Instance { id: launch.uid.clone(), state: InstanceState::Running })
+            Ok(Instance {
+                id: launch.uid.clone(),
+                state: InstanceState::Running,
+            })
         }
         .boxed()
     }

@@ -10,12 +10,12 @@ use followlytics_core::{
     scan::range::{Kind, Range, Span, tiles},
 };
 use followlytics_simulator::{Endpoint, World};
-use jiff::Timestamp;
 use followlytics_store::{
     db::Db,
     ledger::{Ledger, ScanRow},
     params,
 };
+use jiff::Timestamp;
 
 use super::{net::Leg, shared::Shared};
 
@@ -87,7 +87,11 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
         }
         return;
     }
-    let scans = watched.scans.lock().map(|scans| scans.clone()).unwrap_or_default();
+    let scans = watched
+        .scans
+        .lock()
+        .map(|scans| scans.clone())
+        .unwrap_or_default();
     for uid in &scans {
         if let Err(what) = scan(shared, &watched, uid).await {
             shared.report(format!("{what} ({uid})"));
@@ -102,13 +106,28 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
 }
 
 async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), String> {
-    let Some(row) = watched.ledger.find_scan(uid).await.map_err(|error| format!("unreadable: {error}"))? else { return Ok(()) };
-    let ranges = watched.ledger.list_ranges(uid).await.map_err(|error| format!("unreadable: {error}"))?;
+    let Some(row) = watched
+        .ledger
+        .find_scan(uid)
+        .await
+        .map_err(|error| format!("unreadable: {error}"))?
+    else {
+        return Ok(());
+    };
+    let ranges = watched
+        .ledger
+        .list_ranges(uid)
+        .await
+        .map_err(|error| format!("unreadable: {error}"))?;
     cover(&row, &ranges)?;
     let budget = {
         let mut state = shared.lock();
         fence(&mut state.invariants, uid, &ranges, shared.now())?;
-        let largest = state.invariants.budgets.entry(uid.to_owned()).or_insert(row.purse.budget);
+        let largest = state
+            .invariants
+            .budgets
+            .entry(uid.to_owned())
+            .or_insert(row.purse.budget);
         *largest = (*largest).max(row.purse.budget);
         *largest
     };
@@ -139,15 +158,33 @@ pub(super) async fn watch(db: &Db) -> anyhow::Result<()> {
 /// ONE-HOLDER: no live lease was given to somebody else.
 async fn stolen(watched: &Watched) -> Result<(), String> {
     let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
-    let found = tx.find("SELECT what FROM stolen", params![]).await.map_err(|error| error.to_string())?;
-    found.map_or(Ok(()), |row| Err(format!("ONE-HOLDER: {}", row.get::<String>(0).unwrap_or_default())))
+    let found = tx
+        .find("SELECT what FROM stolen", params![])
+        .await
+        .map_err(|error| error.to_string())?;
+    found.map_or(Ok(()), |row| {
+        Err(format!(
+            "ONE-HOLDER: {}",
+            row.get::<String>(0).unwrap_or_default()
+        ))
+    })
 }
 
 /// COVER and DISJOINT: the listing ranges tile the planned space.
 fn cover(row: &ScanRow, ranges: &[Range]) -> Result<(), String> {
-    let Some(root) = row.plan.as_ref().and_then(|plan| plan.root) else { return Ok(()) };
-    let spans: Vec<Span> = ranges.iter().filter(|r| r.kind == Kind::Listing).filter_map(|r| r.span).collect();
-    if tiles(root, &spans) { Ok(()) } else { Err(format!("COVER/DISJOINT: {spans:?} do not tile {root:?}")) }
+    let Some(root) = row.plan.as_ref().and_then(|plan| plan.root) else {
+        return Ok(());
+    };
+    let spans: Vec<Span> = ranges
+        .iter()
+        .filter(|r| r.kind == Kind::Listing)
+        .filter_map(|r| r.span)
+        .collect();
+    if tiles(root, &spans) {
+        Ok(())
+    } else {
+        Err(format!("COVER/DISJOINT: {spans:?} do not tile {root:?}"))
+    }
 }
 
 /// FENCE and ONE-HOLDER: epochs only grow, an epoch has one holder, a sandbox holds one range.
@@ -158,16 +195,29 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
         let before = seen.ranges.insert(key.clone(), range.clone());
         let epoch = before.as_ref().map_or(0, |before| before.epoch);
         if range.epoch < epoch {
-            return Err(format!("FENCE: range {} went from epoch {epoch} to {}", range.id, range.epoch));
+            return Err(format!(
+                "FENCE: range {} went from epoch {epoch} to {}",
+                range.id, range.epoch
+            ));
         }
         if range.epoch > epoch {
             let seq = before.as_ref().map_or(0, |before| before.seq);
-            seen.grants.entry(key).or_default().push(Grant { epoch: range.epoch, at: now, seq });
+            seen.grants.entry(key).or_default().push(Grant {
+                epoch: range.epoch,
+                at: now,
+                seq,
+            });
         }
         let Some(holder) = &range.holder else { continue };
-        let first = seen.holders.entry((uid.to_owned(), range.id, range.epoch)).or_insert_with(|| holder.clone());
+        let first = seen
+            .holders
+            .entry((uid.to_owned(), range.id, range.epoch))
+            .or_insert_with(|| holder.clone());
         if first != holder {
-            return Err(format!("ONE-HOLDER: range {} epoch {} was {first}'s and is {holder}'s", range.id, range.epoch));
+            return Err(format!(
+                "ONE-HOLDER: range {} epoch {} was {first}'s and is {holder}'s",
+                range.id, range.epoch
+            ));
         }
         if !holding.insert(holder.clone()) {
             return Err(format!("ONE-HOLDER: {holder} holds two ranges"));
@@ -179,31 +229,69 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
 /// BUDGET: what the platform charged is covered by what the ledger holds, at every instant.
 async fn charged(watched: &Watched) -> Result<(), String> {
     let mut held = Usd::ZERO;
-    let scans = watched.scans.lock().map(|scans| scans.clone()).unwrap_or_default();
+    let scans = watched
+        .scans
+        .lock()
+        .map(|scans| scans.clone())
+        .unwrap_or_default();
     for uid in &scans {
-        if let Some(row) = watched.ledger.find_scan(uid).await.map_err(|error| error.to_string())? {
-            held = held.plus(row.purse.spent).plus(row.purse.reserved).plus(row.purse.ambiguous);
+        if let Some(row) = watched
+            .ledger
+            .find_scan(uid)
+            .await
+            .map_err(|error| error.to_string())?
+        {
+            held = held
+                .plus(row.purse.spent)
+                .plus(row.purse.reserved)
+                .plus(row.purse.ambiguous);
         }
     }
     let charged = Usd::from_nanos(watched.world.totals().charged_nano_usd);
-    if charged > held { Err(format!("BUDGET: the platform charged {charged}, the ledger holds {held}")) } else { Ok(()) }
+    if charged > held {
+        Err(format!(
+            "BUDGET: the platform charged {charged}, the ledger holds {held}"
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 /// The purse is the sum of its permits and charges.
 async fn money(watched: &Watched, uid: &str, row: &ScanRow) -> Result<(), String> {
     let sum = async |sql: &str| -> Result<i64, String> {
         let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
-        let found = tx.find(sql, params![uid]).await.map_err(|error| error.to_string())?;
-        found.map_or(Ok(0), |row| row.get(0)).map_err(|error| error.to_string())
+        let found = tx
+            .find(sql, params![uid])
+            .await
+            .map_err(|error| error.to_string())?;
+        found
+            .map_or(Ok(0), |row| row.get(0))
+            .map_err(|error| error.to_string())
     };
     for (name, kept, sql) in [
-        ("reserved", row.purse.reserved, "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Open'"),
-        ("ambiguous", row.purse.ambiguous, "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Ambiguous'"),
-        ("spent", row.purse.spent, "SELECT COALESCE(SUM(price), 0) FROM usage WHERE scan = $1"),
+        (
+            "reserved",
+            row.purse.reserved,
+            "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Open'",
+        ),
+        (
+            "ambiguous",
+            row.purse.ambiguous,
+            "SELECT COALESCE(SUM(price), 0) FROM permits WHERE scan = $1 AND state = 'Ambiguous'",
+        ),
+        (
+            "spent",
+            row.purse.spent,
+            "SELECT COALESCE(SUM(price), 0) FROM usage WHERE scan = $1",
+        ),
     ] {
         let counted = sum(sql).await?;
         if counted != kept.nanos() {
-            return Err(format!("BUDGET: {name} is {} and its rows add up to {counted}", kept.nanos()));
+            return Err(format!(
+                "BUDGET: {name} is {} and its rows add up to {counted}",
+                kept.nanos()
+            ));
         }
     }
     Ok(())
@@ -230,9 +318,15 @@ async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), S
         let input: (i64, Option<String>) = (row.get(5).map_err(text)?, row.get(6).map_err(text)?);
         let output: (i64, Option<String>) = (row.get(7).map_err(text)?, row.get(8).map_err(text)?);
         let key = (scan, range);
-        let current = state.invariants.ranges.get(&key).map_or(0, |range| i64::try_from(range.epoch).unwrap_or(i64::MAX));
+        let current = state
+            .invariants
+            .ranges
+            .get(&key)
+            .map_or(0, |range| i64::try_from(range.epoch).unwrap_or(i64::MAX));
         if epoch < current && posted {
-            return Err(format!("FENCE: page {seq} of {key:?} was committed under epoch {epoch}, the range has {current}"));
+            return Err(format!(
+                "FENCE: page {seq} of {key:?} was committed under epoch {epoch}, the range has {current}"
+            ));
         }
         if epoch < current {
             *state.coverage.entry("adopted").or_insert(0) += 1;
@@ -241,18 +335,27 @@ async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), S
         if let Some((last_seq, last_epoch, position, cursor)) = state.invariants.last_page.get(&key) {
             let restart = input == (0, None);
             if seq != last_seq + 1 {
-                return Err(format!("PAGE-ONCE: page {seq} of {key:?} follows page {last_seq}"));
+                return Err(format!(
+                    "PAGE-ONCE: page {seq} of {key:?} follows page {last_seq}"
+                ));
             }
             if epoch < *last_epoch {
-                return Err(format!("FENCE: page {seq} of {key:?} has epoch {epoch} after {last_epoch}"));
+                return Err(format!(
+                    "FENCE: page {seq} of {key:?} has epoch {epoch} after {last_epoch}"
+                ));
             }
             if !restart && input != (*position, cursor.clone()) {
-                return Err(format!("PAGE-ONCE: page {seq} of {key:?} begins at {input:?}, the last ended at {position} {cursor:?}"));
+                return Err(format!(
+                    "PAGE-ONCE: page {seq} of {key:?} begins at {input:?}, the last ended at {position} {cursor:?}"
+                ));
             }
         } else if seq != 0 {
             return Err(format!("PAGE-ONCE: the first page of {key:?} is {seq}"));
         }
-        state.invariants.last_page.insert(key, (seq, epoch, output.0, output.1));
+        state
+            .invariants
+            .last_page
+            .insert(key, (seq, epoch, output.0, output.1));
     }
     Ok(())
 }
@@ -266,21 +369,38 @@ fn platform(shared: &Shared, watched: &Watched) {
         state.invariants.last_request = request.number;
         if request.status == 429 && request.fault.is_none() {
             state.invariants.too_many += 1;
-            broken.get_or_insert_with(|| format!("RATE: request {} was one too many in its window", request.number));
+            broken.get_or_insert_with(|| {
+                format!("RATE: request {} was one too many in its window", request.number)
+            });
         }
         if request.endpoint == Endpoint::Token {
             match request.status {
                 200 => state.invariants.pairs_given += 1,
                 400 if state.invariants.pairs_given == state.invariants.pairs_delivered => {
-                    broken.get_or_insert_with(|| "TOKEN: a refresh token was used twice although no answer was lost".to_owned());
+                    broken.get_or_insert_with(|| {
+                        "TOKEN: a refresh token was used twice although no answer was lost".to_owned()
+                    });
                 }
                 _ => {}
             }
         }
-        let account = request.account.clone().or(request.asked.clone()).unwrap_or_default();
-        let paused = state.invariants.suspended.values().find(|pause| pause.account == account && request.order > pause.since);
+        let account = request
+            .account
+            .clone()
+            .or(request.asked.clone())
+            .unwrap_or_default();
+        let paused = state
+            .invariants
+            .suspended
+            .values()
+            .find(|pause| pause.account == account && request.order > pause.since);
         if let Some(pause) = paused {
-            broken.get_or_insert_with(|| format!("PAUSE: request {} for {} after Suspended was true", request.number, pause.account));
+            broken.get_or_insert_with(|| {
+                format!(
+                    "PAUSE: request {} for {} after Suspended was true",
+                    request.number, pause.account
+                )
+            });
         }
     }
     drop(state);

@@ -25,7 +25,13 @@ pub(super) fn wire(shared: &Shared, who: &str, leg: Leg, target: HttpService) ->
     }))
 }
 
-async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+async fn deliver(
+    shared: &Shared,
+    who: &str,
+    leg: Leg,
+    target: HttpService,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, HttpError> {
     // Between its check of a permit and its send a process is not frozen here: no system can prevent that one.
     shared.pass(who, leg == Leg::Broker).await;
     let _refreshing = Refreshing::begin(shared, request.uri().path());
@@ -56,7 +62,9 @@ async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, requ
     };
     let response = if detached {
         // The broker is another process: it goes on when the sender is killed.
-        tokio::spawn(handled).await.map_err(|error| HttpError::Broken(error.to_string()))?
+        tokio::spawn(handled)
+            .await
+            .map_err(|error| HttpError::Broken(error.to_string()))?
     } else {
         handled.await
     };
@@ -76,7 +84,9 @@ async fn deliver(shared: &Shared, who: &str, leg: Leg, target: HttpService, requ
         shared.lock().invariants.pairs_delivered += 1;
     }
     match response {
-        Ok(response) if response.headers().contains_key(DROP_HEADER) => Err(HttpError::Broken("dropped".to_owned())),
+        Ok(response) if response.headers().contains_key(DROP_HEADER) => {
+            Err(HttpError::Broken("dropped".to_owned()))
+        }
         other => other,
     }
 }

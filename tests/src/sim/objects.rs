@@ -40,7 +40,10 @@ impl FaultyStore {
         }
         self.shared.count("object faults");
         self.shared.trace(&format!("object {what} {path}"));
-        Err(Error::Generic { store: "simulated", source: "simulated fault".into() })
+        Err(Error::Generic {
+            store: "simulated",
+            source: "simulated fault".into(),
+        })
     }
 }
 
@@ -57,7 +60,11 @@ impl ObjectStore for FaultyStore {
         stored
     }
 
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, opts).await
     }
 

@@ -53,7 +53,10 @@ impl Plane {
         let settings = Settings {
             broker: "http://broker".to_owned(),
             max_runners: 6,
-            scans: Policy { base_urls: base_urls(), ..Policy::default() },
+            scans: Policy {
+                base_urls: base_urls(),
+                ..Policy::default()
+            },
             sandboxes: followlytics_core::sandbox::decide::Policy::default(),
         };
         let context = Context::new(
@@ -63,7 +66,12 @@ impl Plane {
             Arc::new(move || of_controllers.now()),
             settings,
         );
-        Ok(Self { shared: shared.clone(), people, context, due: BTreeMap::new() })
+        Ok(Self {
+            shared: shared.clone(),
+            people,
+            context,
+            due: BTreeMap::new(),
+        })
     }
 
     /// What a person applies.
@@ -75,19 +83,26 @@ impl Plane {
             + serde::de::DeserializeOwned
             + std::fmt::Debug,
     {
-        Ok(Api::<K>::default_namespaced(self.people.clone()).create(&PostParams::default(), object).await?)
+        Ok(Api::<K>::default_namespaced(self.people.clone())
+            .create(&PostParams::default(), object)
+            .await?)
     }
 
     /// What a person edits.
     pub(crate) async fn edit(&self, name: &str, patch: &Value) -> Result<()> {
         let scans: Api<Scan> = Api::default_namespaced(self.people.clone());
-        scans.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        scans
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
     /// What a person sees.
     pub(crate) async fn scan(&self, name: &str) -> Result<Scan> {
-        Api::<Scan>::default_namespaced(self.people.clone()).get(name).await.context("the Scan vanished")
+        Api::<Scan>::default_namespaced(self.people.clone())
+            .get(name)
+            .await
+            .context("the Scan vanished")
     }
 
     /// Looks at every object that is due, in an order of the seed's; the controllers may die at any await.
@@ -107,7 +122,10 @@ impl Plane {
         let scans = Api::<Scan>::all(self.people.clone()).list(&all).await?;
         let sandboxes = Api::<Sandbox>::all(self.people.clone()).list(&all).await?;
         let scans = scans.items.into_iter().map(|scan| Object::Scan(Box::new(scan)));
-        let sandboxes = sandboxes.items.into_iter().map(|sandbox| Object::Sandbox(Box::new(sandbox)));
+        let sandboxes = sandboxes
+            .items
+            .into_iter()
+            .map(|sandbox| Object::Sandbox(Box::new(sandbox)));
         let now = self.shared.now();
         let is_due = |object: &Object| self.due.get(&object.key()).is_none_or(|due| *due <= now);
         Ok(scans.chain(sandboxes).filter(is_due).collect())
@@ -136,7 +154,10 @@ impl Plane {
         } else {
             look.await
         };
-        let said = outcome.as_ref().map_or_else(|error| error.reason().to_owned(), |requeue| format!("{requeue:?}"));
+        let said = outcome.as_ref().map_or_else(
+            |error| error.reason().to_owned(),
+            |requeue| format!("{requeue:?}"),
+        );
         self.shared.trace(&format!("reconciled {key} {said}"));
         let now = self.shared.now();
         // What changed since wakes a controller at once; here it looks again a little later.
@@ -186,5 +207,8 @@ fn unlucky(shared: &Shared, router: axum::Router) -> Client {
 }
 
 fn base_urls() -> BTreeMap<Platform, String> {
-    [Platform::X, Platform::Bluesky, Platform::Gitea].into_iter().map(|platform| (platform, format!("http://{platform}.test"))).collect()
+    [Platform::X, Platform::Bluesky, Platform::Gitea]
+        .into_iter()
+        .map(|platform| (platform, format!("http://{platform}.test")))
+        .collect()
 }

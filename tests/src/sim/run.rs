@@ -16,10 +16,7 @@ use followlytics_core::{
     wire::Mode,
 };
 use followlytics_crds::{ConditionExt as _, OperatingMode, Scan};
-use followlytics_platforms::{
-    clock::TokioClock,
-    http::from_service,
-};
+use followlytics_platforms::{clock::TokioClock, http::from_service};
 use followlytics_simulator::{World, router};
 use followlytics_store::{db::Db, ledger::Ledger, objects::Objects, params};
 use jiff::{SignedDuration, Timestamp};
@@ -61,9 +58,18 @@ const PATIENCE_SECONDS: i64 = 6 * 3600;
 
 /// Runs one simulation to its end.
 pub fn run(scenario: Scenario) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
     let Ok(runtime) = runtime else {
-        return Report { trace: String::new(), broken: Some("no runtime".to_owned()), hops: 0, coverage: BTreeMap::new(), summaries: Vec::new() };
+        return Report {
+            trace: String::new(),
+            broken: Some("no runtime".to_owned()),
+            hops: 0,
+            coverage: BTreeMap::new(),
+            summaries: Vec::new(),
+        };
     };
     runtime.block_on(async {
         let origin = Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -121,8 +127,14 @@ impl Simulation {
             Arc::new(move || of_clock.now()),
             Arc::new(move || format!("{:032x}", of_ids.lock().chance.bits())),
         );
-        let objects = Objects::new(Arc::new(FaultyStore { inner: InMemory::new(), shared: shared.clone() }));
-        let world = Arc::new(World::new(world::config(&shared.scenario), Arc::new(move || of_world.now())));
+        let objects = Objects::new(Arc::new(FaultyStore {
+            inner: InMemory::new(),
+            shared: shared.clone(),
+        }));
+        let world = Arc::new(World::new(
+            world::config(&shared.scenario),
+            Arc::new(move || of_world.now()),
+        ));
         let secrets = Arc::new(MemorySecrets::default());
         let platform = router(Arc::clone(&world));
         let service = from_service::<_, axum::body::Body, axum::body::Body>(platform.clone());
@@ -133,22 +145,39 @@ impl Simulation {
         let plane = Plane::new(shared, db.clone(), ledger.clone(), Arc::clone(&fleet))?;
         let started = shared.now();
         super::invariants::watch(&db).await?;
-        let mut simulation =
-            Self { shared: shared.clone(), ledger, objects, world, targets: Vec::new(), fleet, db, secrets, plane, started };
+        let mut simulation = Self {
+            shared: shared.clone(),
+            ledger,
+            objects,
+            world,
+            targets: Vec::new(),
+            fleet,
+            db,
+            secrets,
+            plane,
+            started,
+        };
         simulation.set_up().await?;
         Ok(simulation)
     }
 
     async fn set_up(&mut self) -> Result<()> {
         let scenario = Arc::clone(&self.shared.scenario);
-        self.secrets.put("default/x", &world::sign_in(&self.world, &scenario)?)?;
+        self.secrets
+            .put("default/x", &world::sign_in(&self.world, &scenario)?)?;
         self.plane.create(&world::credential(&scenario)).await?;
         for (number, plan) in scenario.scans.iter().enumerate() {
             world::create_account(&self.world, plan)?;
             let name = format!("scan-{number}");
             let scan = self.plane.create(&world::scan(&name, plan)).await?;
             let uid = scan.metadata.uid.context("a Scan without uid")?;
-            self.targets.push(Target { name, uid, plan: plan.clone(), budget: plan.budget, paused_since: None });
+            self.targets.push(Target {
+                name,
+                uid,
+                plan: plan.clone(),
+                budget: plan.budget,
+                paused_since: None,
+            });
         }
         world::set_faults(&self.world, &scenario)?;
         let uids = self.targets.iter().map(|target| target.uid.clone()).collect();
@@ -185,7 +214,10 @@ impl Simulation {
                 return self.verify().await;
             }
             let patience = self.shared.now().duration_since(self.started).as_secs();
-            ensure!(patience < self.shared.scenario.chaos_seconds + PATIENCE_SECONDS, "ESR: scans did not end after the healing");
+            ensure!(
+                patience < self.shared.scenario.chaos_seconds + PATIENCE_SECONDS,
+                "ESR: scans did not end after the healing"
+            );
             let pause = self.shared.draw(50, 400);
             // While nothing runs there is little to see.
             let slower = match (self.fleet.alive() > 0, healed) {
@@ -199,29 +231,51 @@ impl Simulation {
 
     /// What a person does about one scan; whether it is still open.
     async fn attend(&mut self, index: usize, healed: bool) -> Result<bool> {
-        let Some(target) = self.targets.get(index) else { return Ok(false) };
+        let Some(target) = self.targets.get(index) else {
+            return Ok(false);
+        };
         let scan = self.plane.scan(&target.name).await?;
         let since = self.shared.now().duration_since(self.started).as_secs();
-        let pause = target.plan.suspend.is_some_and(|(from, length)| since >= from && since < from + length);
-        let mode = if pause { OperatingMode::Suspended } else { OperatingMode::Running };
+        let pause = target
+            .plan
+            .suspend
+            .is_some_and(|(from, length)| since >= from && since < from + length);
+        let mode = if pause {
+            OperatingMode::Suspended
+        } else {
+            OperatingMode::Running
+        };
         if scan.spec.operating_mode != mode {
-            self.plane.edit(&target.name, &json!({"spec": {"operatingMode": mode}})).await?;
+            self.plane
+                .edit(&target.name, &json!({"spec": {"operatingMode": mode}}))
+                .await?;
         }
         self.check_pause(index, &scan).await?;
-        let summary = self.ledger.summary(&self.targets.get(index).context("no target")?.uid).await?;
+        let summary = self
+            .ledger
+            .summary(&self.targets.get(index).context("no target")?.uid)
+            .await?;
         if let Some(summary) = summary.filter(|_| healed && !pause) {
             self.help(index, &summary).await?;
         }
-        let phase = scan.status.as_ref().map(|status| status.phase).unwrap_or_default();
+        let phase = scan
+            .status
+            .as_ref()
+            .map(|status| status.phase)
+            .unwrap_or_default();
         Ok(!phase.is_final())
     }
 
     /// PAUSE: no permit is granted once the ledger knows of it; from the moment it is true nothing starts.
     async fn check_pause(&mut self, index: usize, scan: &Scan) -> Result<()> {
         let now = self.shared.now();
-        let Some(target) = self.targets.get_mut(index) else { return Ok(()) };
+        let Some(target) = self.targets.get_mut(index) else {
+            return Ok(());
+        };
         let row = self.ledger.find_scan(&target.uid).await?;
-        let open = row.as_ref().is_some_and(|row| matches!(row.stage, Stage::Resolving | Stage::Scanning));
+        let open = row
+            .as_ref()
+            .is_some_and(|row| matches!(row.stage, Stage::Resolving | Stage::Scanning));
         if row.is_none_or(|row| row.request.mode != Mode::Suspend) {
             target.paused_since = None;
             self.shared.lock().invariants.suspended.remove(&target.uid);
@@ -229,33 +283,68 @@ impl Simulation {
         }
         let asked = *target.paused_since.get_or_insert(now);
         let mut tx = self.db.begin().await?;
-        let later = tx.find("SELECT 1 FROM permits WHERE scan = $1 AND granted_at > $2", params![&target.uid, asked]).await?;
+        let later = tx
+            .find(
+                "SELECT 1 FROM permits WHERE scan = $1 AND granted_at > $2",
+                params![&target.uid, asked],
+            )
+            .await?;
         drop(tx);
-        ensure!(later.is_none(), "PAUSE: a permit was granted after the pause was asked for");
-        let conditions = scan.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        let suspended = conditions.is_true("Suspended") && scan.spec.operating_mode == OperatingMode::Suspended;
+        ensure!(
+            later.is_none(),
+            "PAUSE: a permit was granted after the pause was asked for"
+        );
+        let conditions = scan
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        let suspended =
+            conditions.is_true("Suspended") && scan.spec.operating_mode == OperatingMode::Suspended;
         let resumed = scan.spec.operating_mode == OperatingMode::Running;
-        ensure!(suspended || resumed || !open || now.duration_since(asked) < LONGEST_PAUSE, "PAUSE: still not true after {LONGEST_PAUSE:?}: {:?}", scan.status);
+        ensure!(
+            suspended || resumed || !open || now.duration_since(asked) < LONGEST_PAUSE,
+            "PAUSE: still not true after {LONGEST_PAUSE:?}: {:?}",
+            scan.status
+        );
         if suspended && open && !self.shared.lock().invariants.suspended.contains_key(&target.uid) {
             let summary = self.ledger.summary(&target.uid).await?;
-            let account = summary.and_then(|summary| summary.account_id).unwrap_or_else(|| target.plan.handle.clone());
-            let pause = Pause { account, since: self.world.order() };
+            let account = summary
+                .and_then(|summary| summary.account_id)
+                .unwrap_or_else(|| target.plan.handle.clone());
+            let pause = Pause {
+                account,
+                since: self.world.order(),
+            };
             self.shared.count("suspended");
-            self.shared.lock().invariants.suspended.insert(target.uid.clone(), pause);
+            self.shared
+                .lock()
+                .invariants
+                .suspended
+                .insert(target.uid.clone(), pause);
         }
         Ok(())
     }
 
     /// After the healing a person does what the holds ask for: more budget, signing in again.
     async fn help(&mut self, index: usize, summary: &Summary) -> Result<()> {
-        let Some(hold) = summary.hold.as_ref().filter(|hold| hold.until.is_none()) else { return Ok(()) };
-        let Some(target) = self.targets.get_mut(index) else { return Ok(()) };
+        let Some(hold) = summary.hold.as_ref().filter(|hold| hold.until.is_none()) else {
+            return Ok(());
+        };
+        let Some(target) = self.targets.get_mut(index) else {
+            return Ok(());
+        };
         self.shared.count("helped");
-        self.shared.trace(&format!("help {} {}", target.name, hold.reason));
+        self.shared
+            .trace(&format!("help {} {}", target.name, hold.reason));
         if hold.reason == "CredentialInvalid" {
-            self.secrets.put("default/x", &world::sign_in(&self.world, &self.shared.scenario)?)?;
+            self.secrets
+                .put("default/x", &world::sign_in(&self.world, &self.shared.scenario)?)?;
         }
-        target.budget = target.budget.plus(target.budget).plus(Usd::from_nanos(1_000_000_000));
+        target.budget = target
+            .budget
+            .plus(target.budget)
+            .plus(Usd::from_nanos(1_000_000_000));
         let budget = json!({"spec": {"budget": {"maxUsd": target.budget.to_string()}}});
         self.plane.edit(&target.name, &budget).await
     }

@@ -61,8 +61,15 @@ impl Scenario {
         let c = &mut chance;
         let count = c.between(1, 2);
         let scans = (0..count).map(|n| scan(c, n)).collect();
-        let mut some = |most: i64| if c.happens(600) { u32::try_from(c.between(1, most)).unwrap_or(0) } else { 0 };
-        let (lost, kill, freeze, objects, platform, api) = (some(40), some(25), some(25), some(40), some(60), some(20));
+        let mut some = |most: i64| {
+            if c.happens(600) {
+                u32::try_from(c.between(1, most)).unwrap_or(0)
+            } else {
+                0
+            }
+        };
+        let (lost, kill, freeze, objects, platform, api) =
+            (some(40), some(25), some(25), some(40), some(60), some(20));
         Self {
             seed,
             scans,
@@ -81,7 +88,15 @@ impl Scenario {
 
     /// The same world without a fault: what is asked of it is exact.
     pub fn calm(seed: u64) -> Self {
-        Self { lost: 0, kill: 0, freeze: 0, objects: 0, api: 0, platform: 0, ..Self::of(seed) }
+        Self {
+            lost: 0,
+            kill: 0,
+            freeze: 0,
+            objects: 0,
+            api: 0,
+            platform: 0,
+            ..Self::of(seed)
+        }
     }
 
     /// Whether nothing goes wrong in it.
@@ -101,16 +116,25 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
         Platform::Bluesky => (1_800, format!("account{number}.example.org")),
         Platform::Gitea => (1_200, format!("account{number}")),
     };
-    let followers = if c.happens(50) { 0 } else { u64::try_from(c.between(1, most)).unwrap_or(1) };
+    let followers = if c.happens(50) {
+        0
+    } else {
+        u64::try_from(c.between(1, most)).unwrap_or(1)
+    };
     ScanPlan {
         platform,
         handle,
         followers,
-        churn: if c.happens(700) { u32::try_from(c.between(5, 60)).unwrap_or(5) } else { 0 },
+        churn: if c.happens(700) {
+            u32::try_from(c.between(5, 60)).unwrap_or(5)
+        } else {
+            0
+        },
         runners: u32::try_from(c.between(1, 4)).unwrap_or(1),
         rows_per_range: u32::try_from(c.between(100, 600)).unwrap_or(100),
         // Between too little for what a bad day re-reads and plenty.
-        budget: Usd::from_nanos(10_000_000).times(i64::try_from(followers).unwrap_or(0) * c.between(11, 40) / 10 + 3_000),
+        budget: Usd::from_nanos(10_000_000)
+            .times(i64::try_from(followers).unwrap_or(0) * c.between(11, 40) / 10 + 3_000),
         suspend: c.happens(250).then(|| (c.between(1, 20), c.between(5, 200))),
     }
 }

@@ -61,7 +61,11 @@ impl Shared {
             invariants: Invariants::default(),
             broken: None,
         };
-        Self { state: Arc::new(Mutex::new(state)), clock, scenario: Arc::new(scenario) }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock,
+            scenario: Arc::new(scenario),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,7 +130,10 @@ impl Shared {
     pub(super) async fn thaw(&self, who: &str) {
         loop {
             let until = self.lock().processes.get(who).map(|process| process.frozen_until);
-            let Some(left) = until.map(|until| until.duration_since(self.now())).filter(|left| left.is_positive()) else {
+            let Some(left) = until
+                .map(|until| until.duration_since(self.now()))
+                .filter(|left| left.is_positive())
+            else {
                 return;
             };
             self.clock.sleep(left).await;
@@ -135,7 +142,11 @@ impl Shared {
 
     /// KILL: the process's future is dropped where it stands. False when it cannot be killed.
     pub(super) fn kill(&self, who: &str) -> bool {
-        let abort = self.lock().processes.get(who).and_then(|process| process.abort.clone());
+        let abort = self
+            .lock()
+            .processes
+            .get(who)
+            .and_then(|process| process.abort.clone());
         let Some(abort) = abort else { return false };
         self.trace(&format!("kill {who}"));
         self.count("killed");
@@ -152,7 +163,10 @@ impl Shared {
 
     /// The clock as a process sees it: its sleeps end late when it is frozen.
     pub(super) fn clock_of(&self, who: &str) -> Arc<dyn Clock> {
-        Arc::new(ProcessClock { shared: self.clone(), who: who.to_owned() })
+        Arc::new(ProcessClock {
+            shared: self.clone(),
+            who: who.to_owned(),
+        })
     }
 }
 
@@ -178,5 +192,6 @@ impl Clock for ProcessClock {
 
 /// So many milliseconds later.
 pub(super) fn later(at: Timestamp, ms: i64) -> Timestamp {
-    at.saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
+    at.saturating_add(SignedDuration::from_millis(ms))
+        .unwrap_or(Timestamp::MAX)
 }

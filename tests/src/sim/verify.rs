@@ -29,10 +29,24 @@ impl Simulation {
         let now = self.shared.now();
         self.shared.lock().heal_at = now;
         for target in &self.targets {
-            let summary = self.ledger.summary(&target.uid).await?.context("the scan vanished")?;
-            self.shared.trace(&format!("end {} {:?} scanned {} spent {}", target.name, summary.stage, summary.scanned, summary.spent));
-            ensure!(summary.stage == Stage::Merged, "NO-LOSS: {} ended without a result: {:?}", target.name, summary.failure);
-            self.verify_result(target, &summary).await.with_context(|| target.name.clone())?;
+            let summary = self
+                .ledger
+                .summary(&target.uid)
+                .await?
+                .context("the scan vanished")?;
+            self.shared.trace(&format!(
+                "end {} {:?} scanned {} spent {}",
+                target.name, summary.stage, summary.scanned, summary.spent
+            ));
+            ensure!(
+                summary.stage == Stage::Merged,
+                "NO-LOSS: {} ended without a result: {:?}",
+                target.name,
+                summary.failure
+            );
+            self.verify_result(target, &summary)
+                .await
+                .with_context(|| target.name.clone())?;
             self.verify_adoption(target).await?;
             self.cover(&summary);
         }
@@ -40,19 +54,45 @@ impl Simulation {
     }
 
     async fn verify_result(&self, target: &Target, summary: &Summary) -> Result<()> {
-        let record = summary.result.as_ref().context("VISIBLE-ONCE: merged without a result")?;
-        ensure!(record.version == 1, "VISIBLE-ONCE: the first result has version {}", record.version);
+        let record = summary
+            .result
+            .as_ref()
+            .context("VISIBLE-ONCE: merged without a result")?;
+        ensure!(
+            record.version == 1,
+            "VISIBLE-ONCE: the first result has version {}",
+            record.version
+        );
         let ids = followlytics_worker::result_ids(&self.objects, record).await?;
         let unique: BTreeSet<&String> = ids.iter().collect();
-        ensure!(unique.len() == ids.len(), "NO-DOUBLE: {} rows, {} followers", ids.len(), unique.len());
+        ensure!(
+            unique.len() == ids.len(),
+            "NO-DOUBLE: {} rows, {} followers",
+            ids.len(),
+            unique.len()
+        );
         let committed = self.committed_ids(&target.uid).await?;
-        ensure!(committed.iter().eq(unique.iter().copied()), "NO-LOSS: {} committed, {} in the result", committed.len(), unique.len());
+        ensure!(
+            committed.iter().eq(unique.iter().copied()),
+            "NO-LOSS: {} committed, {} in the result",
+            committed.len(),
+            unique.len()
+        );
         let certificate = &record.certificate;
-        ensure!(certificate.guarantee == Guarantee::Exact, "STABLE: not exact: {:?}", certificate.evidence);
+        ensure!(
+            certificate.guarantee == Guarantee::Exact,
+            "STABLE: not exact: {:?}",
+            certificate.evidence
+        );
         self.verify_truth(&target.plan, &unique)?;
-        let paid = Platform::price(target.plan.platform, Family::Followers, summary.scanned)
-            .plus(Platform::price(target.plan.platform, Family::Lookup, summary.requests.lookups));
-        ensure!(summary.spent == paid, "PAY-BOUND: {} spent for rows worth {paid}", summary.spent);
+        let paid = Platform::price(target.plan.platform, Family::Followers, summary.scanned).plus(
+            Platform::price(target.plan.platform, Family::Lookup, summary.requests.lookups),
+        );
+        ensure!(
+            summary.spent == paid,
+            "PAY-BOUND: {} spent for rows worth {paid}",
+            summary.spent
+        );
         if self.shared.scenario.is_calm() {
             verify_requests(summary)?;
         }
@@ -70,23 +110,45 @@ impl Simulation {
             .filter(|request| request.account.as_deref() == Some(account.id.as_str()))
             .map(|request| request.order)
             .collect();
-        let (Some(first), Some(last)) = (of_account.first(), of_account.last()) else { return Ok(()) };
-        let ever: BTreeSet<String> = self.world.ever_present_between(platform, &plan.handle, *first, *last)?.into_iter().collect();
+        let (Some(first), Some(last)) = (of_account.first(), of_account.last()) else {
+            return Ok(());
+        };
+        let ever: BTreeSet<String> = self
+            .world
+            .ever_present_between(platform, &plan.handle, *first, *last)?
+            .into_iter()
+            .collect();
         let invented = ids.iter().find(|id| !ever.contains(**id));
         ensure!(invented.is_none(), "NO-LOSS: {invented:?} never followed");
         let truth = self.world.truth_between(platform, &plan.handle, *first, *last)?;
         let missed: Vec<&String> = truth.iter().filter(|id| !ids.contains(id)).collect();
-        ensure!(missed.is_empty(), "STABLE: {} of {} who followed throughout are missing: {:?}", missed.len(), truth.len(), missed.first());
+        ensure!(
+            missed.is_empty(),
+            "STABLE: {} of {} who followed throughout are missing: {:?}",
+            missed.len(),
+            truth.len(),
+            missed.first()
+        );
         Ok(())
     }
 
     /// PAY-BOUND: no page is fetched again that the broker had when it gave the range to the next holder.
     async fn verify_adoption(&self, target: &Target) -> Result<()> {
-        let committed: BTreeSet<String> = self.ledger.merge_input(&target.uid).await?.pages.into_iter().map(|page| page.key).collect();
+        let committed: BTreeSet<String> = self
+            .ledger
+            .merge_input(&target.uid)
+            .await?
+            .pages
+            .into_iter()
+            .map(|page| page.key)
+            .collect();
         let prefix = layout::pages_of_scan(&target.uid);
         let puts: Vec<(String, Timestamp)> = {
             let state = self.shared.lock();
-            let ours = state.puts.iter().filter(|(key, _)| key.starts_with(&prefix) && !committed.contains(*key));
+            let ours = state
+                .puts
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix) && !committed.contains(*key));
             ours.map(|(key, at)| (key.clone(), *at)).collect()
         };
         for (key, put) in puts {
@@ -95,7 +157,10 @@ impl Simulation {
             let grants = state.invariants.grants.get(&(target.uid.clone(), header.range));
             let next = grants.and_then(|grants| grants.iter().find(|grant| grant.epoch > header.epoch));
             let ignored = next.is_some_and(|next| put < next.at && header.seq == next.seq);
-            ensure!(!ignored, "PAY-BOUND: {key} was there when its range was given on, and was fetched again");
+            ensure!(
+                !ignored,
+                "PAY-BOUND: {key} was there when its range was given on, and was fetched again"
+            );
         }
         Ok(())
     }
@@ -129,8 +194,13 @@ impl Simulation {
 /// Requests ÷ necessary = 1 where nothing went wrong.
 fn verify_requests(summary: &Summary) -> Result<()> {
     let requests = &summary.requests;
-    ensure!(requests.failed == 0 && requests.unanswered == 0, "requests failed in a calm world: {requests:?}");
-    ensure!(requests.refetched_pages == 0, "pages were fetched twice in a calm world");
+    ensure!(
+        requests.failed == 0 && requests.unanswered == 0,
+        "requests failed in a calm world: {requests:?}"
+    );
+    ensure!(
+        requests.refetched_pages == 0,
+        "pages were fetched twice in a calm world"
+    );
     Ok(())
 }
-

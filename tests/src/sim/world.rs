@@ -4,8 +4,8 @@ use anyhow::Result;
 use followlytics_api::credentials::Secret;
 use followlytics_core::account::Platform;
 use followlytics_crds::{
-    AccountSpec as ScanAccount, Budget, Credential, CredentialRef, CredentialSpec, CredentialType, Parallelism, RateLimit,
-    Scan, ScanSpec, SecretRef,
+    AccountSpec as ScanAccount, Budget, Credential, CredentialRef, CredentialSpec, CredentialType,
+    Parallelism, RateLimit, Scan, ScanSpec, SecretRef,
 };
 use followlytics_simulator::{
     AccountSpec, ChurnSpec, FaultKind, FaultSpec, Platform as SimPlatform, Trigger, World, WorldConfig,
@@ -25,7 +25,10 @@ pub(super) fn sim_platform(platform: Platform) -> SimPlatform {
 }
 
 pub(super) fn config(scenario: &Scenario) -> WorldConfig {
-    let mut config = WorldConfig { seed: scenario.seed, ..WorldConfig::default() };
+    let mut config = WorldConfig {
+        seed: scenario.seed,
+        ..WorldConfig::default()
+    };
     let requests = u32::try_from(scenario.x_window.0).unwrap_or(1);
     config.x.limits.followers_app = requests;
     config.x.limits.followers_user = requests;
@@ -39,7 +42,11 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
 pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
     let mut spec = AccountSpec::new(sim_platform(plan.platform), plan.handle.clone(), plan.followers);
     let rate = f64::from(plan.churn) / 100.0;
-    spec.churn = ChurnSpec { unfollows_per_request: rate, follows_per_request: rate, ..ChurnSpec::default() };
+    spec.churn = ChurnSpec {
+        unfollows_per_request: rate,
+        follows_per_request: rate,
+        ..ChurnSpec::default()
+    };
     world.create_account(spec)?;
     Ok(())
 }
@@ -52,7 +59,12 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
     let share = f64::from(scenario.platform) / 1000.0 / 4.0;
     for (kind, weight) in [
         (FaultKind::InternalErrorHtml, 1.0),
-        (FaultKind::Unavailable { retry_after_seconds: Some(2) }, 1.0),
+        (
+            FaultKind::Unavailable {
+                retry_after_seconds: Some(2),
+            },
+            1.0,
+        ),
         (FaultKind::TruncatedBody, 1.0),
         (FaultKind::ShortPage, 1.0),
         (FaultKind::EmptyPage, 1.0),
@@ -67,7 +79,12 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
         let platform = matches!(kind, FaultKind::DuplicatedRow).then_some(SimPlatform::Bluesky);
         let trigger = Trigger::Probability(share * weight);
-        world.set_fault(FaultSpec { platform, trigger, times: 0, ..FaultSpec::once(kind) })?;
+        world.set_fault(FaultSpec {
+            platform,
+            trigger,
+            times: 0,
+            ..FaultSpec::once(kind)
+        })?;
     }
     Ok(())
 }
@@ -75,7 +92,10 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
 /// What signing in gives a person: an application's token, or a user's pair.
 pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
     if !scenario.x_user_token {
-        return Ok(Secret { access_token: "simulator-bearer".to_owned(), ..Secret::default() });
+        return Ok(Secret {
+            access_token: "simulator-bearer".to_owned(),
+            ..Secret::default()
+        });
     }
     if world.account(SimPlatform::X, "operator").is_err() {
         world.create_account(AccountSpec::new(SimPlatform::X, "operator", 0))?;
@@ -83,7 +103,10 @@ pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
     let pair = world.issue_x_user_token("simulator", "operator")?;
     // Mostly nobody knows when the first token ends: a refusal tells. A calm world has no refusals.
     let lives = SignedDuration::from_secs(i64::try_from(pair.expires_in).unwrap_or(0));
-    let expires_at = scenario.is_calm().then(|| world.now().saturating_add(lives)).transpose()?;
+    let expires_at = scenario
+        .is_calm()
+        .then(|| world.now().saturating_add(lives))
+        .transpose()?;
     Ok(Secret {
         expires_at,
         access_token: pair.access_token,
@@ -97,8 +120,16 @@ pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
 /// The Credential named `x`.
 pub(super) fn credential(scenario: &Scenario) -> Credential {
     let (requests, window_milliseconds) = scenario.x_window;
-    let limit = |family: &str, requests| RateLimit { family: family.to_owned(), requests, window_milliseconds };
-    let type_ = if scenario.x_user_token { CredentialType::UserToken } else { CredentialType::AppBearer };
+    let limit = |family: &str, requests| RateLimit {
+        family: family.to_owned(),
+        requests,
+        window_milliseconds,
+    };
+    let type_ = if scenario.x_user_token {
+        CredentialType::UserToken
+    } else {
+        CredentialType::AppBearer
+    };
     let spec = CredentialSpec {
         platform: "x".to_owned(),
         type_,
@@ -119,8 +150,13 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
             host: (plan.platform == Platform::Gitea).then(|| "git.test".to_owned()),
         },
         credential_ref: (plan.platform == Platform::X).then(|| CredentialRef { name: "x".to_owned() }),
-        parallelism: Parallelism { max_runners: plan.runners, followers_per_range: plan.rows_per_range },
-        budget: Some(Budget { max_usd: plan.budget.to_string() }),
+        parallelism: Parallelism {
+            max_runners: plan.runners,
+            followers_per_range: plan.rows_per_range,
+        },
+        budget: Some(Budget {
+            max_usd: plan.budget.to_string(),
+        }),
         source: followlytics_crds::SourceChoice::default(),
         max_followers: 0,
         priority: 0,
