@@ -91,7 +91,7 @@ impl Runner {
     pub(crate) async fn stopping(&self) {
         if self.stop.clone().wait_for(|stop| *stop).await.is_err() {
             // Nobody is left who could ask.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -195,11 +195,6 @@ impl Bench {
         .await;
     }
 
-    /// Adds a page to a scan.
-    pub(crate) async fn add_page(&self, uid: &str, account: &str, page: &TestPage) {
-        self.page(uid, &account.parse().unwrap(), page).await;
-    }
-
     pub(crate) async fn execute(&self, sql: &str, params: &[followlytics_store::db::Value]) {
         let mut tx = self.db.begin().await.unwrap();
         tx.execute(sql, params).await.unwrap();

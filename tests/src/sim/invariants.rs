@@ -29,8 +29,8 @@ pub(super) struct Invariants {
     pub(super) grants: BTreeMap<(String, u32), Vec<Grant>>,
     /// (scan, range, epoch) → holder.
     holders: BTreeMap<(String, u32, u64), String>,
-    /// (scan, range) → (seq, epoch, output position, output cursor) of the last page.
-    last_page: BTreeMap<(String, u32), (i64, i64, i64, Option<String>)>,
+    /// (scan, range) → its last page.
+    last_page: BTreeMap<(String, u32), LastPage>,
     last_rowid: i64,
     last_request: u64,
     /// Requests of the platform that were refused for being too many, not counting faults.
@@ -44,6 +44,13 @@ pub(super) struct Invariants {
     pairs_given: u64,
     /// Largest budget of each scan.
     pub(super) budgets: BTreeMap<String, Usd>,
+}
+
+/// The page of a range that was committed last.
+struct LastPage {
+    seq: i64,
+    epoch: i64,
+    output: (i64, Option<String>),
 }
 
 /// A range's epoch was raised.
@@ -332,21 +339,24 @@ async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), S
             *state.coverage.entry("adopted").or_insert(0) += 1;
         }
         state.invariants.last_rowid = row.get(0).map_err(text)?;
-        if let Some((last_seq, last_epoch, position, cursor)) = state.invariants.last_page.get(&key) {
+        if let Some(last) = state.invariants.last_page.get(&key) {
             let restart = input == (0, None);
-            if seq != last_seq + 1 {
+            if seq != last.seq + 1 {
                 return Err(format!(
-                    "PAGE-ONCE: page {seq} of {key:?} follows page {last_seq}"
+                    "PAGE-ONCE: page {seq} of {key:?} follows page {}",
+                    last.seq
                 ));
             }
-            if epoch < *last_epoch {
+            if epoch < last.epoch {
                 return Err(format!(
-                    "FENCE: page {seq} of {key:?} has epoch {epoch} after {last_epoch}"
+                    "FENCE: page {seq} of {key:?} has epoch {epoch} after {}",
+                    last.epoch
                 ));
             }
-            if !restart && input != (*position, cursor.clone()) {
+            if !restart && input != last.output {
                 return Err(format!(
-                    "PAGE-ONCE: page {seq} of {key:?} begins at {input:?}, the last ended at {position} {cursor:?}"
+                    "PAGE-ONCE: page {seq} of {key:?} begins at {input:?}, the last ended at {:?}",
+                    last.output
                 ));
             }
         } else if seq != 0 {
@@ -355,7 +365,7 @@ async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), S
         state
             .invariants
             .last_page
-            .insert(key, (seq, epoch, output.0, output.1));
+            .insert(key, LastPage { seq, epoch, output });
     }
     Ok(())
 }

@@ -143,14 +143,13 @@ impl Plane {
         // A controller that dies leaves its reconcile at some await; the next one begins anew.
         let outcome = if self.shared.fault(60) {
             let ms = self.shared.draw(1, 30);
-            match tokio::time::timeout(Duration::from_millis(ms.unsigned_abs()), look).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    self.shared.count("controller died");
-                    self.shared.trace(&format!("controller died at {key}"));
-                    return;
-                }
-            }
+            let lives = Duration::from_millis(ms.unsigned_abs());
+            let Ok(outcome) = tokio::time::timeout(lives, look).await else {
+                self.shared.count("controller died");
+                self.shared.trace(&format!("controller died at {key}"));
+                return;
+            };
+            outcome
         } else {
             look.await
         };

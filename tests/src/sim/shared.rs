@@ -132,7 +132,7 @@ impl Shared {
             let until = self.lock().processes.get(who).map(|process| process.frozen_until);
             let Some(left) = until
                 .map(|until| until.duration_since(self.now()))
-                .filter(|left| left.is_positive())
+                .filter(SignedDuration::is_positive)
             else {
                 return;
             };
