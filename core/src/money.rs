@@ -126,6 +126,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
         #[test]
         fn printing_and_reading_are_inverse(nanos in 0..i64::from(u32::MAX) * NANOS / 8) {
             let amount = Usd::from_nanos(nanos);

@@ -9,6 +9,7 @@ pub mod merge;
 pub mod permit;
 pub mod plan;
 pub mod range;
+pub mod request;
 pub mod seam;
 pub mod share;
 pub mod source;

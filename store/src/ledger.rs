@@ -32,6 +32,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+pub use followlytics_core::scan::request::ScanRequest;
+
 pub use claim::{Claimed, Orphan};
 pub use commit::NewPage;
 pub use credentials::{CredentialUse, WindowUse};
@@ -40,7 +42,7 @@ pub use jobs::{Job, JobKind, Retry};
 pub use permits::PermitState;
 pub use results::{MergeInput, NewResult, PageRow};
 pub use sandboxes::{Sandbox, SandboxIdentity};
-pub use scans::{ScanRequest, ScanRow};
+pub use scans::ScanRow;
 
 use crate::db::Db;
 

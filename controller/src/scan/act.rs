@@ -2,10 +2,9 @@
 
 use followlytics_core::{
     sandbox::Finalizer,
-    scan::decide::{FINALIZER, Plan, Record},
+    scan::decide::{FINALIZER, Plan},
 };
 use followlytics_crds::{ResultPolicy, Sandbox, Scan};
-use followlytics_store::ledger::ScanRequest;
 use kube::ResourceExt as _;
 
 use crate::{Context, Error, objects};
@@ -40,7 +39,7 @@ pub(super) async fn act(ctx: &Context, scan: &Scan, plan: Plan) -> Result<Applie
         objects::set_finalizer(&ctx.client, scan, FINALIZER, true).await?;
     }
     if let Some(record) = record {
-        ctx.ledger.ensure_scan(&request(record)).await?;
+        ctx.ledger.ensure_scan(&record).await?;
     }
     // Replacements before what they replace: they carry the count of failures on.
     for sandbox in &create {
@@ -83,41 +82,4 @@ pub(super) async fn let_go(ctx: &Context, scan: &Scan, applied: Applied) -> Resu
         objects::delete(&scans, &scan.name_any(), uid).await?;
     }
     Ok(())
-}
-
-fn request(record: Record) -> ScanRequest {
-    let Record {
-        uid,
-        namespace,
-        name,
-        generation,
-        account,
-        base_url,
-        credential,
-        auth,
-        rules,
-        budget,
-        monthly_budget,
-        wishes,
-        priority,
-        mode,
-        dry_run,
-    } = record;
-    ScanRequest {
-        uid,
-        namespace,
-        name,
-        generation,
-        account,
-        base_url,
-        credential,
-        auth,
-        rules,
-        budget,
-        monthly_budget,
-        wishes,
-        priority,
-        mode,
-        dry_run,
-    }
 }

@@ -3,12 +3,11 @@
 use followlytics_core::{
     sandbox::phase::is_over,
     scan::{
-        decide::{Observed, Record, Runner, Want, share},
+        decide::{Observed, Runner, Want, share},
         summary::Summary,
     },
 };
 use followlytics_crds::{Credential, CredentialSpec, Sandbox, Scan};
-use followlytics_store::ledger::ScanRequest;
 use kube::{Api, api::ListParams};
 
 use crate::{Context, Error, objects};
@@ -16,7 +15,7 @@ use crate::{Context, Error, objects};
 /// Reads only.
 pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Error> {
     let uid = objects::uid(scan)?;
-    let recorded = ctx.ledger.find_scan(uid).await?.map(|row| record(row.request));
+    let recorded = ctx.ledger.find_scan(uid).await?.map(|row| row.request);
     let summary = ctx.ledger.summary(uid).await?;
     let credential = find_credential(ctx, scan).await?;
     let everyone = list_sandboxes(ctx).await?;
@@ -39,44 +38,6 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         share,
         progress_written,
     })
-}
-
-/// What the ledger was last told.
-fn record(request: ScanRequest) -> Record {
-    let ScanRequest {
-        uid,
-        namespace,
-        name,
-        generation,
-        account,
-        base_url,
-        credential,
-        auth,
-        rules,
-        budget,
-        monthly_budget,
-        wishes,
-        priority,
-        mode,
-        dry_run,
-    } = request;
-    Record {
-        uid,
-        namespace,
-        name,
-        generation,
-        account,
-        base_url,
-        credential,
-        auth,
-        rules,
-        budget,
-        monthly_budget,
-        wishes,
-        priority,
-        mode,
-        dry_run,
-    }
 }
 
 async fn find_credential(ctx: &Context, scan: &Scan) -> Result<Option<CredentialSpec>, Error> {

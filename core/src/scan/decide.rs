@@ -19,12 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    plan::Wishes,
+    request::ScanRequest,
     summary::{Stage, Summary},
-    window::Rule,
 };
 use crate::{
-    account::{AccountRef, Platform},
+    account::Platform,
     money::Usd,
     mutants::{self, Mutant},
     platform::Auth,
@@ -44,7 +43,7 @@ pub const FINALIZER: &str = "followlytics.io/scan";
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Observed {
     /// What the ledger was last told of this scan.
-    pub recorded: Option<Record>,
+    pub recorded: Option<ScanRequest>,
     /// What the ledger knows.
     pub summary: Option<Summary>,
     /// The Credential that the spec names; `None` when it names none, or there is none of that name.
@@ -84,64 +83,13 @@ impl Default for Policy {
     }
 }
 
-/// What the ledger should know of a scan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record {
-    /// Uid of the Scan object.
-    pub uid: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Generation of the spec.
-    pub generation: i64,
-    /// Whose followers are listed.
-    pub account: AccountRef,
-    /// Base URL of the platform.
-    pub base_url: String,
-    /// Names the credential.
-    pub credential: String,
-    /// How requests are authorised.
-    pub auth: Auth,
-    /// The limits in force.
-    pub rules: Vec<Rule>,
-    /// The most it may cost.
-    pub budget: Usd,
-    /// The most its credential may spend in a UTC month.
-    pub monthly_budget: Option<Usd>,
-    /// What the user allows.
-    pub wishes: Wishes,
-    /// Larger goes first.
-    pub priority: i64,
-    /// Run, Suspend or Cancel.
-    pub mode: Mode,
-    /// Plan and price only.
-    pub dry_run: bool,
-}
-
-impl Record {
-    /// Whether the ledger would take something over from `self`: what a scan was planned with stays.
-    fn changes(&self, recorded: &Self) -> bool {
-        let planned = Self {
-            account: recorded.account.clone(),
-            base_url: recorded.base_url.clone(),
-            wishes: Wishes {
-                max_runners: self.wishes.max_runners,
-                ..recorded.wishes.clone()
-            },
-            ..self.clone()
-        };
-        planned != *recorded
-    }
-}
-
 /// What to do, exactly, in the order in which it is done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The object's finalizer; taken off only after everything else.
     pub finalizer: Finalizer,
     /// Tell the ledger.
-    pub record: Option<Record>,
+    pub record: Option<ScanRequest>,
     /// Sandboxes to delete.
     pub delete: Vec<Victim>,
     /// Sandboxes to create.
@@ -248,7 +196,7 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
 }
 
 /// What the ledger has to be told first, and why the spec cannot be used as it is.
-fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<Record>, Option<Refusal>) {
+fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<ScanRequest>, Option<Refusal>) {
     // What is over stays over, whatever becomes of the spec or the Credential.
     if seen
         .summary
@@ -269,7 +217,7 @@ fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<Record>, Opt
                 Mode::Suspend
             };
             (
-                Some(Record {
+                Some(ScanRequest {
                     mode,
                     ..recorded.clone()
                 }),
@@ -278,13 +226,17 @@ fn wanted(scan: &Scan, seen: &Observed, policy: &Policy) -> (Option<Record>, Opt
         }
     };
     (
-        wanted.filter(|wanted| seen.recorded.as_ref().is_none_or(|known| wanted.changes(known))),
+        wanted.filter(|wanted| {
+            seen.recorded
+                .as_ref()
+                .is_none_or(|known| wanted.over(known) != *known)
+        }),
         refusal,
     )
 }
 
 /// The first beat: nothing is started, ended or told before the ledger knows what is wanted.
-fn tell_the_ledger(scan: &Scan, record: Record) -> Decision {
+fn tell_the_ledger(scan: &Scan, record: ScanRequest) -> Decision {
     let plan = Plan {
         finalizer: if has_finalizer(scan) {
             Finalizer::Keep
@@ -306,11 +258,15 @@ fn tell_the_ledger(scan: &Scan, record: Record) -> Decision {
 /// The object is being deleted: first its runners end, then the ledger forgets it, then the object goes.
 fn end(scan: &Scan, seen: &Observed, now: Timestamp) -> Decision {
     let status = scan.status.clone().unwrap_or_default();
-    let stop = seen.recorded.clone().map(|recorded| Record {
+    let stop = seen.recorded.clone().map(|recorded| ScanRequest {
         mode: Mode::Cancel,
         ..recorded
     });
-    let record = stop.filter(|stop| seen.recorded.as_ref().is_some_and(|known| stop.changes(known)));
+    let record = stop.filter(|stop| {
+        seen.recorded
+            .as_ref()
+            .is_some_and(|known| stop.over(known) != *known)
+    });
     let gone = seen.runners.is_empty();
     let forget = has_finalizer(scan) && gone;
     let plan = Plan {

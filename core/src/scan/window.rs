@@ -285,6 +285,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50_000))]
         /// Whenever the first request arrived, no window of the platform's ever sees more than its limit.
         #[test]
         fn requests_never_exceed_the_limit_in_any_window(

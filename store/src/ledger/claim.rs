@@ -81,15 +81,16 @@ impl Ledger {
             Claim::Nothing => return Ok(Claimed::Finished),
             Claim::Wait(until) => return Ok(wait(&scan, until, now)),
             Claim::Keep(index) => {
-                let Some(range) = open.get(index) else {
+                let Some(range) = open.get_mut(index) else {
                     return Ok(Claimed::Finished);
                 };
+                lease::extend(range, now);
+                ranges::put(&mut tx, &sandbox.scan, range).await?;
                 // The answer of the first claim may be lost, and with it the adoption.
                 let orphans = orphans(&mut tx, &sandbox.scan, range).await?;
-                return Ok(Claimed::Range {
-                    held: held(range),
-                    orphans,
-                });
+                let held = held(range);
+                tx.commit().await?;
+                return Ok(Claimed::Range { held, orphans });
             }
             Claim::Take(index) => (index, None),
             Claim::Split(index, cut) => (index, Some(cut)),

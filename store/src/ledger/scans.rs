@@ -4,14 +4,13 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
-    platform::Auth,
     scan::{
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
         range::{Kind, Range},
+        request::ScanRequest,
         split::Grain,
         summary::{Hold, RequestTally, Stage},
-        window::Rule,
     },
     wire::Mode,
 };
@@ -23,41 +22,6 @@ use crate::{
     db::{Row, Tx},
     params,
 };
-
-/// What the controller wants of a scan: everything that comes from the Scan's spec and its Credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScanRequest {
-    /// Uid of the Scan object.
-    pub uid: String,
-    /// Its namespace; the tenant's.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Generation of the spec.
-    pub generation: i64,
-    /// Whose followers are listed.
-    pub account: AccountRef,
-    /// Base URL of the platform.
-    pub base_url: String,
-    /// Names the credential: `namespace/name`, or `anonymous@base_url`. Windows and money are kept by it.
-    pub credential: String,
-    /// How requests are authorised.
-    pub auth: Auth,
-    /// The limits in force.
-    pub rules: Vec<Rule>,
-    /// The most it may cost.
-    pub budget: Usd,
-    /// The most its credential may spend in a UTC month, over all scans.
-    pub monthly_budget: Option<Usd>,
-    /// What the user allows.
-    pub wishes: Wishes,
-    /// Larger goes first.
-    pub priority: i64,
-    /// Run, Suspend or Cancel.
-    pub mode: Mode,
-    /// Plan and price only.
-    pub dry_run: bool,
-}
 
 /// A scan, as the ledger keeps it.
 #[derive(Debug, Clone)]
@@ -148,16 +112,7 @@ impl Ledger {
             Some(row) if row.request == *request => return Ok(()),
             Some(mut row) => {
                 let earlier = row.request.clone();
-                // What was planned with stays: only what people may change in mid-scan is taken over.
-                row.request = ScanRequest {
-                    account: earlier.account.clone(),
-                    base_url: earlier.base_url.clone(),
-                    wishes: Wishes {
-                        max_runners: request.wishes.max_runners,
-                        ..earlier.wishes.clone()
-                    },
-                    ..request.clone()
-                };
+                row.request = request.over(&earlier);
                 holds::review(&mut row, &earlier, now);
                 if row.request.mode == Mode::Cancel {
                     holds::end_early(&mut tx, &mut row, now).await?;

@@ -226,7 +226,7 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
                 range.id, range.epoch
             ));
         }
-        if !holding.insert(holder.clone()) {
+        if range.is_held(now) && !holding.insert(holder.clone()) {
             return Err(format!("ONE-HOLDER: {holder} holds two ranges"));
         }
     }

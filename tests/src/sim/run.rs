@@ -308,10 +308,17 @@ impl Simulation {
             scan.status
         );
         if suspended && open && !self.shared.lock().invariants.suspended.contains_key(&target.uid) {
-            let summary = self.ledger.summary(&target.uid).await?;
-            let account = summary
-                .and_then(|summary| summary.account_id)
-                .unwrap_or_else(|| target.plan.handle.clone());
+            let summary = self
+                .ledger
+                .summary(&target.uid)
+                .await?
+                .context("the scan vanished")?;
+            let quiet = summary.open_permits == 0 && summary.ranges.active == 0;
+            ensure!(
+                quiet,
+                "PAUSE: Suspended is true while requests are open or ranges are held: {summary:?}"
+            );
+            let account = summary.account_id.unwrap_or_else(|| target.plan.handle.clone());
             let pause = Pause {
                 account,
                 since: self.world.order(),

@@ -3,13 +3,14 @@
 use followlytics_crds::{CredentialSpec, CredentialType, OperatingMode, Scan, SourceChoice, reasons};
 use serde::Serialize;
 
-use super::{Observed, Policy, Record};
+use super::{Observed, Policy};
 use crate::{
     account::{AccountError, AccountRef, Platform},
     money::Usd,
     platform::{Auth, Family},
     scan::{
         plan::Wishes,
+        request::ScanRequest,
         source::{Browser, Wish, choose},
         window::Rule,
     },
@@ -35,7 +36,7 @@ impl Refusal {
 }
 
 /// What the ledger should know of a scan, or why the spec cannot be used.
-pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Record, Refusal> {
+pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<ScanRequest, Refusal> {
     let spec = &scan.spec;
     let account = account(scan)?;
     let platform = account.platform;
@@ -60,7 +61,7 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Rec
         (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
         (None, _) => format!("environment@{base_url}"),
     };
-    Ok(Record {
+    Ok(ScanRequest {
         uid: meta.uid.clone().unwrap_or_default(),
         namespace,
         name: meta.name.clone().unwrap_or_default(),

@@ -113,7 +113,7 @@ fn dense_times_get_narrow_ranges() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(50_000))]
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]
     fn every_plan_tiles_its_root(
         followers in 0i64..3_000_000,

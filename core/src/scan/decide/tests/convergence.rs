@@ -10,7 +10,7 @@ use super::*;
 /// Everything that outlives a crash of the controller.
 struct World {
     scan: Option<Scan>,
-    recorded: Option<Record>,
+    recorded: Option<ScanRequest>,
     summary: Option<Summary>,
     sandboxes: BTreeMap<String, Sandbox>,
     events: BTreeSet<String>,
@@ -21,7 +21,7 @@ struct World {
 
 enum Effect {
     Finalizer,
-    Record(Box<Record>),
+    Record(Box<ScanRequest>),
     Create(Box<Sandbox>),
     Delete(String),
     Announce(&'static str),
