@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use followlytics_core::{
+    account::Platform,
     money::Usd,
-    platform::Seek,
+    platform::{Family, Seek},
     scan::{
         certificate::Certificate,
         range::{Kind, Range},
@@ -40,6 +41,10 @@ pub(crate) struct ScanReport {
     pub(crate) requests: Option<Requests>,
     /// Decimal US dollars.
     pub(crate) cost_usd: String,
+    /// What the platform is likely to charge: it says that it charges a row once a UTC day, and does not promise
+    /// it. An estimate; budgets never count on it. Absent where nothing is charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) estimated_charge_usd: Option<String>,
     pub(crate) milliseconds: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<ResultReport>,
@@ -104,6 +109,7 @@ impl ScanReport {
             splits: Some(summary.requests.splits),
             requests: Some(requests(summary, listing)),
             cost_usd: summary.spent.to_string(),
+            estimated_charge_usd: estimated_charge(scan, summary).map(|charge| charge.to_string()),
             milliseconds: lasted.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0),
             result: result.map(|result| ResultReport::new(result, objects)),
             ..Self::named(scan)
@@ -172,6 +178,7 @@ impl ScanReport {
             splits: None,
             requests: None,
             cost_usd: Usd::ZERO.to_string(),
+            estimated_charge_usd: None,
             milliseconds: 0,
             result: None,
         }
@@ -245,6 +252,16 @@ fn requests(summary: &Summary, listing: i64) -> Requests {
     }
 }
 
+/// Every follower charged once, however often its row was read.
+fn estimated_charge(scan: &Scan, summary: &Summary) -> Option<Usd> {
+    let platform: Platform = scan.spec.account.platform.parse().ok()?;
+    let unique = summary.result.as_ref()?.rows;
+    let charge = platform
+        .price(Family::Followers, unique)
+        .plus(platform.price(Family::Lookup, summary.requests.lookups));
+    (charge > Usd::ZERO).then_some(charge)
+}
+
 /// The reports side by side, a fact a line.
 pub(crate) fn table(reports: &[ScanReport]) -> String {
     let mut rows = Vec::new();
@@ -272,6 +289,10 @@ pub(crate) fn table(reports: &[ScanReport]) -> String {
         )
     });
     line("cost", &|report| format!("${}", report.cost_usd));
+    line("… rows once a day", &|report| {
+        let charge = report.estimated_charge_usd.as_ref();
+        charge.map_or_else(|| "-".to_owned(), |charge| format!("${charge} (estimate)"))
+    });
     line("time", &|report| seconds(report.milliseconds));
     line("certificate", &|report| {
         report

@@ -92,6 +92,7 @@ fn in_a_pipe_there_are_a_table_and_plain_lines() {
         "splits",
         "requests / necessary",
         "cost",
+        "… rows once a day",
         "time",
         "certificate",
         "followlytics-demo/bluesky-observatory/part-",
