@@ -307,8 +307,9 @@ proptest! {
         let (ours, fair) = (model.run(By::Turn), model.run(By::RoundRobin));
         for (n, took) in &ours.took {
             let share = fair.took[n];
-            // Windows are coarse: what is due early in one may come late in it, or in the next.
-            prop_assert!(*took <= 2 * share + WINDOW_MS, "scan {n} of {:?} took {took}, its fair share {share}", model.scans);
+            // Windows are coarse: a scan may come just after its window was used up, and what is due early in one
+            // may come late in it, or in the next.
+            prop_assert!(*took <= 2 * share + 2 * WINDOW_MS, "scan {n} of {:?} took {took}, its fair share {share}", model.scans);
         }
     }
 
