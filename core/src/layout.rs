@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
 use crate::{account::Platform, scan::range::RangeId};
 
 /// Key of a page: create-only, so its existence is its success.
@@ -19,15 +17,6 @@ pub fn pages_of_epoch(scan: &str, range: RangeId, epoch: u64) -> String {
 /// Prefix of all pages of a scan.
 pub fn pages_of_scan(scan: &str) -> String {
     format!("pages/{scan}/")
-}
-
-/// Prefix of one version of an account's result. Ids of platforms may hold characters that paths must not.
-pub fn result(tenant: &str, platform: Platform, account_id: &str, version: i64) -> String {
-    format!(
-        "results/{}/{platform}/{}/{version:010}/",
-        safe(tenant),
-        safe(account_id)
-    )
 }
 
 /// Prefix of what one scan's merge writes. The version is given out only when the result becomes visible, so two
@@ -70,11 +59,6 @@ pub fn sandbox_name(scan_uid: &str, number: u32) -> String {
     format!("scan-{scan_uid}-{number}")
 }
 
-/// The UTC month of an instant, as `2026-11`: the period of monthly budgets.
-pub fn month(at: Timestamp) -> String {
-    at.strftime("%Y-%m").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,11 +73,10 @@ mod tests {
 
     #[test]
     fn ids_cannot_leave_their_folder() {
-        let prefix = result("../t", Platform::Bluesky, "did:plc:a/../b", 1);
+        let prefix = result_of_scan("../t", Platform::Bluesky, "did:plc:a/../b", "0000000001");
         assert_eq!(
             prefix,
-            "results/_2e./".replace("_2e./", "_2e._2ft/") + "bluesky/did_3aplc_3aa_2f.._2fb/0000000001/"
+            "results/_2e._2ft/bluesky/did_3aplc_3aa_2f.._2fb/0000000001/"
         );
-        assert_eq!(month(Timestamp::UNIX_EPOCH), "1970-01");
     }
 }

@@ -8,7 +8,11 @@ use followlytics_core::{
 };
 use followlytics_store::ledger::{Claimed, Orphan, Sandbox};
 
-use super::{Broker, BrokerError, auth::Caller, pages};
+use super::{
+    Broker, BrokerError,
+    auth::Caller,
+    pages::{self, Named},
+};
 
 pub(super) async fn post(
     State(broker): State<Broker>,
@@ -62,7 +66,8 @@ async fn adopt(
             if header.epoch != epoch || header.range != held.range || header.scan != sandbox.scan {
                 continue;
             }
-            let page = pages::measure(broker, sandbox, key, &object, None).await?;
+            let sha256 = page::sha256(&object);
+            let page = pages::measure(broker, sandbox, Named { key, sha256 }, &object, None).await?;
             broker.ledger.adopt_page(sandbox, held, &page).await?;
         }
     }

@@ -34,7 +34,7 @@ pub(super) async fn post(
     }
     let sha256 = page::sha256(&object);
     let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
-    let new = measure(&broker, &sandbox, key, &object, told).await?;
+    let new = measure(&broker, &sandbox, Named { key, sha256 }, &object, told).await?;
     if !mutants::on(Mutant::ObjectSkipped) {
         broker.objects.create(&new.key, object).await?;
     }
@@ -43,11 +43,17 @@ pub(super) async fn post(
     Ok(Json(reply))
 }
 
+/// An object's key and the hash of its bytes.
+pub(super) struct Named {
+    pub(super) key: String,
+    pub(super) sha256: String,
+}
+
 /// What the broker itself finds in a page: it believes no count that a sandbox states.
 pub(super) async fn measure(
     broker: &Broker,
     sandbox: &Sandbox,
-    key: String,
+    Named { key, sha256 }: Named,
     object: &Bytes,
     told: Option<Told>,
 ) -> Result<NewPage, BrokerError> {
@@ -56,7 +62,7 @@ pub(super) async fn measure(
     Ok(NewPage {
         lines: i64::try_from(page.lines.len()).unwrap_or(i64::MAX),
         bytes: i64::try_from(object.len()).unwrap_or(i64::MAX),
-        sha256: page::sha256(object),
+        sha256,
         header: page.header,
         key,
         met,

@@ -26,10 +26,7 @@ impl Ledger {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, failed.held).await?;
-        let permit = permits::get(&mut tx, &scan.request.uid, &failed.permit).await?;
-        if permit.range != range.id || permit.epoch != range.epoch {
-            return Err(LedgerError::invalid("permit: it was granted for another request"));
-        }
+        let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
             let charged = failure.class.policy().may_be_charged;

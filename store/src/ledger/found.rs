@@ -25,10 +25,7 @@ impl Ledger {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, found.held).await?;
-        let permit = permits::get(&mut tx, &scan.request.uid, &found.permit).await?;
-        if permit.range != range.id || permit.epoch != range.epoch {
-            return Err(LedgerError::invalid("permit: it was granted for another request"));
-        }
+        let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &found.permit).await?;
         if matches!(permit.state, PermitState::Open | PermitState::Ambiguous) {
             settle(&mut tx, &mut scan, &permit, &found.finding, now).await?;
             if let Some(told) = found.told {

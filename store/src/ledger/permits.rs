@@ -252,6 +252,20 @@ pub(super) async fn get(tx: &mut Tx, scan: &str, id: &str) -> Result<PermitRow, 
     read(&row.ok_or_else(|| LedgerError::invalid("permit: this scan granted no such permit"))?)
 }
 
+/// A permit of this scan that was granted under the range's present lease.
+pub(super) async fn get_current(
+    tx: &mut Tx,
+    scan: &str,
+    range: &Range,
+    id: &str,
+) -> Result<PermitRow, LedgerError> {
+    let permit = get(tx, scan, id).await?;
+    if permit.range != range.id || permit.epoch != range.epoch {
+        return Err(LedgerError::invalid("permit: it was granted for another request"));
+    }
+    Ok(permit)
+}
+
 /// Permits of a range and page whose outcome is not known, other than `except`.
 pub(super) async fn unsettled(
     tx: &mut Tx,
