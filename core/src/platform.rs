@@ -35,6 +35,15 @@ pub enum Drift {
     Both,
 }
 
+/// What a platform's ids are, and so how results are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ids {
+    /// Whole numbers from 0 to 2^63 - 1, in their usual digits.
+    Integer,
+    /// Texts, compared byte by byte.
+    Text,
+}
+
 /// What a request is counted and priced as.
 #[derive(
     Debug,
@@ -93,6 +102,8 @@ pub struct Facts {
     pub drift: Drift,
     /// The direction of reading in which a row that moves, moves into what is still unread.
     pub walk: Walk,
+    /// What its ids are.
+    pub ids: Ids,
     /// Most rows of a page.
     pub page_rows: u32,
     /// Price of a row of a follower list.
@@ -116,6 +127,7 @@ impl Platform {
                 seek: Seek::Chain,
                 drift: Drift::None,
                 walk: Walk::Down,
+                ids: Ids::Integer,
                 page_rows: 1000,
                 row_price: Usd::from_nanos(10_000_000),
                 lookup_price: Usd::from_nanos(10_000_000),
@@ -128,6 +140,7 @@ impl Platform {
                 seek: Seek::Time,
                 drift: Drift::None,
                 walk: Walk::Down,
+                ids: Ids::Text,
                 page_rows: 100,
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
@@ -140,6 +153,7 @@ impl Platform {
                 seek: Seek::Index,
                 drift: Drift::TowardsStart,
                 walk: Walk::Down,
+                ids: Ids::Integer,
                 page_rows: 50,
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
