@@ -6,6 +6,7 @@ pub(crate) mod credential;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod modes;
 mod run_scan;
@@ -54,13 +55,15 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Cancel(args) => edge(modes::cancel(global, args)),
         Command::Why(args) => edge(why::run(global, args)),
         Command::Credential(args) => edge(credential::run(global, args)),
+        Command::Doctor(args) => edge(doctor::run(global, args)),
         Command::Simulator(args) => edge(simulator::run(args)),
     }
 }
 
 /// Runs a person's command on a runtime of several threads.
 fn edge(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    logs::start(Reader::Person, "error");
+    // What a client or a watch fails with is told once, by the command itself.
+    logs::start(Reader::Person, "error,kube_client=off,kube_runtime=off");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("failed to start the runtime")?.block_on(command)
 }

@@ -1,17 +1,21 @@
-//! Which control plane a command talks to: `--server`, a running one on the data directory, or one of its own.
+//! Which control plane a command talks to: the one that `--server` or a kubeconfig names, a running one on the data
+//! directory, or one of its own.
+
+pub(crate) mod cluster;
+mod socket;
 
 use std::{path::PathBuf, time::Duration};
 
 use followlytics_core::account::Platform;
-use hyper_util::rt::TokioIo;
+use followlytics_worker::Manifest;
 use kube::Client;
-use tokio::net::UnixStream;
 
 use crate::{
     args::Global,
     data::DataDir,
     exit::Failure,
     plane::{Options, Plane},
+    storage::Storage,
 };
 
 /// How long a command waits for a control plane that is just starting.
@@ -24,47 +28,42 @@ pub(crate) struct Session {
     pub(crate) data: DataDir,
     /// The command's own control plane; `None` when it talks to another process.
     pub(crate) plane: Option<Plane>,
-    /// Whether `--server` named it: then its data directory is not known.
-    pub(crate) named: bool,
+    /// The address that named it, if one did: then its data directory is not known.
+    pub(crate) named: Option<String>,
 }
 
 impl Session {
     /// The control plane for this command; `options` say what one of its own would do.
     pub(crate) async fn open(global: &Global, options: Options) -> Result<Self, Failure> {
         let data = DataDir::open(global.data.as_deref())?;
-        if let Some(server) = &global.server {
-            let path = socket_path(server)?;
-            if UnixStream::connect(&path).await.is_err() {
-                return Err(Failure::usage(format!(
-                    "failed to reach the control plane at {server}: nobody listens there; start one with \
-                     `followlytics up`, or leave --server out"
-                )));
-            }
+        if let Some((client, shown)) = named(global, &data).await? {
             return Ok(Self {
-                client: client(path, &global.namespace),
+                client,
                 data,
                 plane: None,
-                named: true,
+                named: Some(shown),
             });
         }
         let mut waited = Duration::ZERO;
         loop {
-            if let Some(path) = running(&data).await {
+            if let Some(path) = socket::running(&data).await {
+                same_storage(global, &data)?;
                 return Ok(Self {
-                    client: client(path, &global.namespace),
+                    client: socket::client(path, &global.namespace),
                     data,
                     plane: None,
-                    named: false,
+                    named: None,
                 });
             }
             // One that holds the lock and does not listen yet, or no longer: it will be either soon.
             if let Some(lock) = data.try_lock()? {
-                let plane = Plane::start(&data, lock, options, &global.namespace)?;
+                let storage = Storage::chosen(global, &data)?;
+                let plane = Plane::start(&data, lock, storage, options, &global.namespace).await?;
                 return Ok(Self {
                     client: plane.client.clone(),
                     data,
                     plane: Some(plane),
-                    named: false,
+                    named: None,
                 });
             }
             if waited >= STARTING {
@@ -77,14 +76,29 @@ impl Session {
 
     /// The base URL that another process's control plane uses for a platform, where it is known.
     pub(crate) fn base_url(&self, platform: Platform) -> Option<String> {
-        let address = std::fs::read_to_string(self.data.address())
-            .ok()
-            .filter(|_| !self.named)?;
-        let key = format!("{platform}=");
-        address
-            .lines()
-            .skip(1)
-            .find_map(|line| Some(line.strip_prefix(&key)?.to_owned()))
+        if self.named.is_some() {
+            return None;
+        }
+        said(&self.data, &platform.to_string())
+    }
+
+    /// What stands before the keys of objects: a directory or `s3://BUCKET/PREFIX`, where it is known.
+    pub(crate) fn objects_root(&self) -> Option<PathBuf> {
+        match (&self.plane, &self.named) {
+            (Some(plane), _) => Some(plane.storage().objects_root().to_owned()),
+            (None, Some(_)) => None,
+            (None, None) => {
+                Some(said(&self.data, "objects").map_or_else(|| self.data.objects(), PathBuf::from))
+            }
+        }
+    }
+
+    /// A result's manifest from the bucket of another process's control plane, where this one may read it.
+    pub(crate) async fn read_manifest(&self, global: &Global, key: &str) -> Option<Manifest> {
+        let root = self.objects_root()?;
+        let objects = Storage::read_from(global, &self.data, &root)?;
+        let bytes = objects.get(key).await.ok()?;
+        serde_json::from_slice(&bytes).ok()
     }
 
     /// Ends the command's own control plane, if it has one.
@@ -95,39 +109,72 @@ impl Session {
     }
 }
 
-/// The socket of the control plane that runs on this data directory.
-async fn running(data: &DataDir) -> Option<PathBuf> {
+/// What the control plane that runs on this data directory wrote down beside its address.
+fn said(data: &DataDir, name: &str) -> Option<String> {
     let address = std::fs::read_to_string(data.address()).ok()?;
-    let path = socket_path(address.lines().next()?.trim()).ok()?;
-    // A file of one that was killed answers nobody.
-    UnixStream::connect(&path).await.ok().map(|_| path)
+    let mut facts = address.lines().skip(1).filter_map(|line| line.split_once('='));
+    facts.find_map(|(found, value)| (found == name).then(|| value.to_owned()))
 }
 
-fn socket_path(server: &str) -> Result<PathBuf, Failure> {
-    server
-        .strip_prefix("unix://")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "failed to read --server: {server:?} is no address of a control plane; write unix:///PATH"
-            ))
-        })
-}
-
-/// A client through a socket: one connection a request, so that a control plane that restarts is met again.
-fn client(path: PathBuf, namespace: &str) -> Client {
-    let service = tower::service_fn(move |mut request: http::Request<kube::client::Body>| {
-        let path = path.clone();
-        async move {
-            let stream = TokioIo::new(UnixStream::connect(&path).await?);
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-            tokio::spawn(connection);
-            request
-                .headers_mut()
-                .insert(http::header::HOST, http::HeaderValue::from_static("followlytics"));
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(sender.send_request(request).await?)
+/// Fails where arguments name other storage than that of the control plane that runs on this data directory.
+fn same_storage(global: &Global, data: &DataDir) -> Result<(), Failure> {
+    let wanted = Storage::chosen(global, data)?;
+    let named = [
+        (
+            "--database",
+            global.database.is_some(),
+            wanted.database(),
+            "database",
+        ),
+        (
+            "--objects",
+            global.objects.is_some(),
+            wanted.objects_root().display().to_string(),
+            "objects",
+        ),
+    ];
+    for (argument, is_named, wanted, name) in named {
+        match said(data, name).filter(|_| is_named) {
+            Some(used) if used != wanted => {
+                return Err(Failure::usage(format!(
+                    "failed to use {argument} {wanted}: the control plane that runs on the data directory {} uses {used}; \
+                     leave {argument} out, or name another directory with --data DIR",
+                    data.root().display()
+                )));
+            }
+            _ => {}
         }
-    });
-    Client::new(service, namespace)
+    }
+    Ok(())
+}
+
+/// The control plane that arguments or the environment name, with its address.
+async fn named(global: &Global, data: &DataDir) -> Result<Option<(Client, String)>, Failure> {
+    let kubeconfig = cluster::kubeconfig(global)?;
+    let Some(server) = &global.server else {
+        return match kubeconfig {
+            Some(kubeconfig) => cluster::client(kubeconfig, None, global).await.map(Some),
+            None => Ok(None),
+        };
+    };
+    if let Some(path) = socket::path(server) {
+        if kubeconfig.is_some() {
+            return Err(Failure::usage(format!(
+                "failed to choose a control plane: {server} is a socket, which needs no kubeconfig; leave either out"
+            )));
+        }
+        let client = socket::named(path, &global.namespace).await?;
+        return Ok(Some((client, server.clone())));
+    }
+    if !server.starts_with("https://") {
+        return Err(Failure::usage(format!(
+            "failed to read --server: {server:?} is no address of a control plane; write unix:///PATH or \
+             https://HOST:PORT"
+        )));
+    }
+    let kubeconfig = match kubeconfig {
+        Some(kubeconfig) => kubeconfig,
+        None => cluster::own(data, server)?,
+    };
+    cluster::client(kubeconfig, Some(server), global).await.map(Some)
 }

@@ -43,11 +43,10 @@ pub(crate) fn secret_name(namespace: &str, name: &str) -> String {
 }
 
 /// Where the secrets of the session's control plane lie.
-pub(crate) fn secrets(session: &Session, global: &Global) -> Result<FileSecrets, Failure> {
-    if !session.named {
+pub(crate) fn secrets(session: &Session) -> Result<FileSecrets, Failure> {
+    let Some(server) = &session.named else {
         return session.data.secrets();
-    }
-    let server = global.server.as_deref().unwrap_or_default();
+    };
     let folder = server
         .strip_prefix("unix://")
         .map(PathBuf::from)
@@ -83,7 +82,7 @@ pub(crate) async fn store(
             new.name, found.spec.platform
         )));
     }
-    let secrets = secrets(session, global)?;
+    let secrets = secrets(session)?;
     let key = secret_name(&global.namespace, &new.name);
     secrets.put(&key, &new.secret).map_err(|error| {
         Failure::new(
@@ -125,7 +124,7 @@ pub(crate) async fn store(
 
 /// Takes the secret away: the object is gone, nobody may use what it stood for.
 pub(crate) fn forget(session: &Session, global: &Global, name: &str) -> Result<(), Failure> {
-    let secrets = secrets(session, global)?;
+    let secrets = secrets(session)?;
     let key = secret_name(&global.namespace, name);
     secrets.remove(&key).map_err(|error| {
         Failure::new(Exit::Storage, format!("{error}: delete its file by hand")).because(error)

@@ -92,6 +92,27 @@ impl DataDir {
         })
     }
 
+    /// The kubeconfig of the running control plane.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.root.join("kubeconfig")
+    }
+
+    /// Where the API server's certificates, token and port are kept.
+    pub(crate) fn https(&self) -> Result<PathBuf, Failure> {
+        let path = self.root.join("https");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(|source| {
+                Failure::storage(format!(
+                    "failed to make {}: {source}; make the data directory writable for you",
+                    path.display()
+                ))
+            })?;
+        Ok(path)
+    }
+
     /// Takes the directory for this process; `None` when another process has it.
     pub(crate) fn try_lock(&self) -> Result<Option<Lock>, Failure> {
         let path = self.root.join("lock");

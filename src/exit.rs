@@ -146,17 +146,30 @@ impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         if let kube::Error::Api(status) = &error {
             let exit = match status.code {
-                400 | 404 | 409 | 415 | 422 => Exit::Usage,
+                400 | 401 | 404 | 409 | 415 | 422 => Exit::Usage,
                 507 => Exit::Storage,
                 _ => Exit::Failed,
             };
-            return Self::new(exit, status.message.clone()).because(error);
+            let message = format!("{}{}", status.message, remedy(status.code, &status.reason));
+            return Self::new(exit, message).because(error);
         }
         let message = "failed to reach the control plane: it ended, or its socket is gone; run the command again to go on";
         Self {
             lost: true,
             ..Self::new(Exit::Failed, message).because(error)
         }
+    }
+}
+
+/// What helps against a refusal whose own sentence does not say it.
+fn remedy(code: u16, reason: &str) -> &'static str {
+    match (code, reason) {
+        (401, _) => ": take the kubeconfig that `followlytics up` wrote at its last start",
+        (404, _) => "; `followlytics get` lists what is there",
+        (409, "AlreadyExists") => "; choose another name, or change it with `followlytics apply`",
+        (409, _) => "; run the command again, it works on what is there now",
+        (500.., _) => "; run the command again, and `followlytics doctor` if it stays so",
+        _ => "",
     }
 }
 

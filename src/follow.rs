@@ -10,7 +10,11 @@ use followlytics_core::{
     },
 };
 use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
-use kube::Api;
+use futures::{StreamExt as _, stream::BoxStream};
+use kube::{
+    Api,
+    runtime::watcher::{self, Event, watcher},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -21,9 +25,12 @@ use crate::{
     progress::Progress,
 };
 
-/// How often the ledger of this process is read; and the object of another one's.
+/// How often the ledger of this process is read.
 const LIVE: Duration = Duration::from_millis(200);
-const REMOTE: Duration = Duration::from_millis(500);
+/// How often another process's control plane is asked even if it tells of no change: it may be gone.
+const REMOTE: Duration = Duration::from_secs(10);
+/// The least between two looks, however often it changes.
+const CALM: Duration = Duration::from_millis(50);
 /// Free space below which a scan that does not move is taken for stopped by a full disk.
 const FULL: u64 = 1 << 20;
 /// Looks without a change after which that is asked.
@@ -196,7 +203,7 @@ pub(crate) async fn follow(
     progress: &mut Progress,
     interrupt: &mut Interrupt,
 ) -> Result<Option<(Seen, Verdict)>, Failure> {
-    let pause = if session.plane.is_some() { LIVE } else { REMOTE };
+    let mut changes = Changes::of(session, scans, name);
     let mut stillness = Stillness::default();
     loop {
         let seen = look(session, scans, name).await?;
@@ -208,7 +215,36 @@ pub(crate) async fn follow(
         }
         tokio::select! {
             () = interrupt.wait() => return Ok(None),
-            () = tokio::time::sleep(pause) => {}
+            () = changes.next() => {}
+        }
+    }
+}
+
+/// What tells that it is time for another look.
+enum Changes {
+    /// The ledger is at hand and read now and then.
+    Clock,
+    /// Another process tells of every change of the object.
+    Watch(BoxStream<'static, Result<Event<Scan>, watcher::Error>>),
+}
+
+impl Changes {
+    fn of(session: &Session, scans: &Api<Scan>, name: &str) -> Self {
+        if session.plane.is_some() {
+            return Self::Clock;
+        }
+        let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        Self::Watch(watcher(scans.clone(), config).boxed())
+    }
+
+    async fn next(&mut self) {
+        match self {
+            Self::Clock => tokio::time::sleep(LIVE).await,
+            Self::Watch(events) => {
+                tokio::time::sleep(CALM).await;
+                // Whatever it says, also that it failed: the look that follows finds out.
+                let _ = tokio::time::timeout(REMOTE, events.next()).await;
+            }
         }
     }
 }

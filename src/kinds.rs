@@ -78,6 +78,11 @@ impl Kind {
         }
     }
 
+    /// The objects of this kind in every namespace.
+    pub(crate) fn api_of_all(&self, client: &Client) -> Api<DynamicObject> {
+        Api::all_with(client.clone(), &self.resource)
+    }
+
     /// The objects of this kind.
     pub(crate) fn api(&self, client: &Client, namespace: &str) -> Api<DynamicObject> {
         if self.namespaced {
@@ -127,6 +132,45 @@ impl Kind {
         let cells = self.columns.iter().map(|(_, path)| cell(&value, path, now));
         std::iter::once(object.name_any()).chain(cells).collect()
     }
+}
+
+/// What a command is about: a kind, and the names of its objects; none = all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) kind: Kind,
+    pub(crate) names: Vec<String>,
+}
+
+/// Reads `scans`, `scans,sandboxes`, `scan NAME …` and `scan/NAME sandbox/NAME …`.
+pub(crate) fn targets(words: &[String]) -> Result<Vec<Target>, Failure> {
+    if words.iter().any(|word| word.contains('/')) {
+        let pairs = words.iter().map(|word| match word.split_once('/') {
+            Some((kind, name)) if !name.is_empty() => Ok(Target {
+                kind: Kind::find(kind)?,
+                names: vec![name.to_owned()],
+            }),
+            _ => Err(Failure::usage(format!(
+                "failed to read {word:?}: among KIND/NAME every word has both; or write KIND NAME …"
+            ))),
+        });
+        return pairs.collect();
+    }
+    let (kinds, names) = words
+        .split_first()
+        .ok_or_else(|| Failure::usage("failed to read the kind: write one, such as scans"))?;
+    let kinds: Vec<&str> = kinds.split(',').collect();
+    if kinds.len() > 1 && !names.is_empty() {
+        return Err(Failure::usage(
+            "failed to read the names: of several kinds all objects are meant; write KIND/NAME for single ones",
+        ));
+    }
+    let target = |kind: &&str| {
+        Ok(Target {
+            kind: Kind::find(kind)?,
+            names: names.to_vec(),
+        })
+    };
+    kinds.iter().map(target).collect()
 }
 
 const EVENT_COLUMNS: [(&str, &str); 5] = [
@@ -200,6 +244,35 @@ mod tests {
         }
         let failure = Kind::find("pods").unwrap_err();
         assert!(failure.message.contains("known are scans"), "{failure}");
+    }
+
+    #[test]
+    fn words_name_kinds_and_objects() {
+        let read = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let found = targets(&words)?;
+            let text = found
+                .iter()
+                .map(|target| format!("{} {}", target.kind.resource.kind, target.names.join("+")));
+            Ok::<_, Failure>(text.collect::<Vec<_>>().join("; "))
+        };
+        for (line, found) in [
+            ("scans", "Scan "),
+            ("scan a b", "Scan a+b"),
+            ("sc,sbx", "Scan ; Sandbox "),
+            ("scan/a cred/b", "Scan a; Credential b"),
+        ] {
+            assert_eq!(read(line).unwrap(), found, "{line}");
+        }
+        for (line, part) in [
+            ("scan/a b", "every word has both"),
+            ("scan/", "every word has both"),
+            ("sc,sbx a", "write KIND/NAME"),
+            ("sc,pods", "known are scans"),
+        ] {
+            let failure = read(line).unwrap_err();
+            assert!(failure.message.contains(part), "{line}: {failure}");
+        }
     }
 
     #[test]

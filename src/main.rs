@@ -17,20 +17,24 @@ mod logs;
 mod output;
 mod plane;
 mod platform_env;
+mod private_file;
 mod progress;
 mod report;
 mod scan_name;
+mod storage;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser as _;
 
 use crate::{args::Cli, exit::Failure};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
     let verbose = cli.global.verbose;
-    match commands::run(cli) {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let name = program.as_ref().and_then(|path| path.file_name()?.to_str());
+    match cli.global.settle(name).and_then(|()| commands::run(cli)) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             tell(&failure, verbose);

@@ -2,13 +2,17 @@
 //! directory, in this process and its children.
 //!
 //! Owns nothing durable: killed at any moment, the next one goes on from the ledger. One at a time on a data
-//! directory, by its lock.
+//! directory, by its lock, and on a database elsewhere, by its guard.
 
+mod guard;
+pub(crate) mod https;
+mod identity;
+mod kubeconfig;
 pub(crate) mod secrets;
 mod sockets;
 mod worker;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use followlytics_api::{broker::Broker, credentials::Credentials};
@@ -19,11 +23,13 @@ use followlytics_controller::{
 };
 use followlytics_core::{account::Platform, sandbox::decide as sandboxes, scan::decide as scans};
 use followlytics_platforms::http::{self, Route};
-use followlytics_store::{db::Db, ledger::Ledger, objects::Objects};
+use followlytics_store::ledger::Ledger;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    guard::Guard,
+    https::{Https, Listen},
     secrets::{Environment, Secrets},
     sockets::{Served, Sockets},
     worker::Worker,
@@ -33,6 +39,7 @@ use crate::{
     edge,
     exit::Failure,
     logs,
+    storage::Storage,
 };
 
 /// How often it is looked whether the worker ended a scan.
@@ -64,6 +71,8 @@ pub(crate) struct Options {
     pub(crate) max_runners: u32,
     /// Base URLs that are not the platforms' public ones.
     pub(crate) base_urls: BTreeMap<Platform, String>,
+    /// Where kubectl is served, if it is.
+    pub(crate) https: Option<Listen>,
 }
 
 impl Options {
@@ -73,6 +82,7 @@ impl Options {
             work: false,
             max_runners: 0,
             base_urls: BTreeMap::new(),
+            https: None,
         }
     }
 
@@ -82,6 +92,7 @@ impl Options {
             work: true,
             max_runners: MAX_RUNNERS,
             base_urls,
+            https: None,
         }
     }
 }
@@ -98,24 +109,37 @@ pub(crate) struct Plane {
     stop: watch::Sender<bool>,
     sandboxes: Option<Arc<ProcessBackend>>,
     served: Vec<Served>,
+    https: Option<Https>,
     tasks: JoinSet<()>,
     worker: Option<Worker>,
     /// After what is served in its directory.
     sockets: Sockets,
+    storage: Storage,
+    /// The right to the database, where the lock does not give it.
+    guard: Option<Guard>,
+    /// Why that right is gone.
+    lost: watch::Sender<Option<String>>,
     /// Last: the next one may start when everything else is gone.
     _lock: Lock,
 }
 
 impl Plane {
     /// Starts a control plane on the data directory whose lock this is.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         data: &DataDir,
         lock: Lock,
+        storage: Storage,
         options: Options,
         namespace: &str,
     ) -> Result<Self, Failure> {
-        let db = Db::open(&data.ledger())?;
+        let db = storage.open_database().await?;
         let ledger = Ledger::new(db.clone(), edge::clock(), Arc::new(|| edge::new_id().to_string()));
+        let lost = watch::Sender::new(None);
+        let guard = if storage.is_shared() {
+            Some(Guard::take(&ledger, data, &storage.database(), lost.clone()).await?)
+        } else {
+            None
+        };
         let registry = Registry::from_crds(followlytics_crds::all()).context("failed to read the kinds")?;
         let server = ApiServer::new(db, registry, edge::clock(), Arc::new(edge::new_id));
         let sockets = Sockets::choose(data)?;
@@ -128,27 +152,49 @@ impl Plane {
             stop: watch::Sender::new(false),
             sandboxes: None,
             served: Vec::new(),
+            https: None,
             tasks: JoinSet::new(),
             worker: None,
             sockets,
+            storage,
+            guard,
+            lost,
             _lock: lock,
         };
+        let started = plane.begin(options, namespace).await;
+        match started {
+            Ok(()) => Ok(plane),
+            Err(failure) => {
+                plane.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn begin(&mut self, options: Options, namespace: &str) -> Result<(), Failure> {
         // One that only stores or clears away is over in a moment: nobody should come to rely on it.
         let lasts = options.work && options.max_runners > 0;
         let base_urls = options.base_urls.clone();
+        if let Some(listen) = options.https {
+            let (router, stop) = (self.server.router(), self.stop.subscribe());
+            self.https = Some(Https::start(&self.data, listen, router, namespace, stop)?);
+        }
         if options.work {
-            plane.work(options)?;
+            self.work(options).await?;
         }
         if lasts {
-            plane.listen(&base_urls)?;
+            self.listen(&base_urls)?;
         }
-        Ok(plane)
+        Ok(())
     }
 
     /// Broker, controllers, worker.
-    fn work(&mut self, options: Options) -> Result<(), Failure> {
-        let objects = Objects::files(&self.data.objects())
-            .map_err(|error| Failure::storage(error.to_string()).because(error))?;
+    async fn work(&mut self, options: Options) -> Result<(), Failure> {
+        let objects = if options.max_runners > 0 {
+            self.storage.open_reliable_objects().await?
+        } else {
+            self.storage.open_objects()?
+        };
         let environment = Environment::read(&options.base_urls);
         let secrets = Secrets::new(self.data.secrets()?, &environment);
         let internet = http::client(Route::Internet).context("failed to set the HTTP client up")?;
@@ -187,18 +233,23 @@ impl Plane {
         self.tasks
             .spawn(notice(self.ledger.clone(), self.settle.subscribe()));
         if options.max_runners > 0 {
-            self.worker = Some(Worker::start(&self.data).context("failed to start the worker")?);
+            let worker = Worker::start(&self.data, self.worker_environment());
+            self.worker = Some(worker.context("failed to start the worker")?);
         }
         Ok(())
+    }
+
+    /// The storage's addresses and credentials, and the way to them. Sandboxes get none of this.
+    fn worker_environment(&self) -> Vec<(String, String)> {
+        let mut variables = self.storage.environment();
+        variables.extend(passed_on());
+        variables
     }
 
     fn backend(&self) -> Result<(ProcessBackend, tokio::sync::mpsc::UnboundedReceiver<String>), Failure> {
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let mut options = ProcessOptions::new(self.data.sandboxes(), &program);
-        let passed = PASSED_ON
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        options.environment.extend(passed);
+        options.environment.extend(passed_on());
         options.grace = Duration::from_secs(5);
         ProcessBackend::start(options).map_err(|source| {
             Failure::storage(format!(
@@ -219,10 +270,29 @@ impl Plane {
             .iter()
             .map(|(platform, url)| format!("{platform}={url}\n"))
             .collect::<Vec<_>>();
-        let text = format!("unix://{}\n{}", served.path().display(), urls.concat());
+        let text = format!(
+            "unix://{}\n{}database={}\nobjects={}\n",
+            served.path().display(),
+            urls.concat(),
+            self.storage.database(),
+            self.storage.objects_root().display()
+        );
         self.served.push(served);
         std::fs::write(&address, text)
             .map_err(|source| Failure::storage(format!("failed to write {}: {source}", address.display())))
+    }
+
+    /// Waits until this control plane may no longer work on its database; why. It is to be stopped at once.
+    pub(crate) async fn lost(&self) -> String {
+        let mut lost = self.lost.subscribe();
+        // The sender is this value's own.
+        let why = lost.wait_for(Option::is_some).await.ok();
+        why.and_then(|why| why.clone()).unwrap_or_default()
+    }
+
+    /// Where ledger and objects lie.
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// The address that `--server` takes.
@@ -230,6 +300,11 @@ impl Plane {
         self.served.last().map_or_else(String::new, |served| {
             format!("unix://{}", served.path().display())
         })
+    }
+
+    /// The kubeconfig with which kubectl is served, if it is.
+    pub(crate) fn kubeconfig(&self) -> Option<&Path> {
+        self.https.as_ref().map(Https::kubeconfig)
     }
 
     /// Stops in good order. Leases stay as they are: the next control plane goes on with them.
@@ -251,10 +326,23 @@ impl Plane {
         if let Some(worker) = self.worker.take() {
             worker.stop().await;
         }
+        if let Some(https) = self.https.take() {
+            https.ended().await;
+        }
         for served in self.served.drain(..) {
             served.ended().await;
         }
+        if let Some(guard) = self.guard.take() {
+            guard.give_back().await;
+        }
     }
+}
+
+/// What the environment says of the way to the internet and of logs.
+fn passed_on() -> impl Iterator<Item = (String, String)> {
+    PASSED_ON
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
 }
 
 /// The worker is another process: what it ends is noticed here, and those who wait for changes are told.

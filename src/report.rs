@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use followlytics_core::{
-    account::Platform,
+    account::{AccountRef, Platform},
     money::Usd,
     platform::{Family, Seek},
     scan::{
@@ -89,6 +89,21 @@ impl ScanReport {
         }
     }
 
+    /// The same with what only the manifest knows, where that lies in a bucket and had to be asked for.
+    #[must_use]
+    pub(crate) fn detailed_by(mut self, manifest: &Manifest, objects: Option<&Path>) -> Self {
+        self.duplicates_removed = self.duplicates_removed.or(Some(manifest.duplicates));
+        if let Some(result) = &mut self.result {
+            result.parquet = manifest
+                .parts
+                .iter()
+                .map(|part| place(objects, &part.key))
+                .collect();
+            result.certificate = Some(manifest.certificate.clone());
+        }
+        self
+    }
+
     fn live(scan: &Scan, summary: &Summary, ranges: &[Range], objects: Option<&Path>) -> Self {
         let result = summary.result.as_ref();
         let counted = result.map(|result| result.certificate.platform_count);
@@ -159,15 +174,15 @@ impl ScanReport {
 
     fn named(scan: &Scan) -> Self {
         let account = &scan.spec.account;
-        let host = account
-            .host
-            .as_ref()
-            .map(|host| format!("@{host}"))
-            .unwrap_or_default();
-        let at = if account.platform == "x" { "@" } else { "" };
+        // As people write it; a scan of what is no account is shown as it was written.
+        let known = AccountRef::new(&account.platform, &account.handle, account.host.as_deref());
+        let named = known.map_or_else(
+            |_| format!("{}:{}", account.platform, account.handle),
+            |account| account.to_string(),
+        );
         Self {
             name: scan.metadata.name.clone().unwrap_or_default(),
-            account: format!("{}:{at}{}{host}", account.platform, account.handle),
+            account: named,
             phase: String::new(),
             platform_count: 0,
             rows_scanned: 0,
@@ -312,6 +327,12 @@ fn files(report: &ScanReport) -> String {
         return String::new();
     };
     let mut lines = vec![format!("\n{}, {}:", report.account, result.guarantee)];
+    // What is not exact says why, before people use it.
+    let evidence = result
+        .certificate
+        .iter()
+        .flat_map(|certificate| &certificate.evidence);
+    lines.extend(evidence.map(|why| format!("  because {why}")));
     lines.extend(result.parquet.iter().map(|path| format!("  {path}")));
     lines.push(format!("  {} (certificate)\n", result.manifest));
     lines.join("\n")

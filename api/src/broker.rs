@@ -9,6 +9,7 @@ mod error;
 mod failed;
 mod found;
 mod heartbeat;
+mod meets;
 mod pages;
 mod release;
 mod step;

@@ -10,14 +10,40 @@ pub(crate) enum Shape {
     /// The object itself.
     Full,
     /// `PartialObjectMetadata`: what a controller's watch on its children asks for.
-    Metadata,
+    Metadata(MetaVersion),
+    /// Rows and cells for people: what `kubectl get` asks for.
+    Table(MetaVersion),
+}
+
+/// A version of `meta.k8s.io`; both have the same fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetaVersion {
+    V1,
+    V1Beta1,
+}
+
+impl MetaVersion {
+    fn parse(version: &str) -> Option<Self> {
+        match version {
+            "v1" => Some(Self::V1),
+            "v1beta1" => Some(Self::V1Beta1),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
 }
 
 /// The form of the discovery document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DiscoveryForm {
-    /// One document with every resource of every group.
-    Aggregated,
+    /// One document with every resource of every group, in this version.
+    Aggregated(&'static str),
     /// Versions, groups and resources as one document each.
     Legacy,
 }
@@ -37,16 +63,16 @@ impl Shape {
 
 impl DiscoveryForm {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let aggregated = text(headers).is_some_and(|accept| {
-            accept.split(',').any(|one| {
-                parameter(one, "as") == Some("APIGroupDiscoveryList") && parameter(one, "v") == Some("v2")
-            })
-        });
-        if aggregated {
-            Self::Aggregated
-        } else {
-            Self::Legacy
-        }
+        let version_of = |one: &str| {
+            (parameter(one, "as") == Some("APIGroupDiscoveryList")).then(|| match parameter(one, "v") {
+                Some("v2") => Some("v2"),
+                Some("v2beta1") => Some("v2beta1"),
+                _ => None,
+            })?
+        };
+        text(headers)
+            .and_then(|accept| accept.split(',').find_map(version_of))
+            .map_or(Self::Legacy, Self::Aggregated)
     }
 }
 
@@ -62,9 +88,16 @@ fn shape_of(alternative: &str) -> Option<Shape> {
     if !matches!(media_type, "application/json" | "application/*" | "*/*") {
         return None;
     }
-    match (parameter(alternative, "as"), parameter(alternative, "v")) {
-        (None, _) => Some(Shape::Full),
-        (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1")) => Some(Shape::Metadata),
+    let Some(form) = parameter(alternative, "as") else {
+        return Some(Shape::Full);
+    };
+    if parameter(alternative, "g") != Some("meta.k8s.io") {
+        return None;
+    }
+    let version = MetaVersion::parse(parameter(alternative, "v")?)?;
+    match form {
+        "PartialObjectMetadata" | "PartialObjectMetadataList" => Some(Shape::Metadata(version)),
+        "Table" => Some(Shape::Table(version)),
         _ => None,
     }
 }
@@ -87,9 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_falls_back_to_plain_json_and_protobuf_is_passed_over() {
+    fn the_first_form_that_can_be_served_is_taken() {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(shape(kubectl), Some(Shape::Full));
+        assert_eq!(shape(kubectl), Some(Shape::Table(MetaVersion::V1)));
+        let newer = "application/json;as=Table;v=v9;g=meta.k8s.io, application/json";
+        assert_eq!(shape(newer), Some(Shape::Full));
+        let older = "application/json;as=Table;v=v1beta1;g=meta.k8s.io";
+        assert_eq!(shape(older), Some(Shape::Table(MetaVersion::V1Beta1)));
+    }
+
+    #[test]
+    fn protobuf_is_passed_over_and_nothing_asked_means_json() {
         assert_eq!(
             shape("application/vnd.kubernetes.protobuf,application/json"),
             Some(Shape::Full)
@@ -102,7 +143,7 @@ mod tests {
     fn a_controller_may_ask_for_metadata_only() {
         assert_eq!(
             shape("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"),
-            Some(Shape::Metadata)
+            Some(Shape::Metadata(MetaVersion::V1))
         );
     }
 }

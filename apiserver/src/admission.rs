@@ -1,18 +1,20 @@
 //! Decides whether a write may happen, and what exactly is written. Pure: old object in, new object out.
 //!
-//! The order is Kubernetes': decode (unknown fields), what belongs to the server, defaults, schema, the kind's
-//! own rules, generation.
+//! The order is Kubernetes': what belongs to the server, defaults, who set what, metadata, schema, the kind's own
+//! rules, generation. What a body may hold at all is [`crate::decode`]'s.
 
 use serde_json::{Map, Value};
 
 use crate::{
+    apply::{Writer, track, without_times},
     builtin, names,
     object::Object,
-    query::FieldValidation,
     registry::{Form, Resource},
-    schema::{default::apply_defaults, prune::prune, validate::validate},
+    schema::{Schema, default::apply_defaults, validate::validate},
     status_error::{Cause, StatusError},
 };
+
+pub(crate) use crate::decode::METADATA_FIELDS;
 
 /// Which part of an object a path writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +23,26 @@ pub(crate) enum Part {
     Main,
     /// The status and nothing else.
     Status,
+    /// The number of replicas.
+    Scale,
+}
+
+impl Part {
+    /// The part as a subresource name.
+    pub(crate) fn subresource(self) -> &'static str {
+        match self {
+            Self::Main => "",
+            Self::Status => "status",
+            Self::Scale => "scale",
+        }
+    }
 }
 
 /// What happens to `metadata.managedFields`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ManagedFields {
-    /// Writers that do not apply leave them alone; an explicit empty list clears them.
-    Keep,
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ManagedFields<'a> {
+    /// The writer owns what it changes.
+    Track(Writer<'a>),
     /// The candidate carries what the apply worked out.
     Replace,
 }
@@ -37,87 +52,9 @@ pub(crate) struct Birth<'a> {
     /// `metadata.uid`.
     pub(crate) uid: String,
     /// RFC 3339, whole seconds.
-    pub(crate) now: &'a str,
+    pub(crate) now: String,
     /// Empty for cluster-scoped kinds.
     pub(crate) namespace: &'a str,
-}
-
-/// Drops what the schema does not know; returns warnings, or refuses under `Strict`.
-pub(crate) fn decode(
-    resource: &Resource,
-    object: &mut Object,
-    validation: FieldValidation,
-) -> Result<Vec<String>, StatusError> {
-    check_type(resource, object)?;
-    builtin::to_stored(resource, object);
-    let mut unknown = Vec::new();
-    object
-        .fields
-        .retain(|name, value| match resource.schema.field(name) {
-            _ if matches!(name.as_str(), "apiVersion" | "kind") => true,
-            Some(schema) => {
-                prune(schema, value, name, &mut unknown);
-                true
-            }
-            None => {
-                if !resource.schema.preserve_unknown {
-                    unknown.push(name.clone());
-                }
-                resource.schema.preserve_unknown
-            }
-        });
-    object.metadata.retain(|name, _| {
-        let known = METADATA_FIELDS.contains(&name.as_str());
-        if !known {
-            unknown.push(format!("metadata.{name}"));
-        }
-        known
-    });
-    let complaints: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("unknown field \"{path}\""))
-        .collect();
-    match validation {
-        FieldValidation::Strict if !complaints.is_empty() => {
-            let Resource { kind, version, .. } = resource;
-            Err(StatusError::bad_request(format!(
-                "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {}",
-                complaints.join(", ")
-            )))
-        }
-        FieldValidation::Ignore => Ok(Vec::new()),
-        FieldValidation::Warn | FieldValidation::Strict => Ok(complaints),
-    }
-}
-
-const METADATA_FIELDS: [&str; 15] = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
-
-fn check_type(resource: &Resource, object: &Object) -> Result<(), StatusError> {
-    let (sent_version, sent_kind) = (object.text("apiVersion"), object.text("kind"));
-    if sent_kind == resource.kind && sent_version == resource.api_version() {
-        return Ok(());
-    }
-    Err(StatusError::bad_request(format!(
-        "the object provided is a {sent_kind:?} of {sent_version:?}, but this path takes a {:?} of {:?}",
-        resource.kind,
-        resource.api_version()
-    )))
 }
 
 /// The object as it is created. `candidate` has been decoded and named.
@@ -125,6 +62,7 @@ pub(crate) fn admit_create(
     resource: &Resource,
     mut candidate: Object,
     birth: Birth<'_>,
+    managed_fields: ManagedFields<'_>,
 ) -> Result<Object, StatusError> {
     for field in [
         "deletionTimestamp",
@@ -136,22 +74,34 @@ pub(crate) fn admit_create(
     }
     candidate.set_meta("uid", birth.uid);
     candidate.set_meta("creationTimestamp", birth.now);
-    candidate.set_meta("generation", 1);
+    if resource.is_custom() {
+        candidate.set_meta("generation", 1);
+    } else {
+        // Nothing acts on the spec of what is built in.
+        candidate.metadata.remove("generation");
+    }
     if resource.namespaced {
         candidate.set_meta("namespace", birth.namespace);
     } else {
         candidate.metadata.remove("namespace");
+    }
+    if resource.form == Form::Namespace {
+        builtin::label_namespace(&mut candidate);
+    }
+    let mut candidate = with_defaults(resource, &candidate)?;
+    if let ManagedFields::Track(writer) = managed_fields {
+        candidate = track(resource, None, candidate, &writer);
     }
     if resource.has_status {
         candidate.fields.remove("status");
     }
     match resource.form {
         Form::Namespace => builtin::complete_namespace(&mut candidate),
-        // Events have no generation: nothing acts on their spec.
-        Form::CoreEvent | Form::GroupEvent => drop(candidate.metadata.remove("generation")),
-        Form::Custom => {}
+        Form::CoreEvent | Form::GroupEvent => builtin::complete_event(&mut candidate),
+        Form::Custom | Form::Definition => {}
     }
-    check(resource, &candidate, None)
+    check(resource, &candidate, None)?;
+    Ok(candidate)
 }
 
 /// The object as it is after an update. `candidate` has been decoded.
@@ -160,32 +110,45 @@ pub(crate) fn admit_update(
     old: &Object,
     candidate: Object,
     part: Part,
-    managed_fields: ManagedFields,
+    managed_fields: ManagedFields<'_>,
 ) -> Result<Object, StatusError> {
-    check_identity(resource, old, &candidate)?;
+    check_version(resource, old, &candidate)?;
+    let mut candidate = with_defaults(resource, &candidate)?;
+    if resource.form == Form::Namespace {
+        builtin::label_namespace(&mut candidate);
+    }
+    // Who set what goes by what was sent, also where it is put back below.
+    if let ManagedFields::Track(writer) = managed_fields {
+        candidate = track(resource, Some(old), candidate, &writer);
+    }
     let managed = candidate.metadata.get("managedFields").cloned();
     let mut new = match part {
-        Part::Main => main_part(resource, old, candidate),
+        Part::Main | Part::Scale => main_part(resource, old, candidate),
         Part::Status => status_part(old, candidate),
     };
-    let cleared = managed
-        .as_ref()
-        .and_then(Value::as_array)
-        .is_some_and(Vec::is_empty);
-    let kept = if managed_fields == ManagedFields::Keep && !cleared {
-        old.metadata.get("managedFields").cloned()
-    } else {
-        managed.filter(|_| !cleared)
-    };
-    match kept {
-        Some(kept) => new.set_meta("managedFields", kept),
+    match managed {
+        Some(managed) => new.set_meta("managedFields", managed),
         None => drop(new.metadata.remove("managedFields")),
     }
-    let mut new = check(resource, &new, Some(old))?;
-    if part == Part::Main && new.metadata.contains_key("generation") && spec_changed(resource, old, &new) {
+    if is_same(old, &new) {
+        return Ok(old.clone());
+    }
+    check(resource, &new, Some((old, part)))?;
+    if part != Part::Status && resource.is_custom() && spec_changed(resource, old, &new) {
         new.set_meta("generation", old.generation() + 1);
     }
     Ok(new)
+}
+
+/// Whether nothing changed but the time of somebody's entry, which is no change.
+fn is_same(old: &Object, new: &Object) -> bool {
+    let rest = |object: &Object| {
+        let mut metadata = object.metadata.clone();
+        metadata.remove("managedFields");
+        metadata
+    };
+    old == new
+        || old.fields == new.fields && rest(old) == rest(new) && without_times(old) == without_times(new)
 }
 
 /// Everything but metadata, and but the status where it has a path of its own.
@@ -199,21 +162,13 @@ fn spec_changed(resource: &Resource, old: &Object, new: &Object) -> bool {
         .any(differs)
 }
 
-fn check_identity(resource: &Resource, old: &Object, candidate: &Object) -> Result<(), StatusError> {
-    let name = old.name();
-    let uid = candidate.uid();
-    if !uid.is_empty() && uid != old.uid() {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            old.uid()
-        );
-        return Err(StatusError::conflict(resource, name, &why));
-    }
+/// A stated version must be the present one.
+fn check_version(resource: &Resource, old: &Object, candidate: &Object) -> Result<(), StatusError> {
     let version = candidate.version();
     if !version.is_empty() && version != old.version() {
         let why =
             "the object has been modified; please apply your changes to the latest version and try again";
-        return Err(StatusError::conflict(resource, name, why));
+        return Err(StatusError::conflict(resource, old.name(), why));
     }
     Ok(())
 }
@@ -230,6 +185,11 @@ fn main_part(resource: &Resource, old: &Object, mut new: Object) -> Object {
             Some(status) => drop(new.fields.insert("status".into(), status.clone())),
             None => drop(new.fields.remove("status")),
         }
+    }
+    if resource.form == Form::Namespace
+        && let Some(spec) = old.fields.get("spec")
+    {
+        new.fields.insert("spec".into(), spec.clone());
     }
     new
 }
@@ -257,33 +217,90 @@ fn status_part(old: &Object, mut candidate: Object) -> Object {
     new
 }
 
-fn check(resource: &Resource, object: &Object, old: Option<&Object>) -> Result<Object, StatusError> {
+fn with_defaults(resource: &Resource, object: &Object) -> Result<Object, StatusError> {
+    if !resource.is_custom() {
+        return Ok(object.clone());
+    }
     let mut value = object.to_value();
     apply_defaults(&resource.schema, &mut value);
-    let mut causes = Vec::new();
-    validate(&resource.schema, &value, "", &mut causes);
+    Object::from_value(value)
+}
+
+fn check(resource: &Resource, object: &Object, before: Option<(&Object, Part)>) -> Result<(), StatusError> {
+    let value = object.to_value();
+    let (old, part) = before.unzip();
     let old_value = old.map(Object::to_value);
-    if let (false, Some(old_value)) = (causes.is_empty(), &old_value) {
-        forgive_unchanged(resource, old_value, &value, &mut causes);
+    let mut causes = Vec::new();
+    names::check_metadata(resource, object, old, &mut causes);
+    // An Event is stored in the core group's words, whichever group it came by.
+    if resource.form != Form::GroupEvent {
+        let mut found = Vec::new();
+        match resource
+            .schema
+            .field("status")
+            .filter(|_| part == Some(Part::Status))
+        {
+            Some(schema) => check_status(schema, &value, &mut found),
+            None => validate(&resource.schema, &value, "", &mut found),
+        }
+        if let Some(old_value) = old_value.as_ref().filter(|_| part != Some(Part::Status)) {
+            forgive_unchanged(resource, old_value, &value, &mut found);
+        }
+        causes.append(&mut found);
     }
-    if let (true, Some(rules)) = (causes.is_empty(), &resource.rules) {
-        causes = rules.broken(&value, old_value.as_ref());
+    if let Some(scale) = &resource.scale {
+        scale.check(&value, &mut causes);
     }
-    let object = Object::from_value(value)?;
-    names::check_metadata(resource, &object, &mut causes);
-    if let Some(old) = old {
-        check_finalizers(old, &object, &mut causes);
+    if matches!(resource.form, Form::CoreEvent | Form::GroupEvent) && old.is_none() {
+        check_event(resource, object, &mut causes);
+    }
+    if let Some(rules) = resource.rules.as_ref().filter(|rules| !rules.is_empty()) {
+        if causes.iter().any(Cause::blocks_rules) {
+            causes.push(Cause::invalid(
+                "<nil>",
+                "Invalid value: null: some validation rules were not checked because the object was invalid; \
+                 correct the existing errors to complete validation",
+            ));
+        } else {
+            causes.extend(rules.broken(&resource.schema, &value, old_value.as_ref()));
+        }
     }
     if causes.is_empty() {
-        Ok(object)
+        Ok(())
     } else {
-        Err(StatusError::invalid(resource, object.name(), &causes))
+        // Events are one kind to Go, whichever group they came by.
+        let group = match resource.form {
+            Form::GroupEvent => "",
+            _ => &resource.group,
+        };
+        Err(StatusError::invalid_kind(
+            &resource.kind,
+            group,
+            object.name(),
+            &causes,
+        ))
+    }
+}
+
+/// A status is looked at by itself: what is wrong is named from there, where it stands from the object.
+fn check_status(schema: &Schema, value: &Value, causes: &mut Vec<Cause>) {
+    let Some(status) = value.get("status") else { return };
+    validate(schema, status, "", causes);
+    for cause in causes {
+        cause.field = match cause.field.as_str() {
+            "" => "status".into(),
+            "<nil>" => continue,
+            field => format!("status.{field}"),
+        };
     }
 }
 
 /// A field that was wrong before and is unchanged does not stop a write elsewhere, or an object from before a
 /// stricter schema could never be finished.
 fn forgive_unchanged(resource: &Resource, old: &Value, new: &Value, causes: &mut Vec<Cause>) {
+    if causes.is_empty() {
+        return;
+    }
     let mut before = Vec::new();
     validate(&resource.schema, old, "", &mut before);
     causes.retain(|cause| {
@@ -292,16 +309,33 @@ fn forgive_unchanged(resource: &Resource, old: &Value, new: &Value, causes: &mut
     });
 }
 
-fn check_finalizers(old: &Object, new: &Object, causes: &mut Vec<Cause>) {
-    let added = |finalizer: &&Value| !old.meta_list("finalizers").contains(finalizer);
-    if old.is_deleting()
-        && new
-            .meta_list("finalizers")
-            .iter()
-            .any(|finalizer| added(&finalizer))
-    {
-        let why = "no new finalizers can be added if the object is being deleted";
-        causes.push(Cause::forbidden("metadata.finalizers", why));
+/// What is told of must be in the Event's own namespace; the newer dialect needs a time and a type.
+fn check_event(resource: &Resource, object: &Object, causes: &mut Vec<Cause>) {
+    let about = object
+        .fields
+        .get("involvedObject")
+        .and_then(|about| about.get("namespace"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let is_there = match about {
+        "" => object.namespace() == builtin::DEFAULT_NAMESPACE,
+        about => object.namespace() == about,
+    };
+    if !is_there {
+        causes.push(Cause::invalid(
+            "involvedObject.namespace",
+            format!("Invalid value: {about:?}: does not match event.namespace"),
+        ));
+    }
+    if resource.form == Form::GroupEvent {
+        if object.text("eventTime").is_empty() {
+            causes.push(Cause::required("eventTime", ""));
+        }
+        let event_type = object.text("type");
+        if !matches!(event_type, "Normal" | "Warning") {
+            let message = format!("Invalid value: \"\": has invalid value: {event_type}");
+            causes.push(Cause::invalid("type", message));
+        }
     }
 }
 
@@ -309,11 +343,7 @@ fn check_finalizers(old: &Object, new: &Object, causes: &mut Vec<Cause>) {
 pub(crate) fn mark_deleted(mut object: Object, now: &str) -> Object {
     let generation = object.generation();
     object.set_meta("deletionTimestamp", now);
-    object.set_meta("deletionGracePeriodSeconds", 0);
-    if generation > 0 {
-        object.set_meta("generation", generation + 1);
-    }
-    if object.text("kind") == "Namespace" {
+    if object.text("kind") == "Namespace" && object.text("apiVersion") == "v1" {
         let status = object
             .fields
             .entry("status")
@@ -321,6 +351,11 @@ pub(crate) fn mark_deleted(mut object: Object, now: &str) -> Object {
         if let Value::Object(status) = status {
             status.insert("phase".into(), "Terminating".into());
         }
+        return object;
+    }
+    object.set_meta("deletionGracePeriodSeconds", 0);
+    if generation > 0 {
+        object.set_meta("generation", generation + 1);
     }
     object
 }

@@ -3,12 +3,15 @@
 //! Events are stored once, in the core group's words, and served in the words of the group that is asked:
 //! kube's recorder writes `events.k8s.io/v1`, `kubectl describe` reads `v1`, and clients refuse the other name.
 
-use serde_json::{Map, Value};
+use k8s_openapi::api::{core::v1 as core, events::v1 as events};
+use serde_json::{Map, Value, json};
 
 use crate::{
     object::Object,
+    openapi,
     registry::{Form, Resource},
     schema::Schema,
+    table::Columns,
 };
 
 /// Field names of an Event: in the core group, and in `events.k8s.io`.
@@ -34,16 +37,25 @@ pub(crate) fn namespaces() -> Resource {
         short_names: vec!["ns".into()],
         namespaced: false,
         has_status: true,
+        verbs: &["create", "delete", "get", "list", "patch", "update", "watch"],
+        columns: Columns::of_namespaces(),
+        schema: typed(&openapi::inlined::<core::Namespace>()),
         ..resource("", "namespaces", "Namespace", Form::Namespace)
     }
 }
 
 pub(crate) fn core_events() -> Resource {
-    resource("", "events", "Event", Form::CoreEvent)
+    Resource {
+        schema: typed(&openapi::inlined::<core::Event>()),
+        ..resource("", "events", "Event", Form::CoreEvent)
+    }
 }
 
 pub(crate) fn group_events() -> Resource {
-    resource("events.k8s.io", "events", "Event", Form::GroupEvent)
+    Resource {
+        schema: typed(&openapi::inlined::<events::Event>()),
+        ..resource("events.k8s.io", "events", "Event", Form::GroupEvent)
+    }
 }
 
 fn resource(group: &str, plural: &str, kind: &str, form: Form) -> Resource {
@@ -60,9 +72,72 @@ fn resource(group: &str, plural: &str, kind: &str, form: Form) -> Resource {
         categories: Vec::new(),
         namespaced: true,
         has_status: false,
+        scale: None,
+        verbs: &VERBS,
         schema: Schema::untyped_root(),
         rules: None,
+        columns: Columns::of_events(),
+        open_api: Value::Null,
+        definition: None,
         form,
+    }
+}
+
+const VERBS: [&str; 8] = [
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
+
+/// The schema of a Go type: what is required there is filled in with an empty value, and a reference to an object
+/// is one value.
+fn typed(schema: &Value) -> Schema {
+    let mut schema = schema.clone();
+    relax(&mut schema);
+    for reference in ["involvedObject", "regarding", "related"] {
+        if let Some(Value::Object(field)) = schema.pointer_mut(&format!("/properties/{reference}")) {
+            field.insert("x-kubernetes-map-type".into(), "atomic".into());
+        }
+    }
+    Schema::compile_root(&schema).unwrap_or_else(|_| Schema::untyped_root())
+}
+
+fn relax(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("required").is_some_and(Value::is_array) {
+                fields.remove("required");
+            }
+            // Go reads null as nothing, and writes some of its nothings as null.
+            if fields.get("type").is_some_and(Value::is_string) {
+                fields.insert("nullable".into(), true.into());
+            }
+            fields.values_mut().for_each(relax);
+        }
+        Value::Array(items) => items.iter_mut().for_each(relax),
+        _ => {}
+    }
+}
+
+/// What an object of a Go type holds even if nobody wrote it: structs that are no pointers.
+pub(crate) fn empty(resource: &Resource) -> Value {
+    match resource.form {
+        Form::Namespace => json!({"metadata": {}, "spec": {}, "status": {}}),
+        Form::CoreEvent => json!({
+            "metadata": {}, "involvedObject": {}, "source": {}, "firstTimestamp": null, "lastTimestamp": null,
+            "eventTime": null, "reportingComponent": "", "reportingInstance": "",
+        }),
+        Form::GroupEvent => json!({
+            "metadata": {}, "regarding": {}, "deprecatedSource": {}, "deprecatedFirstTimestamp": null,
+            "deprecatedLastTimestamp": null, "eventTime": null, "reportingController": "",
+            "reportingInstance": "",
+        }),
+        Form::Custom | Form::Definition => json!({}),
     }
 }
 
@@ -79,6 +154,12 @@ pub(crate) fn to_served(resource: &Resource, fields: &mut Map<String, Value>) {
     if resource.form == Form::GroupEvent {
         rename(fields, |(core, group)| (core, group));
         fields.insert("apiVersion".into(), resource.api_version().into());
+        // Only the older dialect writes these out empty.
+        for field in ["reportingController", "reportingInstance"] {
+            if fields.get(field).and_then(Value::as_str) == Some("") {
+                fields.remove(field);
+            }
+        }
     }
 }
 
@@ -99,7 +180,7 @@ pub(crate) fn is_selectable_field(resource: &Resource, path: &str) -> bool {
         Form::CoreEvent => "involvedObject.",
         Form::GroupEvent => "regarding.",
         Form::Namespace => return path == "status.phase",
-        Form::Custom => return false,
+        Form::Custom | Form::Definition => return false,
     };
     match path.strip_prefix(prefix) {
         Some(field) => {
@@ -127,8 +208,8 @@ pub(crate) fn stored_field_path(path: &str) -> String {
     rest.map_or_else(|| head.to_owned(), |rest| format!("{head}.{rest}"))
 }
 
-/// What a new Namespace has that nobody wrote.
-pub(crate) fn complete_namespace(object: &mut Object) {
+/// The label every Namespace has.
+pub(crate) fn label_namespace(object: &mut Object) {
     let name = object.name().to_owned();
     let labels = object
         .metadata
@@ -137,11 +218,28 @@ pub(crate) fn complete_namespace(object: &mut Object) {
     if let Value::Object(labels) = labels {
         labels.insert("kubernetes.io/metadata.name".into(), name.into());
     }
+}
+
+/// What a new Namespace has that nobody wrote.
+pub(crate) fn complete_namespace(object: &mut Object) {
+    object.fields.insert("status".into(), json!({"phase": "Active"}));
     object
         .fields
-        .insert("status".into(), serde_json::json!({"phase": "Active"}));
-    object
-        .fields
-        .entry("spec")
-        .or_insert_with(|| Value::Object(Map::new()));
+        .insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
+}
+
+/// What an Event holds even if nobody wrote it.
+pub(crate) fn complete_event(object: &mut Object) {
+    let empty = [
+        ("involvedObject", json!({})),
+        ("source", json!({})),
+        ("firstTimestamp", Value::Null),
+        ("lastTimestamp", Value::Null),
+        ("eventTime", Value::Null),
+        ("reportingComponent", "".into()),
+        ("reportingInstance", "".into()),
+    ];
+    for (name, value) in empty {
+        object.fields.entry(name).or_insert(value);
+    }
 }

@@ -35,8 +35,8 @@ impl Object {
             Some(Value::Object(metadata)) => metadata,
             Some(_) => return Err(StatusError::bad_request("metadata is not a JSON object")),
         };
-        // Go clients write `creationTimestamp: null`; in metadata null means absent.
-        metadata.retain(|_, value| !value.is_null());
+        // Go writes out neither null nor what is empty.
+        metadata.retain(|_, value| !is_empty(value));
         Ok(Self { metadata, fields })
     }
 
@@ -124,6 +124,16 @@ impl Object {
         if owners.is_empty() {
             self.metadata.remove("ownerReferences");
         }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

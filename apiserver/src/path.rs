@@ -20,6 +20,10 @@ pub(crate) enum Path {
         /// `v1alpha1`.
         version: String,
     },
+    /// `/openapi/v3`.
+    OpenApiIndex,
+    /// `/openapi/v3/<path>`, for example `apis/test.io/v1`.
+    OpenApi(String),
     /// Objects.
     Resource(ResourcePath),
     /// Nothing this server has.
@@ -49,6 +53,8 @@ impl Path {
         match segments.as_slice() {
             ["version"] => Self::Version,
             ["healthz" | "livez" | "readyz", ..] => Self::Health,
+            ["openapi", "v3"] => Self::OpenApiIndex,
+            ["openapi", "v3", rest @ ..] => Self::OpenApi(rest.join("/")),
             ["api"] => Self::CoreVersions,
             ["apis"] => Self::Groups,
             ["apis", group] => Self::Group((*group).into()),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::status_error::StatusError;
+use serde_json::Value;
+
+use crate::status_error::{Cause, StatusError};
 
 /// The query string. Unknown parameters are ignored, as Kubernetes does.
 #[derive(Debug, Clone, Default)]
@@ -26,72 +28,91 @@ pub(crate) struct WriteOptions {
     pub(crate) dry_run: bool,
     /// What to do about unknown fields.
     pub(crate) field_validation: FieldValidation,
-    /// Who writes; only applies keep track of it.
+    /// Who writes, as the request says; may be empty.
     pub(crate) field_manager: String,
     /// Take over fields that other managers applied.
     pub(crate) force: bool,
 }
 
+const MAX_MANAGER: usize = 128;
+
 impl Query {
-    /// kube writes `?&limit=500`: empty pairs are passed over.
+    /// kube writes `?&limit=500`: empty pairs are passed over. Of several values the first counts.
     pub(crate) fn parse(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        let mut values = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
+            values.entry(name).or_insert(value);
+        }
+        Self(values)
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Anything but `false` and `0` is true, also nothing: `?watch`.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        matches!(self.text(name), "true" | "1" | "True")
+        self.0
+            .get(name)
+            .is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
     }
 
     /// `None` when absent or empty.
-    pub(crate) fn version(&self, name: &str) -> Result<Option<i64>, StatusError> {
-        match self.text(name) {
-            "" => Ok(None),
-            text => match text.parse::<i64>() {
-                Ok(version) if version >= 0 => Ok(Some(version)),
-                _ => Err(StatusError::bad_request(format!(
-                    "invalid {name}: \"{text}\" is not a resource version"
-                ))),
-            },
-        }
-    }
-
-    pub(crate) fn seconds(&self, name: &str) -> Result<Option<u64>, StatusError> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, StatusError> {
         match self.text(name) {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
-                StatusError::bad_request(format!("invalid {name}: \"{text}\" is not a number of seconds"))
+                StatusError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
             }),
         }
     }
 
-    pub(crate) fn write_options(&self) -> Result<WriteOptions, StatusError> {
-        let dry_run = match self.text("dryRun") {
-            "" => false,
-            "All" => true,
-            other => {
-                return Err(StatusError::bad_request(format!(
-                    "invalid dryRun: \"{other}\" is not All"
-                )));
-            }
-        };
-        let field_validation = match self.text("fieldValidation") {
+    /// `resourceVersion`; the refusal is only its reason, since verbs word it differently.
+    pub(crate) fn version(&self) -> Result<Option<i64>, String> {
+        match self.text("resourceVersion") {
+            "" => Ok(None),
+            text => match text.parse::<i64>() {
+                Ok(version) if version >= 0 => Ok(Some(version)),
+                _ => Err(format!(
+                    "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+                )),
+            },
+        }
+    }
+
+    /// The options of a write; `kind` is `CreateOptions`, `UpdateOptions` or `PatchOptions`.
+    pub(crate) fn write_options(&self, kind: &str) -> Result<WriteOptions, StatusError> {
+        let mut causes = Vec::new();
+        let dry_run = dry_run(self.text("dryRun"), &mut causes);
+        let validation = self.text("fieldValidation");
+        let field_validation = match validation {
             "Ignore" => FieldValidation::Ignore,
-            "" | "Warn" => FieldValidation::Warn,
             "Strict" => FieldValidation::Strict,
-            other => {
-                let message = format!("invalid fieldValidation: \"{other}\" is none of Ignore, Warn, Strict");
-                return Err(StatusError::bad_request(message));
-            }
+            _ => FieldValidation::Warn,
         };
         let field_manager = self.text("fieldManager").to_owned();
-        if field_manager.chars().count() > 128 {
-            return Err(StatusError::bad_request(
-                "invalid fieldManager: longer than 128 characters",
+        if field_manager.len() > MAX_MANAGER {
+            causes.push(Cause::too_long("fieldManager", MAX_MANAGER as u64));
+        }
+        if field_manager.chars().any(char::is_control) {
+            let message =
+                format!("Invalid value: {field_manager:?}: should only contain printable characters");
+            causes.push(Cause::invalid("fieldManager", message));
+        }
+        if !matches!(validation, "" | "Ignore" | "Warn" | "Strict") {
+            let supported = ["", "Ignore", "Strict", "Warn"];
+            causes.push(Cause::not_supported(
+                "fieldValidation",
+                &validation.into(),
+                &supported,
             ));
+        }
+        if !causes.is_empty() {
+            return Err(StatusError::invalid_options(kind, &causes));
         }
         Ok(WriteOptions {
             dry_run,
@@ -100,6 +121,15 @@ impl Query {
             force: self.flag("force"),
         })
     }
+}
+
+/// Whether a write is to change nothing.
+pub(crate) fn dry_run(text: &str, causes: &mut Vec<Cause>) -> bool {
+    if !matches!(text, "" | "All") {
+        let value = Value::Array(vec![text.into()]);
+        causes.push(Cause::not_supported("dryRun", &value, &["All"]));
+    }
+    text == "All"
 }
 
 #[cfg(test)]
@@ -114,14 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_without_a_value_is_set() {
+        let query = Query::parse("watch&a=false&b=0&c=1");
+        let flags: Vec<bool> = ["watch", "a", "b", "c", "d"]
+            .map(|name| query.flag(name))
+            .to_vec();
+        assert_eq!(flags, [true, false, false, true, false]);
+    }
+
+    #[test]
     fn a_bad_option_is_refused_by_name() {
-        let error = Query::parse("fieldValidation=Loose").write_options().unwrap_err();
-        assert!(error.to_string().contains("fieldValidation"), "{error}");
-        assert!(
-            Query::parse("resourceVersion=x")
-                .version("resourceVersion")
-                .is_err()
+        let error = Query::parse("fieldValidation=Loose")
+            .write_options("CreateOptions")
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"Loose\": \
+             supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
         );
-        assert_eq!(Query::parse("").version("resourceVersion").unwrap(), None);
+        assert!(Query::parse("resourceVersion=x").version().is_err());
+        assert_eq!(Query::parse("").version(), Ok(None));
     }
 }

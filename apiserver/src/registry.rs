@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion,
 };
+use serde_json::Value;
 
 use crate::{
-    builtin,
+    builtin, definition,
+    openapi::Documents,
+    scale::ScalePaths,
     schema::{Rules, Schema, SchemaError},
+    table::Columns,
 };
 
 /// Why a custom resource definition could not be served.
@@ -58,6 +62,8 @@ pub(crate) enum Form {
     CoreEvent,
     /// An Event of `events.k8s.io`: the same rows under other field names.
     GroupEvent,
+    /// The definition of a custom resource; part of the program, and only read.
+    Definition,
 }
 
 /// One served resource in one version.
@@ -84,15 +90,52 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
     /// Whether status is written on a path of its own.
     pub(crate) has_status: bool,
+    /// Where the number of replicas stands, if the kind has one.
+    pub(crate) scale: Option<ScalePaths>,
+    /// What may be done with it, in the order Kubernetes lists it.
+    pub(crate) verbs: &'static [&'static str],
     /// What an object may hold.
     pub(crate) schema: Schema,
     /// The definition's CEL rules; `None` for built-in kinds.
     pub(crate) rules: Option<Rules>,
+    /// What `kubectl get` shows.
+    pub(crate) columns: Columns,
+    /// The schema as published; without apiVersion, kind and metadata for a definition's.
+    pub(crate) open_api: Value,
+    /// The definition itself, as an object.
+    pub(crate) definition: Option<Value>,
     /// What is particular about it.
     pub(crate) form: Form,
 }
 
+/// Verbs of a custom resource.
+const VERBS: [&str; 8] = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+
 impl Resource {
+    /// `Scan.followlytics.io`, `Namespace`: how refusals name the kind.
+    pub(crate) fn full_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
+    /// Whether the kind comes from a definition: such objects are served as they were sent, the others as Go writes
+    /// its own types.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.form == Form::Custom
+    }
+
     /// `followlytics.io/v1alpha1`, `v1`.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {
@@ -106,7 +149,12 @@ impl Resource {
         let crd_name = crd
             .metadata
             .name
+            .clone()
             .unwrap_or_else(|| format!("{}.{}", crd.spec.names.plural, crd.spec.group));
+        let described = definition::describe(&crd).map_err(|error| RegistryError::Schema {
+            crd: crd_name.clone(),
+            source: SchemaError::json(&error),
+        })?;
         let mut versions = crd.spec.versions;
         let count = versions.len();
         let (1, Some(version)) = (
@@ -118,7 +166,7 @@ impl Resource {
                 versions: count,
             });
         };
-        let (schema, rules) = compile(&version).map_err(|source| match source {
+        let (open_api, schema, rules) = compile(&version).map_err(|source| match source {
             Some(source) => RegistryError::Schema {
                 crd: crd_name.clone(),
                 source,
@@ -127,6 +175,12 @@ impl Resource {
                 crd: crd_name.clone(),
             },
         })?;
+        let columns = version.additional_printer_columns.unwrap_or_default();
+        let columns = Columns::of_definition(&columns).map_err(|problem| RegistryError::Schema {
+            crd: crd_name,
+            source: SchemaError::new("additionalPrinterColumns", problem),
+        })?;
+        let subresources = version.subresources.unwrap_or_default();
         let names = crd.spec.names;
         Ok(Self {
             key: format!("{}.{}", names.plural, crd.spec.group),
@@ -139,17 +193,20 @@ impl Resource {
             short_names: names.short_names.unwrap_or_default(),
             categories: names.categories.unwrap_or_default(),
             namespaced: crd.spec.scope == "Namespaced",
-            has_status: version
-                .subresources
-                .is_some_and(|subresources| subresources.status.is_some()),
+            has_status: subresources.status.is_some(),
+            scale: subresources.scale.map(ScalePaths::of),
+            verbs: &VERBS,
             schema,
             rules: Some(rules),
+            columns,
+            open_api,
+            definition: Some(described),
             form: Form::Custom,
         })
     }
 }
 
-fn compile(version: &CustomResourceDefinitionVersion) -> Result<(Schema, Rules), Option<SchemaError>> {
+fn compile(version: &CustomResourceDefinitionVersion) -> Result<(Value, Schema, Rules), Option<SchemaError>> {
     let schema = version
         .schema
         .as_ref()
@@ -157,12 +214,15 @@ fn compile(version: &CustomResourceDefinitionVersion) -> Result<(Schema, Rules),
         .ok_or(None)?;
     let schema = serde_json::to_value(schema).map_err(|error| Some(SchemaError::json(&error)))?;
     let rules = Rules::compile(&schema)?;
-    Ok((Schema::compile_root(&schema)?, rules))
+    let compiled = Schema::compile_root(&schema)?;
+    Ok((schema, compiled, rules))
 }
 
 /// Every resource of this server.
 pub struct Registry {
     resources: BTreeMap<(String, String, String), Arc<Resource>>,
+    /// Written when they are first asked for.
+    documents: std::sync::OnceLock<Documents>,
 }
 
 impl Registry {
@@ -174,6 +234,7 @@ impl Registry {
             builtin::namespaces(),
             builtin::core_events(),
             builtin::group_events(),
+            definition::resource(),
         ];
         for resource in builtin.into_iter().map(Ok).chain(custom) {
             let resource = resource?;
@@ -187,12 +248,20 @@ impl Registry {
                 return Err(RegistryError::Twice { key });
             }
         }
-        Ok(Self { resources })
+        Ok(Self {
+            resources,
+            documents: std::sync::OnceLock::new(),
+        })
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
         self.resources
             .get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+    }
+
+    /// The OpenAPI documents of every group and version.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| Documents::of(self))
     }
 
     /// Every resource by group, version and plural.

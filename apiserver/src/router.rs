@@ -9,18 +9,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use serde_json::json;
 
 use crate::{
     accept::Shape,
     admission::Part,
+    apply::Writer,
     discovery,
     path::{Path, ResourcePath},
     present,
     query::Query,
-    registry::Resource,
+    registry::{Form, Resource},
+    review,
     server::Inner,
     status_error::StatusError,
     verbs,
@@ -28,6 +30,9 @@ use crate::{
 
 /// As Kubernetes: an object must also fit into etcd there.
 const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
+
+/// A field manager is no longer.
+const MAX_USER_AGENT: usize = 128;
 
 /// One request on objects, decoded.
 pub(crate) struct Call {
@@ -41,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) shape: Shape,
     /// Without parameters; empty if none was sent.
     pub(crate) content_type: String,
+    /// What the client calls itself, up to the first slash: its name where it gives no field manager.
+    pub(crate) user_agent: String,
     pub(crate) body: Bytes,
 }
 
@@ -51,14 +58,30 @@ impl Call {
     }
 
     pub(crate) fn object_name(&self) -> Result<&str, StatusError> {
-        self.name.as_deref().ok_or_else(StatusError::method_not_allowed)
+        let missing = || StatusError::bad_request("name must be provided");
+        self.name.as_deref().ok_or_else(missing)
     }
 
-    /// Refuses bodies that are not JSON; kubectl's `--raw` and scale send no type at all.
-    pub(crate) fn require_json(&self) -> Result<(), StatusError> {
+    /// Who a write is by: the stated field manager, or the program that sends it.
+    pub(crate) fn writer<'a>(&'a self, manager: &'a str, now: &'a str) -> Writer<'a> {
+        Writer {
+            manager: if manager.is_empty() {
+                &self.user_agent
+            } else {
+                manager
+            },
+            subresource: self.part.subresource(),
+            now,
+        }
+    }
+
+    /// Refuses bodies that are neither JSON nor YAML; kubectl's `--raw` and scale send no type at all.
+    pub(crate) fn require_readable(&self) -> Result<(), StatusError> {
         match self.content_type.as_str() {
-            "" | "application/json" | "*/*" => Ok(()),
-            other => Err(StatusError::unsupported_media_type(other, "application/json")),
+            "" | "application/json" | "application/yaml" | "*/*" => Ok(()),
+            _ => Err(StatusError::unsupported_media_type(
+                "application/json, application/yaml",
+            )),
         }
     }
 }
@@ -68,9 +91,19 @@ pub(crate) fn router(server: Arc<Inner>) -> Router {
 }
 
 async fn answer(State(server): State<Arc<Inner>>, request: Request) -> Response {
-    route(&server, request)
+    let is_head = request.method() == Method::HEAD;
+    let mut response = route(&server, request)
         .await
-        .unwrap_or_else(IntoResponse::into_response)
+        .unwrap_or_else(IntoResponse::into_response);
+    // Nothing in between may keep an answer, but for those that say otherwise.
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache, private"));
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
 async fn route(server: &Arc<Inner>, request: Request) -> Result<Response, StatusError> {
@@ -78,16 +111,28 @@ async fn route(server: &Arc<Inner>, request: Request) -> Result<Response, Status
     let (parts, body) = request.into_parts();
     let registry = &server.registry;
     let headers = &parts.headers;
-    match Path::parse(parts.uri.path()) {
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let path = percent_decoded(parts.uri.path());
+    match Path::parse(&path) {
+        Path::Resource(path) if review::is_path(&path.group, &path.version, &path.plural) => {
+            if parts.method != Method::POST || path.name.is_some() {
+                return Err(StatusError::method_not_allowed());
+            }
+            review::answer(&content_type(headers), &read_body(body).await?)
+        }
         Path::Resource(path) => {
-            let query = Query::parse(parts.uri.query().unwrap_or_default());
             let call = call(server, path, query, headers, body).await?;
             dispatch(server, &parts.method, call).await
         }
         Path::Unknown => Err(StatusError::no_such_path()),
-        _ if parts.method != Method::GET => Err(StatusError::method_not_allowed()),
-        Path::Health => Ok("ok".into_response()),
+        _ if !matches!(parts.method, Method::GET | Method::HEAD) => Err(StatusError::method_not_allowed()),
+        Path::Health => Ok(health()),
         Path::Version => Ok(version()),
+        Path::OpenApiIndex => Ok(registry.documents().index()),
+        Path::OpenApi(path) => {
+            let documents = registry.documents();
+            Ok(documents.answer(&path, query.text("hash"), headers, server.timestamp()))
+        }
         Path::CoreVersions => Ok(discovery::core_versions(registry, headers)),
         Path::Groups => Ok(discovery::groups(registry, headers)),
         Path::Group(group) => discovery::group(registry, &group),
@@ -95,9 +140,38 @@ async fn route(server: &Arc<Inner>, request: Request) -> Result<Response, Status
     }
 }
 
+/// A path as it was meant; what is no escape stays.
+fn percent_decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn health() -> Response {
+    let text = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (text, "ok").into_response()
+}
+
 fn version() -> Response {
     let version = json!({
-        "major": "1", "minor": "34", "gitVersion": concat!("v1.34.0+followlytics.", env!("CARGO_PKG_VERSION")),
+        "major": "1", "minor": "34", "emulationMajor": "1", "emulationMinor": "34",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "33", "gitVersion": concat!("v1.34.0+followlytics.", env!("CARGO_PKG_VERSION")),
         "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "", "compiler": "rustc", "platform": std::env::consts::OS,
     });
@@ -119,23 +193,24 @@ async fn call(
     {
         return Err(StatusError::no_such_path());
     }
+    if let Some(name) = path.name.as_deref().filter(|name| name.contains('%')) {
+        return Err(StatusError::bad_request(format!(
+            "Name parameter invalid: {name:?}: may not contain '%'"
+        )));
+    }
     let part = match path.subresource.as_deref() {
         None => Part::Main,
         Some("status") if resource.has_status => Part::Status,
+        Some("scale") if resource.scale.is_some() => Part::Scale,
+        Some(_) if resource.is_custom() => {
+            let name = path.name.as_deref().unwrap_or_default();
+            return Err(StatusError::not_found(&resource, name));
+        }
         Some(_) => return Err(StatusError::no_such_path()),
     };
     let shape = Shape::from_headers(headers)?;
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let content_type = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let body = read_body(body).await?;
+    let user_agent = header_text(headers, &header::USER_AGENT);
+    let user_agent = user_agent.split('/').next().unwrap_or_default();
     Ok(Call {
         resource,
         namespace: path.namespace,
@@ -143,9 +218,21 @@ async fn call(
         part,
         query,
         shape,
-        content_type,
-        body,
+        content_type: content_type(headers),
+        user_agent: user_agent.chars().take(MAX_USER_AGENT).collect(),
+        body: read_body(body).await?,
     })
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let content_type = header_text(headers, &header::CONTENT_TYPE);
+    let content_type = content_type.split(';').next().unwrap_or_default();
+    content_type.trim().to_owned()
 }
 
 async fn read_body(body: Body) -> Result<Bytes, StatusError> {
@@ -160,16 +247,51 @@ async fn read_body(body: Body) -> Result<Bytes, StatusError> {
 }
 
 async fn dispatch(server: &Arc<Inner>, method: &Method, call: Call) -> Result<Response, StatusError> {
-    let is_watch = call.query.flag("watch");
-    match (method.as_str(), call.name.is_some(), call.part) {
-        ("GET", false, _) if is_watch => verbs::watch::watch(server, call).await,
-        ("GET", false, _) => verbs::list::list(server, &call).await,
-        ("GET", true, _) => verbs::get::get(server, &call).await,
-        ("POST", false, Part::Main) => verbs::create::create(server, &call).await,
-        ("PUT", true, _) => verbs::update::update(server, &call).await,
-        ("PATCH", true, _) => verbs::patch::patch(server, &call).await,
-        ("DELETE", true, Part::Main) => verbs::delete::delete(server, &call).await,
-        ("DELETE", false, Part::Main) => verbs::delete::delete_collection(server, &call).await,
-        _ => Err(StatusError::method_not_allowed()),
+    let named = call.name.is_some();
+    let verb = match (method.as_str(), named) {
+        ("GET", false) if call.query.flag("watch") => "watch",
+        ("GET" | "HEAD", false) => "list",
+        ("GET" | "HEAD", true) => "get",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", false) => "deletecollection",
+        ("DELETE", true) => "delete",
+        _ => "",
+    };
+    let is_part = call.part != Part::Main;
+    if !named && call.resource.namespaced && call.namespace.is_none() && !matches!(verb, "list" | "watch") {
+        return Err(StatusError::no_such_path());
+    }
+    let fits = match verb {
+        "" => false,
+        "create" => !named && !is_part,
+        "delete" => !is_part,
+        "update" | "patch" => named,
+        _ => true,
+    };
+    if !fits || !call.resource.verbs.contains(&verb) {
+        return Err(refused(&call, verb));
+    }
+    match verb {
+        "watch" => verbs::watch::watch(server, call).await,
+        "list" => verbs::list::list(server, &call).await,
+        _ if call.part == Part::Scale => verbs::scale::scale(server, &call, verb).await,
+        "get" => verbs::get::get(server, &call).await,
+        "create" => verbs::create::create(server, &call).await,
+        "update" => verbs::update::update(server, &call).await,
+        "patch" => verbs::patch::patch(server, &call).await,
+        "delete" => verbs::delete::delete(server, &call).await,
+        _ => verbs::delete::delete_collection(server, &call).await,
+    }
+}
+
+fn refused(call: &Call, verb: &str) -> StatusError {
+    match call.resource.form {
+        Form::Custom if call.name.is_none() && !verb.is_empty() => {
+            StatusError::bad_request("name must be provided")
+        }
+        Form::Custom => StatusError::verb_not_supported(&call.resource, verb),
+        _ => StatusError::method_not_allowed(),
     }
 }

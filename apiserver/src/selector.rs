@@ -1,25 +1,18 @@
 //! Label and field selectors: which objects of a collection a caller wants.
 
+mod labels;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{builtin, registry::Resource, status_error::StatusError};
+use crate::{builtin, registry::Resource, router::Call, status_error::StatusError};
 
 /// Both selectors of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selector {
-    labels: Vec<LabelRequirement>,
+    labels: Vec<labels::Requirement>,
     fields: Vec<FieldRequirement>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum LabelRequirement {
-    Exists(String),
-    Absent(String),
-    In(String, Vec<String>),
-    /// Also true where the label is absent.
-    NotIn(String, Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +23,29 @@ struct FieldRequirement {
 }
 
 impl Selector {
+    /// The selectors of a request on a collection.
+    pub(crate) fn of(call: &Call) -> Result<Self, StatusError> {
+        let query = &call.query;
+        Self::parse(
+            &call.resource,
+            query.text("labelSelector"),
+            query.text("fieldSelector"),
+        )
+    }
+
     pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, StatusError> {
-        let labels = split_outside_parentheses(labels)
-            .into_iter()
-            .map(label_requirement)
-            .collect::<Result<_, _>>()?;
+        let labels = labels::parse(labels)?;
         let fields = fields
             .split(',')
             .filter(|term| !term.trim().is_empty())
             .map(|term| field_requirement(resource, term.trim()))
             .collect::<Result<_, _>>()?;
         Ok(Self { labels, fields })
+    }
+
+    /// Whether everything is wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
     }
 
     /// The only name that can match, if the selector names one: then one row is enough.
@@ -59,14 +64,7 @@ impl Selector {
             return true;
         }
         let labels: BTreeMap<String, String> = serde_json::from_str(labels).unwrap_or_default();
-        self.labels.iter().all(|requirement| match requirement {
-            LabelRequirement::Exists(key) => labels.contains_key(key),
-            LabelRequirement::Absent(key) => !labels.contains_key(key),
-            LabelRequirement::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
-            LabelRequirement::NotIn(key, values) => {
-                labels.get(key).is_none_or(|value| !values.contains(value))
-            }
-        })
+        self.labels.iter().all(|requirement| requirement.holds(&labels))
     }
 
     fn matches_fields(&self, namespace: &str, name: &str, object: &str) -> bool {
@@ -87,64 +85,6 @@ impl Selector {
     }
 }
 
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let mut depth = 0_usize;
-    let terms = text.split(|c: char| {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    });
-    terms.map(str::trim).filter(|term| !term.is_empty()).collect()
-}
-
-fn label_requirement(term: &str) -> Result<LabelRequirement, StatusError> {
-    let requirement = if let Some((key, value)) = term.split_once("!=") {
-        LabelRequirement::NotIn(key.trim().into(), vec![value.trim().into()])
-    } else if let Some((key, value)) = term.split_once('=') {
-        let value = value.strip_prefix('=').unwrap_or(value);
-        LabelRequirement::In(key.trim().into(), vec![value.trim().into()])
-    } else if let Some(key) = term.strip_prefix('!') {
-        LabelRequirement::Absent(key.trim().into())
-    } else if let Some((head, values)) = term.split_once('(') {
-        set_requirement(term, head, values)?
-    } else {
-        LabelRequirement::Exists(term.into())
-    };
-    let key = match &requirement {
-        LabelRequirement::Exists(key)
-        | LabelRequirement::Absent(key)
-        | LabelRequirement::In(key, _)
-        | LabelRequirement::NotIn(key, _) => key,
-    };
-    if key.is_empty() || key.contains(char::is_whitespace) {
-        return Err(unparsable(term));
-    }
-    Ok(requirement)
-}
-
-fn set_requirement(term: &str, head: &str, values: &str) -> Result<LabelRequirement, StatusError> {
-    let values = values
-        .trim_end()
-        .strip_suffix(')')
-        .ok_or_else(|| unparsable(term))?;
-    let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-    let mut words = head.split_whitespace();
-    match (words.next(), words.next(), words.next()) {
-        (Some(key), Some("in"), None) => Ok(LabelRequirement::In(key.into(), values)),
-        (Some(key), Some("notin"), None) => Ok(LabelRequirement::NotIn(key.into(), values)),
-        _ => Err(unparsable(term)),
-    }
-}
-
-fn unparsable(term: &str) -> StatusError {
-    StatusError::bad_request(format!(
-        "unable to parse requirement: \"{term}\" is none of key, !key, key=value, key!=value, key in (a,b), key notin (a,b)"
-    ))
-}
-
 fn field_requirement(resource: &Resource, term: &str) -> Result<FieldRequirement, StatusError> {
     let (path, value, negated) = if let Some((path, value)) = term.split_once("!=") {
         (path, value, true)
@@ -152,7 +92,7 @@ fn field_requirement(resource: &Resource, term: &str) -> Result<FieldRequirement
         (path, value.strip_prefix('=').unwrap_or(value), false)
     } else {
         return Err(StatusError::bad_request(format!(
-            "invalid field selector: \"{term}\": expected path=value"
+            "invalid selector: '{term}'; can't understand '{term}'"
         )));
     };
     if !matches!(path, "metadata.name" | "metadata.namespace")
@@ -191,6 +131,7 @@ mod tests {
             "app",
             "!gone",
             "app in (x, y),tier",
+            "tier!=free,!gone",
             "gone notin (x)",
         ] {
             assert!(selects(wanted, labels), "{wanted}");
@@ -209,10 +150,24 @@ mod tests {
     }
 
     #[test]
-    fn a_selector_that_cannot_be_read_names_the_term() {
-        let error = Selector::parse(&builtin::namespaces(), "app in x", "").unwrap_err();
-        assert!(error.to_string().contains("\"app in x\""), "{error}");
-        let error = Selector::parse(&builtin::namespaces(), "", "spec.x=1").unwrap_err();
-        assert_eq!(error.to_string(), "field label not supported: spec.x");
+    fn a_selector_that_cannot_be_read_says_what_was_found() {
+        let refused = |labels: &str, fields: &str| {
+            Selector::parse(&builtin::namespaces(), labels, fields)
+                .unwrap_err()
+                .to_string()
+        };
+        let requirement = "unable to parse requirement: ";
+        for (selector, problem) in [
+            ("a===b", "found '=', expected: identifier"),
+            ("a in b", "found 'b' expected: '('"),
+            ("a in (b", "found '', expected: ',' or ')'"),
+            ("a b", "found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+        ] {
+            assert_eq!(refused(selector, ""), format!("{requirement}{problem}"));
+        }
+        assert_eq!(refused("a,", ""), "found '', expected: identifier after ','");
+        assert!(refused("a_/b", "").contains("Invalid value: \"a_/b\": prefix part"));
+        assert_eq!(refused("", "spec.x=1"), "field label not supported: spec.x");
+        assert_eq!(refused("", "x"), "invalid selector: 'x'; can't understand 'x'");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use axum::Router;
@@ -13,7 +13,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::{
-    admission::{Birth, admit_create},
+    admission::{Birth, ManagedFields, admit_create},
+    apply::Writer,
     builtin::{self, DEFAULT_NAMESPACE},
     object::Object,
     registry::Registry,
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) registry: Registry,
     pub(crate) wakeups: Wakeups,
-    pub(crate) log_limit: i64,
+    log_limit: AtomicI64,
     clock: Clock,
     ids: Ids,
     prepared: OnceCell<()>,
@@ -59,7 +60,7 @@ impl ApiServer {
             db,
             registry,
             wakeups,
-            log_limit: LOG_LIMIT,
+            log_limit: AtomicI64::new(LOG_LIMIT),
             clock,
             ids,
             prepared: OnceCell::new(),
@@ -68,6 +69,15 @@ impl ApiServer {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// The same server with another number of changes, at least one, that watches can still be told of.
+    ///
+    /// Fewer need less space; a client that is further behind lists again. 10,000 unless told.
+    #[must_use]
+    pub fn with_log_limit(self, changes: i64) -> Self {
+        self.inner.log_limit.store(changes.max(1), Ordering::SeqCst);
+        self
     }
 
     /// The service: hand it to `kube::Client::new`, or serve it on a socket.
@@ -85,9 +95,17 @@ impl ApiServer {
 }
 
 impl Inner {
+    pub(crate) fn log_limit(&self) -> i64 {
+        self.log_limit.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// The time as Kubernetes writes it: RFC 3339, whole seconds.
     pub(crate) fn now(&self) -> String {
-        (self.clock)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     pub(crate) fn new_uid(&self) -> String {
@@ -132,10 +150,16 @@ impl Inner {
         }))?;
         let birth = Birth {
             uid: self.new_uid(),
-            now: &write.now.clone(),
+            now: write.now.clone(),
             namespace: "",
         };
-        let object = admit_create(&resource, candidate, birth)?;
+        let now = write.now.clone();
+        let writer = Writer {
+            manager: "followlytics",
+            subresource: "",
+            now: &now,
+        };
+        let object = admit_create(&resource, candidate, birth, ManagedFields::Track(writer))?;
         write.insert(&resource.key, object).await?;
         write.commit().await
     }

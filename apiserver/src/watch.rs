@@ -10,15 +10,14 @@ use followlytics_store::{
     db::Tx,
     resources::{self, EventType, StoredEvent},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     sync::{Notify, futures::OwnedNotified},
     time::{Duration, Instant, timeout_at},
 };
 
 use crate::{
-    accept::Shape, present, registry::Resource, router::Call, selector::Selector, server::Inner,
-    status_error::StatusError, verbs::list::select,
+    page::select, present::View, router::Call, selector::Selector, server::Inner, status_error::StatusError,
 };
 
 /// Entries of the log in one read: bounds the memory of a watch that lags.
@@ -27,15 +26,23 @@ const BATCH: u32 = 500;
 /// How often a quiet watch is told how far it has come; also the floor under the in-process signal.
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 
+/// A watch that is no longer than this ends without a bookmark.
+const SHORT: Duration = Duration::from_secs(2);
+
 /// Where a watch begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     /// After this version.
     Since(i64),
+    /// From now on.
+    Now,
     /// With the present state as ADDED events.
     State,
     /// The same, and a bookmark that says where the state ends.
-    StateAndBookmark,
+    StateAndBookmark {
+        /// The client has seen this version already.
+        at_least: Option<i64>,
+    },
 }
 
 /// A running watch.
@@ -44,6 +51,10 @@ pub(crate) struct Watch {
     call: Call,
     selector: Selector,
     bookmarks: bool,
+    /// A watch of a second or two is over before a bookmark would help anybody.
+    bookmarks_at_end: bool,
+    /// The first table of a stream describes its columns.
+    described: bool,
     signal: Arc<Notify>,
     /// Everything up to this version has been told.
     cursor: i64,
@@ -71,6 +82,8 @@ impl Watch {
             call,
             selector,
             bookmarks,
+            bookmarks_at_end: timeout > SHORT,
+            described: false,
             signal,
             cursor: 0,
             lines: String::new(),
@@ -83,7 +96,7 @@ impl Watch {
     /// Takes the starting point; the events of the present state are the first chunk.
     pub(crate) async fn start(&mut self, start: Start) -> Result<(), StatusError> {
         let server = Arc::clone(&self.server);
-        let mut tx = server.db.begin().await?;
+        let mut tx = server.db.read().await?;
         let current = resources::current_version(&mut tx).await?;
         if let Start::Since(since) = start {
             self.cursor = since;
@@ -94,11 +107,21 @@ impl Watch {
             return Ok(());
         }
         self.cursor = current;
-        for stored in select(&mut tx, &self.call, &self.selector).await? {
+        if let Start::StateAndBookmark {
+            at_least: Some(version),
+        } = start
+            && version > current
+        {
+            return Err(StatusError::version_too_large(version, current));
+        }
+        if start == Start::Now {
+            return Ok(());
+        }
+        for stored in select(&server, &mut tx, &self.call, &self.selector).await? {
             self.push(EventType::Added.as_str(), &stored.object)?;
         }
-        if start == Start::StateAndBookmark {
-            self.push_bookmark(true);
+        if matches!(start, Start::StateAndBookmark { .. }) && self.bookmarks {
+            self.push_bookmark(true)?;
         }
         Ok(())
     }
@@ -132,14 +155,17 @@ impl Watch {
         self.ended = Instant::now() >= self.deadline;
         if let Err(error) = self.read_log().await {
             self.end_with(&error);
-        } else if self.bookmarks {
-            self.push_bookmark(false);
+        } else if self.bookmarks
+            && self.bookmarks_at_end
+            && let Err(error) = self.push_bookmark(false)
+        {
+            self.end_with(&error);
         }
     }
 
     async fn read_log(&mut self) -> Result<(), StatusError> {
         let server = Arc::clone(&self.server);
-        let mut tx = server.db.begin().await?;
+        let mut tx = server.db.read().await?;
         let key = &self.call.resource.key;
         let horizon = resources::horizon(&mut tx, key).await?;
         if self.cursor < horizon {
@@ -186,24 +212,21 @@ impl Watch {
     }
 
     fn push(&mut self, event_type: &str, stored: &str) -> Result<(), StatusError> {
-        let object = present::json(&self.call.resource, self.call.shape, stored)?;
+        let server = Arc::clone(&self.server);
+        let object = View::of(&server, &self.call)?.watched(stored, !self.described)?;
         // Writing to a String cannot fail.
         let _ = writeln!(self.lines, r#"{{"type":"{event_type}","object":{object}}}"#);
+        self.described = true;
         Ok(())
     }
 
-    fn push_bookmark(&mut self, end_of_state: bool) {
-        let resource: &Resource = &self.call.resource;
-        let (kind, api_version) = match self.call.shape {
-            Shape::Full => (resource.kind.as_str(), resource.api_version()),
-            Shape::Metadata => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
-        };
-        let mut metadata = json!({"resourceVersion": self.cursor.to_string()});
-        if let (true, Value::Object(metadata)) = (end_of_state, &mut metadata) {
-            metadata.insert("annotations".into(), json!({"k8s.io/initial-events-end": "true"}));
-        }
-        let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
-        let _ = writeln!(self.lines, "{}", json!({"type": "BOOKMARK", "object": object}));
+    fn push_bookmark(&mut self, end_of_state: bool) -> Result<(), StatusError> {
+        let server = Arc::clone(&self.server);
+        let view = View::of(&server, &self.call)?;
+        let object = view.bookmark(self.cursor, end_of_state, !self.described)?;
+        let _ = writeln!(self.lines, r#"{{"type":"BOOKMARK","object":{object}}}"#);
+        self.described = true;
+        Ok(())
     }
 
     fn end_with(&mut self, error: &StatusError) {

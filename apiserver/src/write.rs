@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use followlytics_store::{
-    db::Tx,
+    db::{Scope, Tx},
     resources::{self, EventType, StoredObject},
 };
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(crate) struct Write<'a> {
 
 impl<'a> Write<'a> {
     pub(crate) async fn begin(server: &'a Inner, dry_run: bool) -> Result<Self, StatusError> {
-        let tx = server.db.begin().await?;
+        let tx = server.db.begin_within(Scope::Objects).await?;
         // The clock is read inside: versions and times rise together.
         let now = server.now();
         Ok(Self {
@@ -105,8 +105,9 @@ impl<'a> Write<'a> {
 
     async fn stamp(&mut self, key: &str, object: &mut Object) -> Result<StoredObject, StatusError> {
         let version = resources::next_version(&mut self.tx).await?;
-        if version % TRIM_EVERY == 0 {
-            resources::trim_events(&mut self.tx, version - self.server.log_limit).await?;
+        let limit = self.server.log_limit();
+        if version % TRIM_EVERY.min(limit) == 0 {
+            resources::trim_events(&mut self.tx, version - limit).await?;
         }
         object.set_meta("resourceVersion", version.to_string());
         self.changed.insert(key.to_owned());

@@ -62,17 +62,23 @@ async fn the_aggregated_document_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_status_with_404() {
+async fn what_is_not_there_is_404() {
     let world = World::new();
     for uri in [
-        "/openapi/v3",
+        "/metrics",
         "/apis/test.io/v2/boats",
         "/apis/test.io/v1/boats/a",
-        "/apis/test.io/v1/namespaces/default/boats/a/scale",
+        "/openapi/v2",
     ] {
-        let (code, status) = request(&world, "GET", uri, "", "").await;
-        assert_eq!((code, status["kind"].as_str()), (404, Some("Status")), "{uri}");
+        let (code, body) = request(&world, "GET", uri, "", "").await;
+        assert_eq!((code, body), (404, json!(null)), "plain text at {uri}");
     }
+    let scale = "/apis/test.io/v1/namespaces/default/boats/a/scale";
+    let (code, status) = request(&world, "GET", scale, "", "").await;
+    assert_eq!(
+        (code, status["message"].as_str()),
+        (404, Some("boats.test.io \"a\" not found"))
+    );
     let (code, _) = request(
         &world,
         "POST",

@@ -294,3 +294,22 @@ async fn watches_of_one_kind_are_woken_in_the_order_they_waited() {
     tokio::join!(futures::future::join_all(watches), change);
     assert_eq!(*order.lock().unwrap(), (0..16).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_shorter_log_forgets_sooner() {
+    let world = World::new();
+    let server = world.server.clone().with_log_limit(2);
+    assert_eq!(world.boat("a").await.resource_version().as_deref(), Some("2"));
+    for name in ["b", "c", "d", "e"] {
+        world.boat(name).await;
+    }
+    let events = world
+        .boats()
+        .watch(&WatchParams::default(), "2")
+        .await
+        .unwrap()
+        .boxed();
+    let seen: Vec<_> = events.try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(seen.iter().map(told).collect::<Vec<_>>(), ["error 410"]);
+    server.close();
+}

@@ -65,7 +65,10 @@ fn report(
     let valid = match &used.refused {
         _ if !known => {
             let platform = &credential.spec.platform;
-            let message = format!("spec.platform: {platform:?} is not known; known are x, bluesky and gitea");
+            let message = format!(
+                "spec.platform: {platform:?} is not known; known are {}",
+                Platform::known()
+            );
             condition(
                 earlier,
                 VALID,

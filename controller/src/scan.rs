@@ -7,6 +7,7 @@ mod status;
 use std::sync::Arc;
 
 use followlytics_core::{
+    money::Usd,
     sandbox::Requeue,
     scan::decide::{Decision, Observed, decide},
 };
@@ -54,7 +55,12 @@ async fn carry_out(
         report,
         requeue,
     } = decision;
-    let over = report.status.phase.is_final() && seen.summary.is_some() && requeue == Requeue::OnChange;
+    // What a killed request may have cost is open for a while: the last status tells how it came out.
+    let accounted = seen
+        .summary
+        .as_ref()
+        .is_some_and(|summary| summary.reserved == Usd::ZERO);
+    let over = report.status.phase.is_final() && accounted && requeue == Requeue::OnChange;
     let applied = act::act(ctx, scan, plan).await?;
     status::write(ctx, scan, &applied, &report).await?;
     act::let_go(ctx, scan, applied).await?;

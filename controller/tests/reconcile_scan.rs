@@ -121,7 +121,7 @@ async fn a_bad_spec_is_told_and_starts_nothing() {
     assert_eq!(bench.status("tom").await.phase, ScanPhase::Failed);
     let (status, reason, message) = bench.told("tom", "Accepted").await;
     assert_eq!((status.as_str(), reason.as_str()), ("False", "UnknownPlatform"));
-    assert!(message.contains("known are x, bluesky and gitea"));
+    assert!(message.contains("known are x, bluesky, gitea, github and mastodon"));
     assert!(bench.sandboxes().await.is_empty());
     bench.delete("tom").await;
     let left = bench

@@ -1,5 +1,5 @@
 //! Which account on which platform, as people write it: `x:@nasa`, `bluesky:alice.bsky.social`,
-//! `gitea:alice@git.example.org`.
+//! `gitea:alice@git.example.org`, `github:octocat`, `mastodon:@alice@social.example`.
 
 use std::{fmt, str::FromStr};
 
@@ -32,6 +32,73 @@ pub enum Platform {
     Bluesky,
     /// A Gitea or Forgejo server.
     Gitea,
+    /// GitHub, REST API.
+    GitHub,
+    /// A Mastodon server, or one that speaks its client API (Pleroma, Akkoma, `GoToSocial`).
+    Mastodon,
+}
+
+impl Platform {
+    /// Every platform by its name, as a sentence lists them: `x, bluesky and gitea`.
+    pub fn known() -> String {
+        let names: Vec<&str> = Self::VARIANTS.iter().map(|platform| (*platform).into()).collect();
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    /// Whether there are many servers of it, so that an account names its own.
+    pub const fn has_servers(self) -> bool {
+        matches!(self, Self::Gitea | Self::Mastodon)
+    }
+
+    /// How an account of this platform is written.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::X => "x:@nasa",
+            Self::Bluesky => "bluesky:alice.bsky.social",
+            Self::Gitea => "gitea:alice@git.example.org",
+            Self::GitHub => "github:octocat",
+            Self::Mastodon => "mastodon:@alice@social.example",
+        }
+    }
+
+    fn examples() -> String {
+        let examples: Vec<&str> = Self::VARIANTS.iter().map(|platform| platform.example()).collect();
+        examples.join(", ")
+    }
+
+    /// What is wrong with a handle that cannot exist here; `None` if it may.
+    fn rule_against(self, handle: &str) -> Option<&'static str> {
+        let (good, rule) = match self {
+            // https://docs.x.com: username pattern of the OpenAPI document.
+            Self::X => (
+                is_word(handle, 15, "_"),
+                "it has 1 to 15 letters, digits or underscores",
+            ),
+            Self::Bluesky => (
+                is_domain(handle) || is_did(handle),
+                "it is a domain such as alice.bsky.social, or a did:plc:… or did:web:… identifier",
+            ),
+            Self::Gitea => (
+                is_word(handle, 40, "_-."),
+                "it has 1 to 40 letters, digits, dots, dashes or underscores",
+            ),
+            // The sign-up form: 39, letters, digits and single dashes; names of managed users have `_` too.
+            Self::GitHub => (
+                is_word(handle, 39, "-_") && !handle.starts_with('-'),
+                "it has 1 to 39 letters, digits or dashes, and begins with none",
+            ),
+            // Mastodon's own names have 30 of letters, digits and `_`; other servers allow more.
+            Self::Mastodon => (
+                is_word(handle, 64, "_-."),
+                "it has 1 to 64 letters, digits, dots, dashes or underscores",
+            ),
+        };
+        (!good).then_some(rule)
+    }
 }
 
 /// An account; two that are equal name the same one.
@@ -51,14 +118,18 @@ pub struct AccountRef {
 pub enum AccountError {
     /// No `platform:` in front.
     #[error(
-        "failed to read {text:?} as an account: write PLATFORM:HANDLE, such as x:@nasa, bluesky:alice.bsky.social or gitea:alice@git.example.org"
+        "failed to read {text:?} as an account: write PLATFORM:HANDLE, such as {}",
+        Platform::examples()
     )]
     NoPlatform {
         /// What was given.
         text: String,
     },
     /// A platform that is not known.
-    #[error("failed to read the account: platform {platform:?} is not known; known are x, bluesky and gitea")]
+    #[error(
+        "failed to read the account: platform {platform:?} is not known; known are {}",
+        Platform::known()
+    )]
     UnknownPlatform {
         /// What was given.
         platform: String,
@@ -89,28 +160,18 @@ impl AccountRef {
             handle: handle.to_owned(),
             rule,
         };
-        let rule = match known {
-            // https://docs.x.com: username pattern of the OpenAPI document.
-            Platform::X if !is_word(bare, 15, "_") => Some("it has 1 to 15 letters, digits or underscores"),
-            Platform::Bluesky if !is_domain(bare) && !is_did(bare) => {
-                Some("it is a domain such as alice.bsky.social, or a did:plc:… or did:web:… identifier")
-            }
-            Platform::Gitea if !is_word(bare, 40, "_-.") => {
-                Some("it has 1 to 40 letters, digits, dots, dashes or underscores")
-            }
-            Platform::X | Platform::Bluesky | Platform::Gitea => None,
-        };
-        if let Some(rule) = rule {
+        if let Some(rule) = known.rule_against(bare) {
             return Err(refused(rule));
         }
-        match (known, host) {
-            (Platform::Gitea, None) => Err(refused("name its server too: gitea:USER@HOST")),
-            (Platform::Gitea, Some(host)) if !is_host(host) => {
-                Err(refused("the server is HOST or HOST:PORT"))
-            }
-            (Platform::X | Platform::Bluesky, Some(_)) => {
+        match host {
+            None if known.has_servers() => Err(refused(match known {
+                Platform::Mastodon => "name its server too: mastodon:@USER@HOST",
+                _ => "name its server too: gitea:USER@HOST",
+            })),
+            Some(_) if !known.has_servers() => {
                 Err(refused("this platform has one server: leave the host out"))
             }
+            Some(host) if !is_host(host) => Err(refused("the server is HOST or HOST:PORT")),
             _ => Ok(Self {
                 platform: known,
                 handle: bare.to_owned(),
@@ -137,7 +198,10 @@ impl FromStr for AccountRef {
 
 impl fmt::Display for AccountRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = if self.platform == Platform::X { "@" } else { "" };
+        let at = match self.platform {
+            Platform::X | Platform::Mastodon => "@",
+            Platform::Bluesky | Platform::Gitea | Platform::GitHub => "",
+        };
         write!(f, "{}:{at}{}", self.platform, self.handle)?;
         self.host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))
     }
@@ -174,6 +238,8 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -187,6 +253,10 @@ mod tests {
                 "gitea:alice@git.example.org:3000",
                 "gitea:alice@git.example.org:3000",
             ),
+            ("github:octocat", "github:octocat"),
+            ("github:@octo-cat", "github:octo-cat"),
+            ("mastodon:alice@social.example", "mastodon:@alice@social.example"),
+            ("mastodon:@alice@localhost:3000", "mastodon:@alice@localhost:3000"),
         ] {
             assert_eq!(
                 text.parse::<AccountRef>().map(|a| a.to_string()),
@@ -199,16 +269,55 @@ mod tests {
     fn every_refusal_names_the_remedy() {
         for (text, part) in [
             ("nasa", "PLATFORM:HANDLE"),
-            ("myspace:tom", "known are x, bluesky and gitea"),
+            ("myspace:tom", "known are x, bluesky, gitea, github and mastodon"),
             ("x:@this_is_far_too_long", "1 to 15 letters"),
             ("x:na sa", "1 to 15 letters"),
             ("x:@nasa@example.org", "leave the host out"),
             ("bluesky:alice", "a domain such as"),
             ("gitea:alice", "gitea:USER@HOST"),
             ("gitea:alice@ho/st", "HOST or HOST:PORT"),
+            ("github:alice@github.com", "leave the host out"),
+            ("github:-alice", "1 to 39 letters"),
+            ("mastodon:@alice", "mastodon:@USER@HOST"),
+            ("mastodon:@al ice@h", "1 to 64 letters"),
+            ("mastodon:@alice@h@i", "HOST or HOST:PORT"),
         ] {
             let error = text.parse::<AccountRef>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_platform_has_an_example_that_reads_as_itself() {
+        for platform in Platform::VARIANTS {
+            let account: AccountRef = platform.example().parse().unwrap();
+            assert_eq!(account.platform, *platform);
+            assert_eq!(account.to_string(), platform.example());
+            assert!(
+                "nasa"
+                    .parse::<AccountRef>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains(platform.example())
+            );
+        }
+    }
+
+    proptest! {
+        /// A control character, a quote or a letter of another script must end in a sentence, never in a panic.
+        #[test]
+        fn any_text_is_an_account_or_a_refusal(text in ".{0,80}") {
+            let _ = text.parse::<AccountRef>();
+        }
+
+        #[test]
+        fn any_handle_is_an_account_or_a_refusal_on_every_platform(
+            platform in prop::sample::select(Platform::VARIANTS),
+            rest in "@?[a-z0-9._:%-]{0,45}(@[a-z0-9.:-]{0,20})?",
+        ) {
+            if let Ok(account) = format!("{platform}:{rest}").parse::<AccountRef>() {
+                prop_assert_eq!(account.to_string().parse(), Ok(account));
+            }
         }
     }
 }

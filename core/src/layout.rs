@@ -19,6 +19,32 @@ pub fn pages_of_scan(scan: &str) -> String {
     format!("pages/{scan}/")
 }
 
+/// Key of one object of a sorted run, written under its job's own epoch. `name` says which run; the hash lets a
+/// repeated write of the same bytes be a success.
+pub fn shard(scan: &str, name: &str, epoch: u64, piece: u32, sha256: &str) -> String {
+    let short = sha256.get(..16).unwrap_or(sha256);
+    format!(
+        "{}{}-{epoch:06}-{piece:05}-{short}.parquet",
+        shards_of_scan(scan),
+        safe(name)
+    )
+}
+
+/// Prefix of all sorted runs of a scan.
+pub fn shards_of_scan(scan: &str) -> String {
+    format!("shards/{scan}/")
+}
+
+/// The scan that a key under `pages/` or `shards/` belongs to, or the one whose result a key under `results/` is.
+pub fn scan_of(key: &str) -> Option<&str> {
+    let mut segments = key.split('/');
+    match segments.next()? {
+        "pages" | "shards" => segments.next(),
+        "results" => segments.nth(3),
+        _ => None,
+    }
+}
+
 /// Prefix of what one scan's merge writes. The version is given out only when the result becomes visible, so two
 /// scans of an account that merge at once would meet under a version's prefix; under this one they cannot.
 pub fn result_of_scan(tenant: &str, platform: Platform, account_id: &str, scan: &str) -> String {
@@ -69,6 +95,7 @@ mod tests {
         assert_eq!(first, "pages/u/000002/0000000009/00000010-aa");
         assert!(first < page("u", 2, 10, 0, "aa") && first < page("u", 10, 1, 0, "aa"));
         assert!(first.starts_with(&pages_of_scan("u")));
+        assert_eq!(scan_of(&first), Some("u"));
     }
 
     #[test]
@@ -78,5 +105,9 @@ mod tests {
             prefix,
             "results/_2e._2ft/bluesky/did_3aplc_3aa_2f.._2fb/0000000001/"
         );
+        assert_eq!(scan_of(&result_part(&prefix, 1, 0)), Some("0000000001"));
+        let shard = shard("u", "range/1", 7, 2, &"ab".repeat(32));
+        assert_eq!(shard, "shards/u/range_2f1-000007-00002-abababababababab.parquet");
+        assert_eq!((scan_of(&shard), scan_of("other/u")), (Some("u"), None));
     }
 }

@@ -3,6 +3,8 @@
 //! One line of JSON (the header), then a zstd frame with one line of JSON a row. Written once, never
 //! changed; its key carries the hash of its bytes.
 
+mod shape;
+
 use std::{
     fmt::Write as _,
     io::{BufRead as _, Read as _},
@@ -164,11 +166,38 @@ pub fn decode_header(object: &[u8]) -> Result<(Header, usize), PageError> {
 
 /// Reads a whole page, within the limits.
 pub fn decode(object: &[u8]) -> Result<Page, PageError> {
+    let mut lines = Vec::new();
+    let header = read(object, |text| {
+        // Nearly every line is a row, and telling the kinds apart costs as much again as reading one.
+        let row = serde_json::from_slice(text).map(Line::Row);
+        lines.push(row.or_else(|_| serde_json::from_slice(text))?);
+        Ok(())
+    })?;
+    Ok(Page { header, lines })
+}
+
+/// Reads a page like [`decode`] and refuses the same ones, but keeps nothing of its rows; returns how many lines it
+/// has. The broker does this to every page, and keeping rows costs more than everything else it does to one.
+pub fn check(object: &[u8]) -> Result<(Header, usize), PageError> {
+    let mut lines = 0;
+    let header = read(object, |text| {
+        let row = serde_json::from_slice::<shape::Row>(text).map(drop);
+        row.or_else(|_| serde_json::from_slice::<shape::Line>(text).map(drop))?;
+        lines += 1;
+        Ok(())
+    })?;
+    Ok((header, lines))
+}
+
+fn read(
+    object: &[u8],
+    mut line: impl FnMut(&[u8]) -> Result<(), serde_json::Error>,
+) -> Result<Header, PageError> {
     let (header, start) = decode_header(object)?;
     let frame = object.get(start..).unwrap_or_default();
     let decoder = zstd::Decoder::new(frame).map_err(PageError::Body)?;
     let mut reader = std::io::BufReader::new(decoder.take(MAX_BODY + 1));
-    let (mut lines, mut text, mut size) = (Vec::new(), Vec::new(), 0u64);
+    let (mut count, mut text, mut size) = (0, Vec::new(), 0u64);
     loop {
         text.clear();
         let read = reader.read_until(b'\n', &mut text).map_err(PageError::Body)?;
@@ -180,19 +209,16 @@ pub fn decode(object: &[u8]) -> Result<Page, PageError> {
             });
         }
         if read == 0 {
-            return Ok(Page { header, lines });
+            return Ok(header);
         }
-        if lines.len() == MAX_ROWS {
+        if count == MAX_ROWS {
             return Err(PageError::TooLarge {
                 what: "its number of rows",
                 limit: MAX_ROWS as u64,
             });
         }
-        let line = lines.len() + 1;
-        // Nearly every line is a row, and telling the kinds apart costs as much again as reading one.
-        let row = serde_json::from_slice(&text).map(Line::Row);
-        let read = row.or_else(|_| serde_json::from_slice(&text));
-        lines.push(read.map_err(|source| PageError::Line { line, source })?);
+        count += 1;
+        line(&text).map_err(|source| PageError::Line { line: count, source })?;
     }
 }
 

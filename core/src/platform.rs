@@ -96,7 +96,7 @@ pub enum Auth {
 /// What is known of a platform.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// How its lists can be entered.
+    /// How its lists can be entered at best; one of its servers may prove less able.
     pub seek: Seek,
     /// Which way its rows move.
     pub drift: Drift,
@@ -116,7 +116,15 @@ pub struct Facts {
     pub base_url: Option<&'static str>,
     /// Whether requests without a token are answered.
     pub anonymous: bool,
+    /// The version of its API that every request names: where a path begins, or the value of GitHub's
+    /// version header.
+    pub api: &'static str,
+    /// Length in milliseconds of the shortest window that its rate-limit headers speak of.
+    pub told_from_ms: i64,
 }
+
+const MINUTE: i64 = 60 * 1000;
+const HOUR: i64 = 60 * MINUTE;
 
 impl Platform {
     /// What is known of this platform.
@@ -134,6 +142,8 @@ impl Platform {
                 price_version: 202_608,
                 base_url: Some("https://api.x.com"),
                 anonymous: false,
+                api: "/2",
+                told_from_ms: 0,
             },
             // The open-source AppView: newest first, cursor `<ms>__<cid>`, at most 100 a page.
             Self::Bluesky => Facts {
@@ -147,6 +157,9 @@ impl Platform {
                 price_version: 0,
                 base_url: Some("https://public.api.bsky.app"),
                 anonymous: true,
+                // XRPC has no version but the names of its methods.
+                api: "/xrpc",
+                told_from_ms: 0,
             },
             // Gitea 1.26: oldest first, at most 50 a page, unfollows close the gap towards the start.
             Self::Gitea => Facts {
@@ -160,13 +173,50 @@ impl Platform {
                 price_version: 0,
                 base_url: None,
                 anonymous: true,
+                api: "/api/v1",
+                told_from_ms: 0,
+            },
+            // docs.github.com, "List followers of a user": 100 a page, no order promised. Seen: oldest first
+            // (k0shk0sh/FastHub#75, DIYgod/RSSHub#579), so it is read from its end like Gitea's; but an
+            // account that is suspended or flagged leaves its place and comes back to it, so rows move both ways.
+            Self::GitHub => Facts {
+                seek: Seek::Index,
+                drift: Drift::Both,
+                walk: Walk::Down,
+                ids: Ids::Integer,
+                page_rows: 100,
+                row_price: Usd::ZERO,
+                lookup_price: Usd::ZERO,
+                price_version: 0,
+                base_url: Some("https://api.github.com"),
+                anonymous: true,
+                api: "2022-11-28",
+                // The headers speak of the primary limit, never of the secondary one's minute.
+                told_from_ms: HOUR,
+            },
+            // Mastodon 4, follower_accounts_controller: newest follow first, at most 80 a page; the ids in the
+            // `Link` header are those of the follows, keys that never move. Servers that only speak its API have
+            // ids nobody can compute: there the list is a chain (see `crate::scan::plan`).
+            Self::Mastodon => Facts {
+                seek: Seek::Id,
+                drift: Drift::None,
+                walk: Walk::Down,
+                ids: Ids::Text,
+                page_rows: 80,
+                row_price: Usd::ZERO,
+                lookup_price: Usd::ZERO,
+                price_version: 0,
+                base_url: None,
+                anonymous: true,
+                api: "/api/v1",
+                told_from_ms: 0,
             },
         }
     }
 
     /// The published limits for this way of authorising; every rule of a family needs a free slot.
     pub fn rules(self, auth: Auth) -> Vec<Rule> {
-        const QUARTER: i64 = 15 * 60 * 1000;
+        const QUARTER: i64 = 15 * MINUTE;
         match (self, auth) {
             // docs.x.com, rate limits, August 2026.
             (Self::X, Auth::UserToken) => {
@@ -187,6 +237,27 @@ impl Platform {
                 Rule::new(Family::Followers, 2000, 5 * 60 * 1000),
             ],
             (Self::Gitea, _) => Vec::new(),
+            // docs.github.com, rate limits for the REST API: 60 an hour and address without a token.
+            (Self::GitHub, Auth::Anonymous) => vec![Rule::new(Family::Followers, 60, HOUR)],
+            // 5,000 an hour; the secondary limit is 900 points a minute, a GET is one.
+            (Self::GitHub, _) => vec![
+                Rule::new(Family::Followers, 900, MINUTE),
+                Rule::new(Family::Followers, 5000, HOUR),
+            ],
+            // Mastodon 4, rack_attack.rb: 300 in five minutes a token or address, and 300 in a quarter of an
+            // hour for requests that name a place in a list.
+            (Self::Mastodon, _) => vec![
+                Rule::new(Family::Followers, 300, 5 * MINUTE),
+                Rule::new(Family::Followers, 300, QUARTER),
+            ],
+        }
+    }
+
+    /// The family whose windows a request of this one is counted in: some platforms count all requests alike.
+    pub const fn counted_as(self, family: Family) -> Family {
+        match self {
+            Self::GitHub | Self::Mastodon => Family::Followers,
+            Self::X | Self::Bluesky | Self::Gitea => family,
         }
     }
 

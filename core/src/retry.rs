@@ -29,6 +29,8 @@ use crate::scan::window::Told;
 pub enum Class {
     /// 429: the window is used up.
     RateLimited,
+    /// The platform's limit on bursts (GitHub's secondary one): the credential pauses, for every scan.
+    SecondaryLimited,
     /// 429: the monthly cap is reached.
     UsageCapped,
     /// 402: no credits.
@@ -121,7 +123,7 @@ impl Class {
         use Growth::{Exponential, Linear};
         const SECOND: SignedDuration = SignedDuration::from_secs(1);
         let (tries, growth, last, may_be_charged) = match self {
-            Self::RateLimited => (5, Exponential, Last::Hold, false),
+            Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
             Self::Network => (3, Linear, Last::Hold, false),
             Self::ServerError => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed => (3, Exponential, Last::Hold, true),
@@ -136,7 +138,11 @@ impl Class {
         };
         Policy {
             tries,
-            delay: SECOND,
+            // docs.github.com: at least a minute, and longer each time it happens again.
+            delay: match self {
+                Self::SecondaryLimited => SignedDuration::from_mins(1),
+                _ => SECOND,
+            },
             growth,
             last,
             may_be_charged,
@@ -153,7 +159,7 @@ pub enum Next {
     Over(Last),
 }
 
-/// Longest computed delay.
+/// Longest computed delay, but for classes that begin with long ones.
 const LONGEST: SignedDuration = SignedDuration::from_secs(60);
 
 /// Decides after the `failed`-th try of a page (from 1) failed with this class.
@@ -170,7 +176,7 @@ pub fn next(class: Class, failed: u32) -> Next {
         policy
             .delay
             .saturating_mul(i32::try_from(factor).unwrap_or(i32::MAX))
-            .min(LONGEST),
+            .min(LONGEST.max(policy.delay.saturating_mul(8))),
     )
 }
 
@@ -208,6 +214,10 @@ mod tests {
         let delays = |class| (1..4).map(|n| next(class, n)).collect::<Vec<_>>();
         let again = |s| Next::Again(SignedDuration::from_secs(s));
         assert_eq!(delays(Class::RateLimited), [again(1), again(2), again(4)]);
+        assert_eq!(
+            delays(Class::SecondaryLimited),
+            [again(60), again(120), again(240)]
+        );
         assert_eq!(
             delays(Class::Network),
             [again(1), again(2), Next::Over(Last::Hold)]

@@ -12,6 +12,7 @@ pub mod range;
 pub mod request;
 pub mod seam;
 pub mod share;
+pub mod since;
 pub mod source;
 pub mod split;
 pub mod summary;

@@ -13,6 +13,9 @@
 //! | `POST failed` | [`Failed`] | [`Reply`] |
 //! | `POST release` | [`Release`] | 204 |
 //!
+//! Every request also says which version of this protocol it speaks, in [`VERSION_HEADER`]; one that the broker does
+//! not speak is refused before anything is read or written ([`Refusal::Version`]).
+//!
 //! `409` means the lease is lost ([`Refusal::Fenced`]): drop everything and claim again.
 
 use jiff::Timestamp;
@@ -28,6 +31,11 @@ use crate::{
         window::Told,
     },
 };
+
+/// Version of this protocol. It grows with every change that an older side would misread.
+pub const VERSION: u32 = 1;
+/// Header that carries [`VERSION`] in every request.
+pub const VERSION_HEADER: &str = "x-followlytics-protocol";
 
 /// Answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +250,15 @@ pub enum Refusal {
         /// Which field, and what to send instead.
         detail: String,
     },
+    /// The sandbox speaks another version of the protocol.
+    #[error("refused: the runner speaks protocol {}, the broker {broker}; give both the same release", said(*.runner))]
+    Version {
+        /// What the broker speaks.
+        broker: u32,
+        /// What the runner said it speaks; releases before the first said nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runner: Option<u32>,
+    },
     /// The token names no live sandbox.
     #[error("refused: this token belongs to no running sandbox")]
     Unknown,
@@ -251,4 +268,8 @@ pub enum Refusal {
         /// What is unavailable, without addresses or secrets.
         detail: String,
     },
+}
+
+fn said(version: Option<u32>) -> String {
+    version.map_or_else(|| "none".to_owned(), |version| version.to_string())
 }

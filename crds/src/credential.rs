@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.platform == oldSelf.platform").message("platform is immutable: create another Credential"))]
 pub struct CredentialSpec {
-    /// x, bluesky, gitea.
+    /// x, bluesky, gitea, github, mastodon.
     #[schemars(length(min = 1, max = 32))]
     pub platform: String,
     /// What kind of secret it is.

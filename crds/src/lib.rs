@@ -22,8 +22,8 @@ pub use credential::{
 pub use sandbox::{OperatingMode, Sandbox, SandboxClass, SandboxPhase, SandboxSpec, SandboxStatus, ScanRef};
 pub use scan::{
     AccountSpec, Budget, CertificateStatus, CostStatus, CredentialRef, Guarantee, Parallelism, PlanStatus,
-    Progress, RangeCounts, ResultPolicy, ResultStatus, Scan, ScanPhase, ScanSpec, ScanStatus, SourceChoice,
-    WaitingOn, reasons,
+    Progress, RangeCounts, ResultPolicy, ResultStatus, Scan, ScanPhase, ScanSpec, ScanStatus, Since,
+    SourceChoice, WaitingOn, reasons,
 };
 
 /// API group of every kind.

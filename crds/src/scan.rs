@@ -45,6 +45,9 @@ pub struct ScanSpec {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub max_followers: i64,
+    /// Read only what is new since an earlier result of the account, and add it to that. Who left is not noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// The most this scan may cost; without it one dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
@@ -74,13 +77,13 @@ pub struct ScanSpec {
 #[derive(Deserialize, Serialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountSpec {
-    /// x, bluesky, gitea.
+    /// x, bluesky, gitea, github, mastodon.
     #[schemars(length(min = 1, max = 32))]
     pub platform: String,
     /// The account's handle, without a leading @.
     #[schemars(length(min = 1, max = 253))]
     pub handle: String,
-    /// The server, for platforms that have many (gitea): `host[:port]`.
+    /// The server, for platforms that have many (gitea, mastodon): `host[:port]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub host: Option<String>,
@@ -91,6 +94,14 @@ pub struct AccountSpec {
 pub struct CredentialRef {
     /// The Credential's name.
     pub name: String,
+}
+
+/// An earlier result of the same account.
+#[derive(Deserialize, Serialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct Since {
+    /// `latest`, or the number of a version. With `latest` and no earlier result the whole list is read.
+    #[schemars(regex(pattern = r"^(latest|[1-9][0-9]{0,8})$"))]
+    pub version: String,
 }
 
 /// How the list may be read.

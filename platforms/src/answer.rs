@@ -22,10 +22,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads what the headers say; `limits` is what the names of the rate-limit headers begin with.
-    pub(crate) fn read(response: Response<Bytes>, limits: &str, now: Timestamp) -> Self {
+    /// Reads what the headers say; `limits` is what the names of each kind of rate-limit headers begin with.
+    pub(crate) fn read(response: Response<Bytes>, limits: &[&str], now: Timestamp) -> Self {
         let (parts, body) = response.into_parts();
-        let told = told(&parts.headers, limits, now);
+        // A day's window counts as soon as it has less left than the short one.
+        let told = limits
+            .iter()
+            .filter_map(|limits| told(&parts.headers, limits, now))
+            .min_by_key(|told| told.remaining.unwrap_or(i64::MAX));
         let retry_after_ms = retry_after_ms(&parts.headers, now);
         Self {
             status: parts.status,
@@ -34,6 +38,11 @@ impl Answer {
             told,
             retry_after_ms,
         }
+    }
+
+    /// Whether it says how long to wait.
+    pub(crate) const fn has_retry_after(&self) -> bool {
+        self.retry_after_ms.is_some()
     }
 
     /// A failure with what the headers said.
@@ -89,14 +98,20 @@ impl Answer {
 }
 
 /// What the headers said of the window: `-limit`, `-remaining`, and `-reset-ms` (milliseconds since 1970) or
-/// `-reset` (seconds).
+/// `-reset` (seconds, or a date as in RFC 3339).
 fn told(headers: &HeaderMap, limits: &str, now: Timestamp) -> Option<Told> {
     let number = |name: &str| integer(headers, &format!("{limits}-{name}"));
     let precise = number("reset-ms").and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let reset = precise.or_else(|| match number("reset")? {
+    let dated = || {
+        text(headers, &format!("{limits}-reset"))?
+            .parse::<Timestamp>()
+            .ok()
+    };
+    let counted_to = || match number("reset")? {
         seconds @ 0..RELATIVE_BELOW => now.checked_add(SignedDuration::from_secs(seconds)).ok(),
         seconds => Timestamp::from_second(seconds).ok(),
-    })?;
+    };
+    let reset = precise.or_else(counted_to).or_else(dated)?;
     let counted = |name| number(name).filter(|count| *count >= 0);
     Some(Told {
         limit: counted("limit"),
@@ -119,7 +134,12 @@ fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
 
 /// A header that holds an integer.
 pub(crate) fn integer(headers: &HeaderMap, name: &str) -> Option<i64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    text(headers, name)?.parse().ok()
+}
+
+/// A header that holds text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 #[cfg(test)]
@@ -133,7 +153,7 @@ mod tests {
         }
         Answer::read(
             response.body(Bytes::new()).unwrap(),
-            "x-rate-limit",
+            &["x-rate-limit", "x-app-limit-24hour"],
             at(1_700_000_000_000),
         )
     }
@@ -168,11 +188,37 @@ mod tests {
             None,
             "without a reset nothing is known"
         );
+        assert_eq!(
+            answer(&[("x-rate-limit-reset", "2023-11-14T22:15:00.000001Z")])
+                .told
+                .unwrap()
+                .reset,
+            Timestamp::from_microsecond(1_700_000_100_000_001).unwrap()
+        );
         assert_eq!(answer(&[("x-rate-limit-reset", "soon")]).told, None);
         assert_eq!(
             answer(&[("x-rate-limit-reset", "-9223372036854775808")]).told,
             None
         );
+    }
+
+    #[test]
+    fn the_scarcest_of_several_windows_counts() {
+        let both = |quarter, day| {
+            let headers = [
+                ("x-rate-limit-limit", "300"),
+                ("x-rate-limit-remaining", quarter),
+                ("x-rate-limit-reset", "1700000900"),
+                ("x-app-limit-24hour-limit", "10000"),
+                ("x-app-limit-24hour-remaining", day),
+                ("x-app-limit-24hour-reset", "1700086400"),
+            ];
+            let told = answer(&headers).told.unwrap();
+            (told.limit.unwrap(), told.remaining.unwrap(), told.reset)
+        };
+        assert_eq!(both("7", "9000"), (300, 7, at(1_700_000_900_000)));
+        assert_eq!(both("299", "0"), (10_000, 0, at(1_700_086_400_000)));
+        assert_eq!(both("5", "5").0, 300, "the shorter one of two alike");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod answer;
 mod profile;
 
 use followlytics_core::{
-    account::AccountRef,
+    account::{AccountRef, Platform},
     page::MAX_ROWS,
     retry::{Class, Failure},
     scan::range::{NEWEST, Place, Walk},
@@ -28,9 +28,10 @@ use crate::{
 };
 
 const DIALECT: Dialect = Dialect {
-    scheme: "Bearer",
-    limits: "ratelimit",
+    limits: &["ratelimit"],
+    ..Dialect::JSON
 };
+const API: &str = Platform::Bluesky.facts().api;
 /// The lexicon of app.bsky.graph.getFollowers: `limit` is 1 to 100.
 const MOST_ROWS: u32 = 100;
 
@@ -58,7 +59,7 @@ impl Connector for Bluesky {
 }
 
 async fn look_up(ctx: &Context, actor: &str) -> Result<LookedUp, Failure> {
-    let path = format!("/xrpc/app.bsky.actor.getProfile?actor={}", encode(actor));
+    let path = format!("{API}/app.bsky.actor.getProfile?actor={}", encode(actor));
     let answer = get(ctx, DIALECT, &path).await?;
     answer::check(&answer)?;
     let profile: Profile = object(&answer.body).map_err(|_| answer.malformed("it is no profile"))?;
@@ -76,7 +77,7 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
     let place = request.place;
     let rows = request.max_rows.min(request.page_rows).clamp(1, MOST_ROWS);
     let mut path = format!(
-        "/xrpc/app.bsky.graph.getFollowers?actor={}&limit={rows}",
+        "{API}/app.bsky.graph.getFollowers?actor={}&limit={rows}",
         encode(request.account_id)
     );
     let made_up = || Form::of(&ctx.base_url).cursor_below(place.position);

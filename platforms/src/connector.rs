@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::{bluesky::Bluesky, gitea::Gitea, http::HttpService, x::X};
+use crate::{bluesky::Bluesky, gitea::Gitea, github::GitHub, http::HttpService, mastodon::Mastodon, x::X};
 
 /// What a request needs besides its question.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub struct PageRequest<'a> {
     pub span: Option<Span>,
     /// Where the page begins.
     pub place: &'a Place,
-    /// Rows to ask for at most. Gitea ignores it: there the page size decides which rows a page holds.
+    /// Rows to ask for at most. Gitea and GitHub ignore it: there the page size decides which rows a page holds.
     pub max_rows: u32,
     /// Rows a full page holds on this server.
     pub page_rows: u32,
@@ -69,7 +69,8 @@ pub struct FetchedPage {
 /// An account, and what the headers said of the window.
 pub type LookedUp = (AccountReport, Option<Told>);
 
-/// A platform. Every call makes exactly one request, or none when its arguments allow none.
+/// A platform. Every call makes exactly one request, or none when its arguments allow none; one more where GitHub
+/// or a Mastodon server redirects to another address of its own.
 pub trait Connector: Send + Sync {
     /// Looks an account up; by `id` where it is known and the platform can, for handles change.
     fn look_up<'a>(
@@ -93,5 +94,7 @@ pub fn connector(platform: Platform) -> &'static dyn Connector {
         Platform::X => &X,
         Platform::Bluesky => &Bluesky,
         Platform::Gitea => &Gitea,
+        Platform::GitHub => &GitHub,
+        Platform::Mastodon => &Mastodon,
     }
 }

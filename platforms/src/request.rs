@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::{
     answer::Answer,
     connector::Context,
-    http::{HttpError, send},
+    http::{HttpError, USER_AGENT, send},
 };
 
 /// How a platform's requests and answers differ from another's.
@@ -19,19 +19,66 @@ use crate::{
 pub(crate) struct Dialect {
     /// First word of the authorisation header.
     pub(crate) scheme: &'static str,
-    /// What the names of its rate-limit headers begin with.
-    pub(crate) limits: &'static str,
+    /// What the names of its rate-limit headers begin with; of several kinds the scarcest counts.
+    pub(crate) limits: &'static [&'static str],
+    /// What it should answer with.
+    pub(crate) accept: &'static str,
+    /// Headers of its own, such as the version of its API.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+}
+
+impl Dialect {
+    /// What most of them have in common.
+    pub(crate) const JSON: Self = Self {
+        scheme: "Bearer",
+        limits: &[],
+        accept: "application/json",
+        headers: &[],
+    };
 }
 
 /// Sends one GET; `path` begins with a slash and is encoded already.
 pub(crate) async fn get(ctx: &Context, dialect: Dialect, path: &str) -> Result<Answer, Failure> {
-    let mut request = Request::get(url(&ctx.base_url, path)?).header(header::ACCEPT, "application/json");
+    let mut request = Request::get(url(&ctx.base_url, path)?)
+        .header(header::ACCEPT, dialect.accept)
+        // GitHub refuses whoever has no name.
+        .header(header::USER_AGENT, USER_AGENT);
+    for (name, value) in dialect.headers {
+        request = request.header(*name, *value);
+    }
     if let Some(value) = authorization(ctx, dialect.scheme)? {
         request = request.header(header::AUTHORIZATION, value);
     }
     let request = request.body(Bytes::new()).map_err(|_| no_base_url())?;
     let response = send(&ctx.http, request).await.map_err(|error| lost(&error))?;
     Ok(Answer::read(response, dialect.limits, ctx.now))
+}
+
+/// Sends one GET, and one more where the platform redirects to another address of its own: it has been asked
+/// twice then, as its own headers will say. To another host nothing is sent, for the token would go with it:
+/// that answer is the caller's to explain.
+pub(crate) async fn get_moved(ctx: &Context, dialect: Dialect, path: &str) -> Result<Answer, Failure> {
+    let answer = get(ctx, dialect, path).await?;
+    if !matches!(answer.status.as_u16(), 301 | 302 | 307 | 308) {
+        return Ok(answer);
+    }
+    match moved_to(&ctx.base_url, &answer) {
+        Some(path) => get(ctx, dialect, &path).await,
+        None => Ok(answer),
+    }
+}
+
+/// Path and query of a redirect that stays under the base URL.
+fn moved_to(base_url: &str, answer: &Answer) -> Option<String> {
+    let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
+    let base = base_url.trim_end_matches('/');
+    let path = match base.parse::<Uri>() {
+        // From the root of the same server.
+        Ok(uri) if location.starts_with('/') => location.strip_prefix(uri.path().trim_end_matches('/'))?,
+        _ => location.strip_prefix(base)?,
+    };
+    let plain = path.starts_with('/') && !path.starts_with("//");
+    plain.then(|| path.to_owned())
 }
 
 /// The text as one part of a path or a query.
@@ -121,6 +168,7 @@ fn lost(error: &HttpError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     #[test]
     fn nothing_of_a_parameter_escapes_its_place() {
@@ -136,6 +184,28 @@ mod tests {
                 Class::BadRequest,
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_followed_only_where_it_stays() {
+        for (base, location, path) in [
+            (
+                "https://api.test/",
+                "https://api.test/user/7?x=1",
+                Some("/user/7?x=1"),
+            ),
+            ("https://api.test/api/v3", "/api/v3/user/7", Some("/user/7")),
+            ("https://api.test/api/v3", "https://api.test/user/7", None),
+            ("https://api.test", "https://api.test.evil.test/user/7", None),
+            ("https://api.test", "https://api.test@evil.test/user/7", None),
+            ("https://api.test", "http://api.test/user/7", None),
+            ("https://api.test", "//evil.test/user/7", None),
+            ("https://api.test", "user/7", None),
+        ] {
+            let answer = testing::response(301, &[("location", location)], "");
+            let answer = Answer::read(answer, &[], jiff::Timestamp::UNIX_EPOCH);
+            assert_eq!(moved_to(base, &answer).as_deref(), path, "{base} {location}");
         }
     }
 

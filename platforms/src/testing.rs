@@ -1,4 +1,4 @@
-//! A platform that gives one answer, and remembers what it was asked.
+//! A platform that gives prepared answers, and remembers what it was asked.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,16 +22,26 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Res
 }
 
 pub(crate) fn answer(status: u16, body: &str) -> Answer {
-    Answer::read(response(status, &[], body), "x-rate-limit", Timestamp::UNIX_EPOCH)
+    Answer::read(
+        response(status, &[], body),
+        &["x-rate-limit"],
+        Timestamp::UNIX_EPOCH,
+    )
 }
 
 pub(crate) fn platform(status: u16, headers: &[(&str, &str)], body: &str) -> (HttpService, Asked) {
+    answers([response(status, headers, body)])
+}
+
+/// A platform that gives these answers in turn, and the last one again and again.
+pub(crate) fn answers<const N: usize>(answers: [Response<Bytes>; N]) -> (HttpService, Asked) {
     let asked = Asked::default();
-    let (log, response) = (Arc::clone(&asked), response(status, headers, body));
+    let log = Arc::clone(&asked);
     let service = service_fn(move |request| {
-        log.lock().unwrap().push(request);
-        let response = response.clone();
-        async move { Ok(response) }
+        let mut log = log.lock().unwrap();
+        let answer = answers[log.len().min(N - 1)].clone();
+        log.push(request);
+        async move { Ok(answer) }
     });
     (BoxCloneSyncService::new(service), asked)
 }

@@ -7,7 +7,7 @@ pub mod token;
 mod user;
 
 use followlytics_core::{
-    account::AccountRef,
+    account::{AccountRef, Platform},
     page::MAX_ROWS,
     retry::{Class, Failure},
     scan::{plan::AccountReport, range::Place},
@@ -23,9 +23,10 @@ use crate::{
 };
 
 const DIALECT: Dialect = Dialect {
-    scheme: "Bearer",
-    limits: "x-rate-limit",
+    limits: &["x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour"],
+    ..Dialect::JSON
 };
+const API: &str = Platform::X.facts().api;
 /// docs.x.com, followers: `max_results` is 1 to 1000.
 const MOST_ROWS: u32 = 1000;
 const ACCOUNT_FIELDS: &str = "created_at,protected,public_metrics";
@@ -58,9 +59,9 @@ impl Connector for X {
 /// unless the token's user may see it.
 async fn look_up(ctx: &Context, account: &AccountRef, id: Option<&str>) -> Result<LookedUp, Failure> {
     let path = match id {
-        Some(id) => format!("/2/users/{}?user.fields={ACCOUNT_FIELDS}", encode(id)),
+        Some(id) => format!("{API}/users/{}?user.fields={ACCOUNT_FIELDS}", encode(id)),
         None => format!(
-            "/2/users/by/username/{}?user.fields={ACCOUNT_FIELDS}",
+            "{API}/users/by/username/{}?user.fields={ACCOUNT_FIELDS}",
             encode(&account.handle)
         ),
     };
@@ -89,7 +90,7 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
     }
     let rows = request.max_rows.min(request.page_rows).clamp(1, MOST_ROWS);
     let mut path = format!(
-        "/2/users/{}/followers?max_results={rows}&user.fields={ROW_FIELDS}",
+        "{API}/users/{}/followers?max_results={rows}&user.fields={ROW_FIELDS}",
         encode(request.account_id)
     );
     if let Some(cursor) = cursor {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use followlytics_core::{scan::window::Told, wire::Refusal};
+use followlytics_core::{
+    scan::window::Told,
+    wire::{Refusal, VERSION, VERSION_HEADER},
+};
 use followlytics_platforms::{
     clock::Clock,
     http::{HttpService, send},
@@ -151,6 +154,7 @@ impl Broker {
         let verb = message.verb;
         let mut request = Request::post(format!("{}/broker/v1/{verb}", self.base_url))
             .header(header::AUTHORIZATION, self.authorization.clone())
+            .header(VERSION_HEADER, VERSION)
             .header(header::CONTENT_TYPE, HeaderValue::from_static(message.media_type));
         if let Some(window) = &message.window {
             request = request.header(WINDOW_HEADER, window.clone());
@@ -173,6 +177,7 @@ fn trouble(verb: &'static str, status: StatusCode, body: &[u8]) -> Trouble {
     match serde_json::from_slice::<Refusal>(body) {
         Ok(Refusal::Fenced) => Trouble::Fenced,
         Ok(Refusal::Unknown) => Trouble::Final(RunnerError::Unknown),
+        Ok(Refusal::Version { broker, .. }) => Trouble::Final(RunnerError::Version { broker }),
         Ok(Refusal::Unavailable { detail }) => Trouble::Unavailable(detail),
         Ok(Refusal::Invalid { detail }) => Trouble::Final(RunnerError::Refused { verb, detail }),
         Err(_) => match status.as_u16() {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use followlytics_core::{page::PageError, wire::Claim};
+use followlytics_core::{
+    page::PageError,
+    wire::{Claim, VERSION},
+};
 use followlytics_platforms::{clock::Clock, http::HttpService};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -42,6 +45,14 @@ pub enum RunnerError {
     /// The token names no live sandbox: this one was replaced or its scan is gone.
     #[error("failed to go on: the broker knows no such sandbox")]
     Unknown,
+    /// Broker and runner are of different releases.
+    #[error(
+        "failed to go on: the broker speaks protocol {broker}, this runner {VERSION}; give both the same release and the scan goes on where it is"
+    )]
+    Version {
+        /// What the broker speaks.
+        broker: u32,
+    },
     /// The broker refuses what was sent, and would again.
     #[error("failed to send {verb}: the broker refuses it: {detail}")]
     Refused {

@@ -7,6 +7,7 @@ mod accounts;
 mod error;
 mod faults;
 mod logs;
+mod rolls;
 mod x;
 
 use std::sync::Arc;
@@ -26,6 +27,13 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/accounts/{platform}/{who}/unfollow", post(accounts::unfollow))
         .route("/accounts/{platform}/{who}/churn", post(accounts::set_churn))
         .route("/accounts/{platform}/{who}/truth", get(logs::truth))
+        .route("/accounts/{platform}/{who}/roll", get(rolls::roll))
+        .route("/accounts/{platform}/{who}/digest", get(rolls::digest))
+        .route("/accounts/{platform}/{who}/bulk", post(rolls::bulk))
+        .route(
+            "/users/{platform}/{who}/collections",
+            post(accounts::set_hide_collections),
+        )
         .route("/users/{platform}/{who}/rename", post(accounts::rename))
         .route("/users/{platform}/{who}/state", post(accounts::set_state))
         .route("/users/{platform}/{who}/protected", post(accounts::set_protected))
@@ -37,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/requests", get(logs::requests))
         .route("/events", get(logs::events))
         .route("/totals", get(logs::totals))
+        .route("/order", get(rolls::order))
         .route("/x/apps", post(x::create_app))
         .route("/x/apps/{client_id}/tokens", post(x::issue_token))
         .route("/x/apps/{client_id}/balance", get(x::balance).put(x::set_balance))

@@ -1,18 +1,22 @@
 //! What a platform was asked and what goes back, before either is HTTP.
 
+use std::net::IpAddr;
+
 use axum::{
     body::Body,
     extract::{FromRequestParts, Query},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::WorldConfig,
+    config::{MastodonServer, WorldConfig},
     faults::FaultKind,
-    world::{Endpoint, Platform},
+    mishap::Mishap,
+    world::{Endpoint, Platform, Realm, timestamp},
 };
 
 /// Marks a response that must never arrive: [`crate::serve`] closes the connection instead of sending it. Who calls
@@ -42,37 +46,70 @@ pub(crate) struct Wire {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) form: Vec<(String, String)>,
     pub(crate) authorization: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) if_none_match: Option<String>,
+    /// The server's name as the caller wrote it, without a port.
+    pub(crate) host: Option<String>,
+    /// Where the caller is: what a platform counts callers without a token by.
+    pub(crate) address: String,
     pub(crate) path: String,
 }
+
+/// The address a connection came from; absent in process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 impl<S: Sync> FromRequestParts<S> for Wire {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-        let authorization = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let owned = |name: &str| text(name).map(str::to_owned);
+        // A proxy says for whom it asks; in process everybody is one caller.
+        let forwarded = text("x-forwarded-for").and_then(|list| list.split(',').next());
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.to_string());
+        let address = forwarded.map(|first| first.trim().to_owned()).or(peer);
+        let host = text("host").or(parts.uri.host());
         Ok(Self {
             query: query.map_err(IntoResponse::into_response)?.0,
             form: Vec::new(),
-            authorization: authorization.map(str::to_owned),
+            authorization: owned("authorization"),
+            user_agent: owned("user-agent"),
+            if_none_match: owned("if-none-match"),
+            host: host.map(|host| without_port(host).to_owned()),
+            address: address.unwrap_or_else(|| "127.0.0.1".to_owned()),
             path: parts.uri.path().to_owned(),
         })
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
 /// One request to a platform.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    pub(crate) platform: Platform,
+    pub(crate) realm: Realm,
     pub(crate) endpoint: Endpoint,
     pub(crate) subject: Subject,
     pub(crate) wire: Wire,
 }
 
 impl Ask {
+    pub(crate) fn new(realm: impl Into<Realm>, endpoint: Endpoint, subject: Subject, wire: Wire) -> Self {
+        Self {
+            realm: realm.into(),
+            endpoint,
+            subject,
+            wire,
+        }
+    }
+
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         find(&self.wire.query, name)
     }
@@ -83,10 +120,13 @@ impl Ask {
 
     /// The place in the list the request names, if any.
     pub(crate) fn cursor(&self) -> Option<&str> {
-        match self.platform {
+        match self.realm.platform {
             Platform::X => self.query("pagination_token"),
             Platform::Bluesky => self.query("cursor"),
-            Platform::Gitea => self.query("page"),
+            Platform::Gitea | Platform::Github => self.query("page"),
+            Platform::Mastodon => ["max_id", "min_id", "since_id"]
+                .into_iter()
+                .find_map(|name| self.query(name)),
         }
     }
 
@@ -94,6 +134,12 @@ impl Ask {
     pub(crate) fn authorization(&self, scheme: &str) -> Option<&str> {
         let (given, rest) = self.wire.authorization.as_deref()?.split_once(' ')?;
         given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+    }
+
+    /// Who is counted where limits are per token, else per address.
+    pub(crate) fn caller(&self) -> String {
+        self.token_fingerprint()
+            .unwrap_or_else(|| self.wire.address.clone())
     }
 
     /// A short hash by which the log tells tokens apart without holding them.
@@ -130,6 +176,8 @@ pub(crate) struct Turn<'a> {
     /// The user the request is about, if it resolved.
     pub(crate) subject: Option<u64>,
     pub(crate) fault: Option<&'a FaultKind>,
+    /// The settings of a Mastodon server that has none.
+    pub(crate) fallback: &'a MastodonServer,
 }
 
 impl Turn<'_> {
@@ -158,8 +206,10 @@ pub(crate) struct Answer {
     pub(crate) rows: Vec<u64>,
     pub(crate) charged_nano_usd: i64,
     pub(crate) principal: String,
-    pub(crate) delay_ms: u64,
+    pub(crate) delay_ms: u32,
     pub(crate) lost: bool,
+    /// What becomes of it on its way; few answers need it.
+    pub(crate) mishap: Option<Box<Mishap>>,
 }
 
 impl Answer {
@@ -179,7 +229,7 @@ impl Answer {
     }
 
     /// The gateway's own errors, which look alike on every platform; `None` for every other fault.
-    pub(crate) fn gateway_fault(fault: &FaultKind) -> Option<Self> {
+    pub(crate) fn gateway_fault(fault: &FaultKind, platform: Platform) -> Option<Self> {
         let empty = |status| Self {
             content: Content::Empty,
             ..Self::json(status, "")
@@ -194,6 +244,28 @@ impl Answer {
                 )
             }),
             FaultKind::BadGateway => Some(empty(502)),
+            FaultKind::GatewayTimeout => Some(empty(504)),
+            FaultKind::BlockedHtml => Some(
+                Self {
+                    content: Content::Html,
+                    ..Self::json(
+                        403,
+                        "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>\
+                         <body><h1>Sorry, you have been blocked</h1></body></html>",
+                    )
+                }
+                .with_header("server", "cloudflare")
+                .with_header("cf-ray", "8f2b0c4d1e6a7b39-FRA"),
+            ),
+            FaultKind::MaintenanceHtml => Some(Self {
+                content: Content::Html,
+                ..Self::json(
+                    200,
+                    "<!DOCTYPE html><html><head><title>Maintenance</title></head>\
+                     <body><h1>We'll be back soon</h1></body></html>",
+                )
+            }),
+            FaultKind::Forbidden => Some(Self::json(403, forbidden(platform).to_string())),
             FaultKind::Unavailable {
                 retry_after_seconds: None,
             } => Some(empty(503)),
@@ -201,6 +273,30 @@ impl Answer {
                 retry_after_seconds: Some(seconds),
             } => Some(empty(503).with_header("retry-after", seconds.to_string())),
             _ => None,
+        }
+    }
+
+    fn meet(&mut self, mishap: Mishap) {
+        self.mishap = Some(Box::new(mishap));
+    }
+
+    /// Delays the answer further.
+    pub(crate) fn wait(&mut self, milliseconds: u64) {
+        let more = u32::try_from(milliseconds).unwrap_or(u32::MAX);
+        self.delay_ms = self.delay_ms.saturating_add(more);
+    }
+
+    /// Whether not all of it arrives.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost || self.mishap.as_ref().is_some_and(|mishap| mishap.cut)
+    }
+
+    /// Puts the platform's own time on it.
+    pub(crate) fn date(&mut self, now_ms: u64) {
+        let skew_ms = self.mishap.as_ref().map_or(0, |mishap| mishap.date_skew_ms);
+        let date = timestamp(now_ms.saturating_add_signed(skew_ms));
+        if let Ok(text) = DateTimePrinter::new().timestamp_to_rfc9110_string(&date) {
+            self.headers.push(("date", text));
         }
     }
 
@@ -215,7 +311,27 @@ impl Answer {
                     .unwrap_or(0);
                 self.body.truncate(cut);
             }
-            FaultKind::ExtraLatency { milliseconds } => self.delay_ms += milliseconds,
+            FaultKind::ExtraLatency { milliseconds } => self.wait(*milliseconds),
+            FaultKind::EmptyBody => self.body.clear(),
+            FaultKind::WrongContentType => self.content = Content::Html,
+            FaultKind::ClockSkew { seconds } => {
+                self.meet(Mishap {
+                    date_skew_ms: seconds.saturating_mul(1_000),
+                    ..Mishap::default()
+                });
+            }
+            FaultKind::SlowBody { bytes_per_second } => self.meet(Mishap {
+                bytes_per_second: Some(*bytes_per_second),
+                ..Mishap::default()
+            }),
+            FaultKind::BodyLost => self.meet(Mishap {
+                cut: true,
+                ..Mishap::default()
+            }),
+            FaultKind::Hang { milliseconds } => {
+                self.wait(*milliseconds);
+                self.lost = true;
+            }
             FaultKind::ResponseLost => self.lost = true,
             _ => {}
         }
@@ -228,7 +344,13 @@ impl IntoResponse for Answer {
             let marker = [(DROP_HEADER, HeaderValue::from_static("1"))];
             return (StatusCode::BAD_GATEWAY, marker).into_response();
         }
-        let mut response = Response::new(Body::from(self.body));
+        let length = self.body.len();
+        let streamed = self.mishap.as_ref().is_some_and(|mishap| mishap.is_streamed());
+        let body = match self.mishap {
+            Some(mishap) => mishap.body(self.body),
+            None => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -240,11 +362,44 @@ impl IntoResponse for Answer {
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
+        if streamed {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
         for (name, value) in self.headers {
+            if value.is_empty() {
+                continue;
+            }
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
             }
         }
         response
+    }
+}
+
+/// What each platform says to whom it does not serve.
+fn forbidden(platform: Platform) -> Value {
+    match platform {
+        Platform::X => json!({
+            "client_id": "12345678",
+            "detail": "When authenticating requests to the Twitter API v2 endpoints, you must use keys and tokens from \
+                       a Twitter developer App that is attached to a Project. You can create a project via the \
+                       developer portal.",
+            "registration_url": "https://developer.twitter.com/en/docs/projects/overview",
+            "title": "Client Forbidden",
+            "required_enrollment": "Appropriate Level of API Access",
+            "reason": "client-not-enrolled",
+            "type": "https://api.twitter.com/2/problems/client-forbidden",
+        }),
+        Platform::Bluesky => json!({"error": "Forbidden", "message": "Forbidden"}),
+        Platform::Gitea => {
+            json!({"message": "token does not have at least one of required scope(s): [read:user]"})
+        }
+        Platform::Github => json!({
+            "message": "Resource not accessible by personal access token",
+            "documentation_url": "https://docs.github.com/rest",
+            "status": "403",
+        }),
+        Platform::Mastodon => json!({"error": "This action is not allowed"}),
     }
 }

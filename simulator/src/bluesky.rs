@@ -21,6 +21,7 @@ use crate::{
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .route("/xrpc/com.atproto.identity.resolveHandle", get(resolve_handle))
         .route("/xrpc/app.bsky.actor.getProfile", get(get_profile))
         .route("/xrpc/app.bsky.graph.getFollowers", get(get_followers))
 }
@@ -29,23 +30,22 @@ fn ask(endpoint: Endpoint, wire: Wire) -> Ask {
     let actor = wire
         .query
         .iter()
-        .find(|(name, _)| name == "actor")
+        .find(|(name, _)| name == "actor" || name == "handle")
         .map(|(_, value)| value.clone());
     let subject = match actor {
         Some(did) if did.starts_with("did:") => Subject::Id(did),
         Some(handle) => Subject::Handle(handle),
         None => Subject::Nobody,
     };
-    Ask {
-        platform: Platform::Bluesky,
-        endpoint,
-        subject,
-        wire,
-    }
+    Ask::new(Platform::Bluesky, endpoint, subject, wire)
 }
 
 async fn get_profile(State(world): State<Arc<World>>, wire: Wire) -> Response {
     respond(&world, &ask(Endpoint::Account, wire), profile::get).await
+}
+
+async fn resolve_handle(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    respond(&world, &ask(Endpoint::Account, wire), profile::resolve).await
 }
 
 async fn get_followers(State(world): State<Arc<World>>, wire: Wire) -> Response {

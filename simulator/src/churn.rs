@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::WorldError,
     log::EventKind,
-    world::{Platform, State},
+    population::UserState,
+    world::{Platform, Realm, State},
 };
 
 const MICRO: u64 = 1_000_000;
@@ -26,6 +27,10 @@ pub struct ChurnSpec {
     pub unfollows_per_second: f64,
     /// Followers gained per second of the world's clock.
     pub follows_per_second: f64,
+    /// Followers that take another handle before each page served.
+    pub renames_per_request: f64,
+    /// Followers suspended before each page served: counted, not listed. Not on Gitea, which lists everybody.
+    pub suspensions_per_request: f64,
 }
 
 /// An account's churn with what is still owed.
@@ -44,6 +49,8 @@ impl Churn {
             ("churn.followsPerRequest", spec.follows_per_request),
             ("churn.unfollowsPerSecond", spec.unfollows_per_second),
             ("churn.followsPerSecond", spec.follows_per_second),
+            ("churn.renamesPerRequest", spec.renames_per_request),
+            ("churn.suspensionsPerRequest", spec.suspensions_per_request),
         ] {
             if !(0.0..=FASTEST).contains(&rate) {
                 return Err(WorldError::invalid(
@@ -119,24 +126,27 @@ fn micro(rate: f64) -> u64 {
 
 impl State {
     /// Applies what the clock brought to one account up to now.
-    pub(crate) fn tick(&mut self, platform: Platform, user: u64, now_ms: u64) {
-        let Some(account) = self.population_mut(platform).accounts.get_mut(&user) else {
+    pub(crate) fn tick(&mut self, realm: Realm, user: u64, now_ms: u64) {
+        let Some(account) = self.population_mut(realm).accounts.get_mut(&user) else {
             return;
         };
         for (ms, kind) in account.churn.due(now_ms) {
-            self.churn_once(platform, user, kind, ms);
+            self.churn_once(realm, user, kind, ms);
         }
     }
 
     /// Applies the per-request churn of one account; called once per page, before its rows are read.
-    pub(crate) fn churn_before_page(&mut self, platform: Platform, user: u64, now_ms: u64) {
-        let Some(account) = self.population(platform).accounts.get(&user) else {
+    pub(crate) fn churn_before_page(&mut self, realm: impl Into<Realm>, user: u64, now_ms: u64) {
+        let realm = realm.into();
+        let Some(account) = self.population(realm).accounts.get(&user) else {
             return;
         };
         let spec = account.churn.spec;
         for (rate, kind) in [
             (spec.unfollows_per_request, EventKind::Unfollow),
             (spec.follows_per_request, EventKind::Follow),
+            (spec.renames_per_request, EventKind::Rename),
+            (spec.suspensions_per_request, EventKind::Hide),
         ] {
             let rate = micro(rate);
             if rate == 0 {
@@ -144,25 +154,54 @@ impl State {
             }
             let one_more = self.rng.next_u64() % MICRO < rate % MICRO;
             for _ in 0..rate / MICRO + u64::from(one_more) {
-                self.churn_once(platform, user, kind, now_ms);
+                self.churn_once(realm, user, kind, now_ms);
             }
         }
     }
 
-    fn churn_once(&mut self, platform: Platform, user: u64, kind: EventKind, ms: u64) {
+    fn churn_once(&mut self, realm: Realm, user: u64, kind: EventKind, ms: u64) {
         if kind == EventKind::Follow {
-            let follower = self.population_mut(platform).register();
-            self.add_edge(platform, user, follower, ms);
+            let follower = self.population_mut(realm).register();
+            self.add_edge(realm, user, follower, ms);
             return;
         }
-        let count = self
-            .population(platform)
-            .accounts
-            .get(&user)
-            .map_or(0, |account| account.edges.len());
-        if let Ok(count @ 1..) = u64::try_from(count) {
-            let index = usize::try_from(self.rng.next_u64() % count).unwrap_or(0);
-            self.remove_edge(platform, user, index, ms);
+        let chance = self.rng.next_u64();
+        let account = self.population(realm).accounts.get(&user);
+        let edge = account.and_then(|account| {
+            let index = chance.checked_rem(account.edges.len())?;
+            account.edges.at(index)
+        });
+        let Some(edge) = edge else { return };
+        match kind {
+            EventKind::Rename => self.take_another_handle(realm, edge.user, ms),
+            EventKind::Hide => self.change_state(realm, edge.user, UserState::Suspended, ms),
+            _ => self.remove_edge(realm, user, edge, ms),
+        }
+    }
+}
+
+impl State {
+    fn take_another_handle(&mut self, realm: Realm, user: u64, ms: u64) {
+        let handle = self.population(realm).another_handle(user);
+        let at = self.next_moment(ms);
+        self.population_mut(realm).set_handle(user, &handle, Some(at));
+        self.record_event(realm, EventKind::Rename, 0, user, at);
+    }
+
+    /// Suspends, deactivates or revives a user; hidden users stay counted and are not listed.
+    pub(crate) fn change_state(&mut self, realm: Realm, user: u64, to: UserState, ms: u64) {
+        if realm.platform == Platform::Gitea {
+            return;
+        }
+        let people = self.population_mut(realm);
+        let was_hidden = people.is_hidden(user);
+        people.overlays.entry(user).or_default().state = to;
+        let hidden = people.is_hidden(user);
+        if was_hidden != hidden {
+            let at = self.next_moment(ms);
+            self.population_mut(realm).remember_sight(user, at, hidden);
+            let kind = if hidden { EventKind::Hide } else { EventKind::Show };
+            self.record_event(realm, kind, 0, user, at);
         }
     }
 }

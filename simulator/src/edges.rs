@@ -1,216 +1,373 @@
-//! The live followers of one account: 16 bytes an edge, in follow order.
+//! The followers of one account, in follow order: a hundred million cost what changed since, not what they are.
 //!
-//! A key is `milliseconds << 20 | sequence`, unique within the account and strictly increasing, so that a keyset
-//! cursor is a key and removals never shift one. Chunks keep an unfollow in the middle of ten million rows at a
-//! memmove of 64 KiB.
+//! An edge has a number (its place among all that ever were), a user and a key. Numbers and keys never change, so that a
+//! keyset cursor is a key and removals never shift one; the *index* of an edge counts only those that are left, and an
+//! unfollow shifts it. Nothing is forgotten: when an edge began and ended is known for ever.
 
-/// Sequence distance between two edges of one millisecond; the gap leaves room for cursors *between* edges.
-pub(crate) const SEQUENCE_STEP: u64 = 64;
-const SEQUENCE_BITS: u32 = 20;
-const CHUNK: usize = 4_096;
+mod gone;
+mod key;
+mod segment;
+
+use std::collections::BTreeMap;
+
+pub(crate) use self::key::{SEQUENCE_STEP, first_key, key_ms, key_sequence};
+use self::{
+    gone::Gone,
+    segment::{Keys, Kind, Run, Segment, Single},
+};
+use crate::{
+    growth::FollowTimes,
+    ids::mix,
+    moment::{Draw, Moment},
+};
+
+/// Follow ids of one server are shared by all its accounts: one list sees every so-manieth.
+const SERIAL_STEP: u64 = 16;
 
 /// One follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edge {
-    pub(crate) key: u64,
+    pub(crate) number: u64,
     pub(crate) user: u64,
 }
 
-/// The follow time inside a key, in milliseconds.
-pub(crate) fn key_ms(key: u64) -> u64 {
-    key >> SEQUENCE_BITS
+/// Unfollows of a share of everybody, at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Purge {
+    at: Moment,
+    draw: Draw,
+    /// Edges with a lower number were there.
+    until: u64,
 }
 
-/// The sequence inside a key.
-pub(crate) fn key_sequence(key: u64) -> u64 {
-    key & ((1 << SEQUENCE_BITS) - 1)
-}
-
-/// The smallest key of a millisecond.
-pub(crate) fn first_key(ms: u64) -> u64 {
-    // A fabricated cursor may name any time; beyond the representable it is simply "the far future".
-    if ms >= 1 << (64 - SEQUENCE_BITS) {
-        u64::MAX
-    } else {
-        ms << SEQUENCE_BITS
-    }
-}
-
-/// All live edges of one account, oldest first.
+/// All edges of one account, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
-    chunks: Vec<Vec<Edge>>,
-    len: usize,
+    seed: u64,
+    segments: Vec<Segment>,
+    /// Edges that ever were.
+    total: u64,
     last_key: u64,
+    gone: Gone,
+    /// When single edges ended; those that a purge took are not in here.
+    ended: BTreeMap<u64, Moment>,
+    purges: Vec<Purge>,
+    /// The newest single edge of each user that has one.
+    newest: BTreeMap<u64, u64>,
 }
 
 impl Edges {
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// An account's initial followers: `count` users numbered from `first_user`.
+    pub(crate) fn grown(seed: u64, first_user: u64, count: u64, times: FollowTimes) -> Self {
+        let mut edges = Self {
+            seed,
+            ..Self::default()
+        };
+        edges.append_run(first_user, count, Moment::default(), Keys::Grown { times, seed });
+        edges
     }
 
-    /// Appends a follow at `ms`, or just after the last one if the clock has not moved on; returns its key.
-    pub(crate) fn push(&mut self, ms: u64, user: u64) -> u64 {
-        let key = first_key(ms).max(self.last_key + SEQUENCE_STEP);
-        let edge = Edge { key, user };
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(edge),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(edge);
-                self.chunks.push(chunk);
-            }
+    /// Edges that are left.
+    pub(crate) fn len(&self) -> u64 {
+        self.total - self.gone.count()
+    }
+
+    /// Edges that ever were.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Appends a follow, or just after the last one if the clock has not moved on.
+    pub(crate) fn push(&mut self, user: u64, born: Moment) {
+        let key = first_key(born.ms).max(self.last_key + SEQUENCE_STEP);
+        let before = self.number_of(user);
+        let single = Single {
+            key,
+            user,
+            born,
+            before,
+        };
+        match self.segments.last_mut().map(|segment| &mut segment.kind) {
+            Some(Kind::Singles(singles)) => singles.push(single),
+            _ => self.segments.push(Segment {
+                first: self.total,
+                kind: Kind::Singles(vec![single]),
+            }),
         }
-        self.len += 1;
+        self.newest.insert(user, self.total);
+        self.total += 1;
         self.last_key = key;
-        key
     }
 
-    /// Removes the edge at `index` (0 = oldest).
-    pub(crate) fn remove_at(&mut self, index: usize) -> Option<Edge> {
-        let (at, offset) = self.locate(index)?;
-        let chunk = self.chunks.get_mut(at)?;
-        let edge = chunk.remove(offset);
-        if chunk.is_empty() {
-            self.chunks.remove(at);
+    /// Appends follows of `count` users numbered from `first_user`, at one moment.
+    pub(crate) fn push_many(&mut self, first_user: u64, count: u64, born: Moment) {
+        let after = first_key(born.ms).max(self.last_key);
+        self.append_run(first_user, count, born, Keys::Burst { after });
+    }
+
+    fn append_run(&mut self, first_user: u64, count: u64, born: Moment, keys: Keys) {
+        if count == 0 {
+            return;
         }
-        self.len -= 1;
-        Some(edge)
+        let segment = Segment {
+            first: self.total,
+            kind: Kind::Run(Run {
+                first_user,
+                count,
+                born,
+                keys,
+            }),
+        };
+        self.total += count;
+        self.last_key = segment.key(self.total - 1);
+        self.segments.push(segment);
     }
 
-    /// The index of `user`'s edge; a linear look through the list.
-    pub(crate) fn index_of(&self, user: u64) -> Option<usize> {
-        self.iter().position(|edge| edge.user == user)
+    /// Ends an edge; the caller has it from here.
+    pub(crate) fn end(&mut self, edge: Edge, at: Moment) {
+        if self.gone.insert(edge.number) {
+            self.ended.insert(edge.number, at);
+        }
     }
 
-    /// Every edge, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Edge> + '_ {
-        self.chunks.iter().flatten().copied()
-    }
-
-    /// Edges from `index` on, oldest first.
-    pub(crate) fn starting_at(&self, index: usize) -> impl Iterator<Item = Edge> + '_ {
-        let (at, offset) = self.locate(index).unwrap_or((self.chunks.len(), 0));
-        let head = self
-            .chunks
-            .get(at)
-            .and_then(|chunk| chunk.get(offset..))
-            .unwrap_or_default();
-        let tail = self.chunks.get(at + 1..).unwrap_or_default();
-        head.iter().chain(tail.iter().flatten()).copied()
-    }
-
-    /// Edges with a key below `key`, newest first.
-    pub(crate) fn older_than(&self, key: u64) -> impl Iterator<Item = Edge> + '_ {
-        let (whole, part) = self.split(key);
-        part.0
-            .iter()
-            .rev()
-            .chain(whole.0.iter().rev().flat_map(|chunk| chunk.iter().rev()))
-            .copied()
-    }
-
-    /// Edges with a key of `key` or above, oldest first.
-    pub(crate) fn not_older_than(&self, key: u64) -> impl Iterator<Item = Edge> + '_ {
-        let (whole, part) = self.split(key);
-        part.1.iter().chain(whole.1.iter().flatten()).copied()
-    }
-
-    /// Chunks wholly below and wholly above, and the two halves of the chunk `key` falls into.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two pairs of slices, named by the one line that returns them"
-    )]
-    fn split(&self, key: u64) -> ((&[Vec<Edge>], &[Vec<Edge>]), (&[Edge], &[Edge])) {
-        let after = self
-            .chunks
-            .partition_point(|chunk| chunk.first().is_some_and(|edge| edge.key < key));
-        let at = after.saturating_sub(1);
-        let chunk = self.chunks.get(at).map(Vec::as_slice).unwrap_or_default();
-        let offset = chunk.partition_point(|edge| edge.key < key);
-        let below = self.chunks.get(..at).unwrap_or_default();
-        let above = self.chunks.get(at + 1..).unwrap_or_default();
-        ((below, above), chunk.split_at(offset))
-    }
-
-    fn locate(&self, index: usize) -> Option<(usize, usize)> {
-        let mut left = index;
-        for (at, chunk) in self.chunks.iter().enumerate() {
-            if left < chunk.len() {
-                return Some((at, left));
+    /// Ends the edges of a share of everybody; returns how many.
+    pub(crate) fn purge(&mut self, draw: Draw, at: Moment) -> u64 {
+        let before = self.gone.count();
+        let purge = Purge {
+            at,
+            draw,
+            until: self.total,
+        };
+        for segment in &self.segments {
+            let end = segment.first + segment.len();
+            for number in segment.first..end {
+                if draw.takes(segment.user(number)) {
+                    self.gone.insert(number);
+                }
             }
-            left -= chunk.len();
         }
-        None
+        self.purges.push(purge);
+        self.gone.count() - before
+    }
+
+    fn segment(&self, number: u64) -> Option<&Segment> {
+        let after = self.segments.partition_point(|segment| segment.first <= number);
+        self.segments.get(after.checked_sub(1)?)
+    }
+
+    /// When the follow began, and its tie-break: see [`key`](self::key).
+    pub(crate) fn key(&self, edge: Edge) -> u64 {
+        self.segment(edge.number)
+            .map_or(u64::MAX, |segment| segment.key(edge.number))
+    }
+
+    /// The id of the follow, on platforms that number them.
+    pub(crate) fn serial(&self, edge: Edge) -> u64 {
+        self.serial_of(edge.number)
+    }
+
+    fn serial_of(&self, number: u64) -> u64 {
+        let first = 1_000_000 + mix(self.seed, 0x5E) % 1_000_000;
+        first + number * SERIAL_STEP + mix(self.seed, number) % SERIAL_STEP
+    }
+
+    /// The edge of a user that is there now.
+    pub(crate) fn find(&self, user: u64) -> Option<Edge> {
+        let number = self
+            .number_of(user)
+            .filter(|number| !self.gone.contains(*number))?;
+        Some(Edge { number, user })
+    }
+
+    /// The newest edge a user ever had.
+    fn number_of(&self, user: u64) -> Option<u64> {
+        let single = self.newest.get(&user).copied();
+        single.or_else(|| self.segments.iter().find_map(|segment| segment.edge_of(user)))
+    }
+
+    /// Every edge a user ever had, newest first.
+    pub(crate) fn history(&self, user: u64) -> impl Iterator<Item = Edge> + '_ {
+        let before = |number: &u64| self.segment(*number)?.single(*number)?.before;
+        std::iter::successors(self.number_of(user), before).map(move |number| Edge { number, user })
+    }
+
+    /// When an edge began.
+    pub(crate) fn began(&self, edge: Edge) -> Moment {
+        self.segment(edge.number)
+            .map_or_else(Moment::default, |segment| segment.born(edge.number))
+    }
+
+    /// When an edge ended, if it did.
+    pub(crate) fn ended(&self, edge: Edge) -> Option<Moment> {
+        if !self.gone.contains(edge.number) {
+            return None;
+        }
+        let alone = self.ended.get(&edge.number).copied();
+        let taken = |purge: &&Purge| edge.number < purge.until && purge.draw.takes(edge.user);
+        // Whoever a purge would have taken twice was gone after the first.
+        alone.or_else(|| self.purges.iter().find(taken).map(|purge| purge.at))
+    }
+
+    /// The edge at `index` among those that are left (0 = oldest).
+    pub(crate) fn at(&self, index: u64) -> Option<Edge> {
+        if index >= self.len() {
+            return None;
+        }
+        let number = self.gone.nth_left(index);
+        let user = self.segment(number)?.user(number);
+        Some(Edge { number, user })
+    }
+
+    /// Edges that are left from `index` on, oldest first.
+    pub(crate) fn starting_at(&self, index: u64) -> impl Iterator<Item = Edge> + '_ {
+        let first = self.at(index).map_or(self.total, |edge| edge.number);
+        self.upwards(first)
+    }
+
+    /// Edges that are left with a key below `key`, newest first.
+    pub(crate) fn older_than(&self, key: u64) -> impl Iterator<Item = Edge> + '_ {
+        self.downwards(self.numbers_below(key))
+    }
+
+    /// Edges that are left with a key of `key` or above, oldest first.
+    pub(crate) fn not_older_than(&self, key: u64) -> impl Iterator<Item = Edge> + '_ {
+        self.upwards(self.numbers_below(key))
+    }
+
+    /// Edges that are left with a serial below this, newest first.
+    pub(crate) fn below_serial(&self, serial: u64) -> impl Iterator<Item = Edge> + '_ {
+        self.downwards(self.serials_below(serial))
+    }
+
+    /// Edges that are left with this serial or above, oldest first.
+    pub(crate) fn at_serial(&self, serial: u64) -> impl Iterator<Item = Edge> + '_ {
+        self.upwards(self.serials_below(serial))
+    }
+
+    /// Whether there ever was an edge with exactly this key.
+    pub(crate) fn had_key(&self, key: u64) -> bool {
+        self.had_key_in(key..=key)
+    }
+
+    /// Whether there ever was an edge with a key of this range.
+    pub(crate) fn had_key_in(&self, keys: std::ops::RangeInclusive<u64>) -> bool {
+        let number = self.numbers_below(*keys.start());
+        number < self.total
+            && self
+                .segment(number)
+                .is_some_and(|segment| keys.contains(&segment.key(number)))
+    }
+
+    /// Every edge that ever was in a stretch of numbers, gone or not.
+    pub(crate) fn ever(&self, numbers: std::ops::Range<u64>) -> impl Iterator<Item = Edge> + '_ {
+        let end = numbers.end.min(self.total);
+        let first = self
+            .segments
+            .partition_point(|segment| segment.first <= numbers.start);
+        self.segments
+            .iter()
+            .skip(first.saturating_sub(1))
+            .take_while(move |segment| segment.first < end)
+            .flat_map(move |segment| {
+                let from = segment.first.max(numbers.start);
+                let to = (segment.first + segment.len()).min(end);
+                (from..to).map(|number| Edge {
+                    number,
+                    user: segment.user(number),
+                })
+            })
+    }
+
+    /// The users of each made-up stretch.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = std::ops::Range<u64>> + '_ {
+        self.segments.iter().filter_map(|segment| match &segment.kind {
+            Kind::Run(run) => Some(run.first_user..run.first_user + run.count),
+            Kind::Singles(_) => None,
+        })
+    }
+
+    /// How many edges ever had a key below this.
+    fn numbers_below(&self, key: u64) -> u64 {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.key(segment.first) < key);
+        let Some(segment) = after.checked_sub(1).and_then(|at| self.segments.get(at)) else {
+            return 0;
+        };
+        let (mut low, mut high) = (segment.first, segment.first + segment.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if segment.key(middle) < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    fn serials_below(&self, serial: u64) -> u64 {
+        // Past the last edge nothing is sought, and a serial of no edge would not fit.
+        let guess = (serial.saturating_sub(self.serial_of(0)) / SERIAL_STEP).min(self.total);
+        // The jitter is less than a step: the guess is off by one at most.
+        let below = (guess.saturating_sub(1)..=guess + 1).find(|number| self.serial_of(*number) >= serial);
+        below.unwrap_or(guess + 2).min(self.total)
+    }
+
+    fn upwards(&self, from: u64) -> impl Iterator<Item = Edge> + '_ {
+        let mut next = from;
+        let mut at = self
+            .segments
+            .partition_point(|segment| segment.first <= from)
+            .saturating_sub(1);
+        std::iter::from_fn(move || {
+            let number = self.gone.left_from(next);
+            if number >= self.total {
+                return None;
+            }
+            while self
+                .segments
+                .get(at + 1)
+                .is_some_and(|later| later.first <= number)
+            {
+                at += 1;
+            }
+            next = number + 1;
+            let user = self.segments.get(at)?.user(number);
+            Some(Edge { number, user })
+        })
+    }
+
+    fn downwards(&self, before: u64) -> impl Iterator<Item = Edge> + '_ {
+        let mut next = before.min(self.total);
+        let mut at = self
+            .segments
+            .partition_point(|segment| segment.first < next)
+            .saturating_sub(1);
+        std::iter::from_fn(move || {
+            let number = self.gone.left_before(next)?;
+            while self
+                .segments
+                .get(at)
+                .is_some_and(|segment| segment.first > number)
+            {
+                at -= 1;
+            }
+            next = number;
+            let user = self.segments.get(at)?.user(number);
+            Some(Edge { number, user })
+        })
+    }
+}
+
+impl Segment {
+    fn len(&self) -> u64 {
+        match &self.kind {
+            Kind::Run(run) => run.count,
+            Kind::Singles(singles) => u64::try_from(singles.len()).unwrap_or(u64::MAX),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn filled(count: u64) -> Edges {
-        let mut edges = Edges::default();
-        for user in 0..count {
-            edges.push(user / 3, user);
-        }
-        edges
-    }
-
-    #[test]
-    fn both_directions_meet_at_a_key_and_lose_nobody() {
-        let edges = filled(10_000);
-        for key in edges
-            .iter()
-            .map(|edge| edge.key)
-            .step_by(997)
-            .chain([0, u64::MAX])
-        {
-            let below: Vec<_> = edges.older_than(key).collect();
-            let above: Vec<_> = edges.not_older_than(key).collect();
-            assert!(below.iter().all(|edge| edge.key < key) && above.iter().all(|edge| edge.key >= key));
-            assert!(below.is_sorted_by(|a, b| a.key > b.key) && above.is_sorted_by(|a, b| a.key < b.key));
-            assert_eq!(below.len() + above.len(), edges.len());
-        }
-    }
-
-    #[test]
-    fn removing_shifts_every_index_behind_and_no_key() {
-        let mut edges = filled(9_000);
-        let before: Vec<_> = edges.iter().collect();
-        let gone = edges.remove_at(5_000).unwrap();
-        assert_eq!(gone, before[5_000]);
-        assert_eq!(edges.starting_at(5_000).next(), Some(before[5_001]));
-        assert_eq!(
-            edges
-                .starting_at(4_999)
-                .take(2)
-                .map(|edge| edge.user)
-                .collect::<Vec<_>>(),
-            [4_999, 5_001]
-        );
-        assert_eq!(edges.older_than(gone.key).next(), Some(before[4_999]));
-        assert_eq!(edges.index_of(5_000), None);
-    }
-
-    #[test]
-    fn emptying_a_chunk_keeps_the_rest_reachable() {
-        let mut edges = filled(9_000);
-        for _ in 0..4_096 {
-            edges.remove_at(4_096);
-        }
-        assert_eq!(edges.len(), 9_000 - 4_096);
-        assert_eq!(
-            edges
-                .starting_at(4_095)
-                .take(2)
-                .map(|edge| edge.user)
-                .collect::<Vec<_>>(),
-            [4_095, 8_192]
-        );
-        assert_eq!(edges.starting_at(9_000).count(), 0);
-        while edges.remove_at(0).is_some() {}
-        assert_eq!(edges.older_than(u64::MAX).count(), 0);
-        assert!(edges.push(0, 1) > 0);
-    }
-}
+mod tests;

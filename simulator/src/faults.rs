@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::Ask,
     error::WorldError,
-    ids::public_id,
     world::{Endpoint, Platform, State, World},
 };
 
@@ -28,6 +27,18 @@ pub enum ResetHeader {
     Absent,
 }
 
+impl ResetHeader {
+    /// The time the header names for a window that ends at `at`, in the same unit of milliseconds.
+    pub(crate) fn shift(self, at: u64) -> Option<u64> {
+        match self {
+            Self::True => Some(at),
+            Self::Early(seconds) => Some(at.saturating_sub(u64::from(seconds) * 1_000)),
+            Self::Late(seconds) => Some(at.saturating_add(u64::from(seconds) * 1_000)),
+            Self::Absent => None,
+        }
+    }
+}
+
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -36,6 +47,14 @@ pub enum FaultKind {
     InternalErrorHtml,
     /// 502 with an empty body.
     BadGateway,
+    /// 504 with an empty body.
+    GatewayTimeout,
+    /// 403 with the HTML page of a bot wall in front (`cf-ray`); nothing behind it heard of the request.
+    BlockedHtml,
+    /// 200 with an HTML page: closed for maintenance.
+    MaintenanceHtml,
+    /// 403 in the platform's own words: on X the application is not enrolled.
+    Forbidden,
     /// 503 with an empty body.
     Unavailable {
         /// Value of a `retry-after` header, if any.
@@ -46,6 +65,15 @@ pub enum FaultKind {
         /// What the headers say.
         reset: ResetHeader,
     },
+    /// GitHub: a secondary limit, with room in the first one.
+    SecondaryLimit {
+        /// 403 or 429.
+        status: u16,
+        /// Value of `retry-after`; absent = none, wait a minute or more.
+        retry_after_seconds: Option<u32>,
+    },
+    /// GitHub: 451.
+    LegallyBlocked,
     /// X: 402.
     CreditsDepleted,
     /// X: 429 `UsageCapExceeded`.
@@ -54,21 +82,46 @@ pub enum FaultKind {
     Unauthorized,
     /// The right answer, cut in the middle, with a matching length: valid HTTP, invalid JSON. Charged.
     TruncatedBody,
+    /// The right answer with nothing in it: 200 and an empty body. Charged.
+    EmptyBody,
+    /// The right answer, called `text/html`. Charged.
+    WrongContentType,
+    /// X: the right rows, and besides them an `errors` member about one that could not be shown. Charged.
+    PartialErrors,
     /// One more row, in the middle, whose id and names have the wrong type. Charged, and never in the truth.
     MalformedRow,
     /// The page's first row once more at its end.
     DuplicatedRow,
-    /// Half the rows, and a cursor that goes on right behind them. X and Bluesky.
+    /// Half the rows, and a cursor that goes on right behind them. X, Bluesky and Mastodon.
     ShortPage,
-    /// No rows, and a cursor that goes on from the same place. X and Bluesky.
+    /// No rows, and a cursor that goes on from the same place. X, Bluesky and Mastodon.
     EmptyPage,
-    /// The right rows, but the next cursor is the one just used. X and Bluesky, from the second page on.
+    /// The right rows, but the next cursor is the one just used. X, Bluesky and Mastodon, from the second page on.
     RepeatedCursor,
+    /// The right rows, and no way on, although there is more. Not on Gitea.
+    MissingCursor,
     /// The cursor is refused as if it had expired. X and Bluesky, from the second page on.
     ExpiredCursor,
     /// The right answer, later.
     ExtraLatency {
         /// On top of everything else.
+        milliseconds: u64,
+    },
+    /// The right answer with a `Date` header this far from the truth.
+    ClockSkew {
+        /// Positive = the platform's clock is ahead.
+        seconds: i64,
+    },
+    /// The right answer, so many bytes a second. Charged.
+    SlowBody {
+        /// At least 1.
+        bytes_per_second: u32,
+    },
+    /// Half the right answer, whose headers promise all of it; then the connection is closed. Charged.
+    BodyLost,
+    /// Processed and charged; then nothing comes for so long, and the connection is dropped.
+    Hang {
+        /// Until the platform gives up.
         milliseconds: u64,
     },
     /// Processed, logged and charged; then the connection is dropped. On the token endpoint the rotation is done.
@@ -87,6 +140,13 @@ impl fmt::Display for FaultKind {
 pub enum Trigger {
     /// Every matching request after the first `n`.
     After(u64),
+    /// The matching requests from the first to the last of these numbers (from 1); `times` should be 0 or high enough.
+    Requests {
+        /// The first that suffers.
+        first: u64,
+        /// The last that does.
+        last: u64,
+    },
     /// Each matching request with this probability (0..=1), by the world's own random source.
     Probability(f64),
 }
@@ -164,9 +224,15 @@ impl FaultKind {
     fn fits(&self, platform: Platform, endpoint: Endpoint) -> bool {
         match self {
             Self::MalformedRow | Self::DuplicatedRow => endpoint == Endpoint::Followers,
-            Self::ShortPage | Self::EmptyPage | Self::RepeatedCursor | Self::ExpiredCursor => {
-                endpoint == Endpoint::Followers && platform != Platform::Gitea
+            Self::ShortPage | Self::EmptyPage | Self::RepeatedCursor => {
+                endpoint == Endpoint::Followers && !matches!(platform, Platform::Gitea | Platform::Github)
             }
+            Self::ExpiredCursor => {
+                endpoint == Endpoint::Followers && matches!(platform, Platform::X | Platform::Bluesky)
+            }
+            Self::MissingCursor => endpoint == Endpoint::Followers && platform != Platform::Gitea,
+            Self::SecondaryLimit { .. } | Self::LegallyBlocked => platform == Platform::Github,
+            Self::PartialErrors => platform == Platform::X && endpoint == Endpoint::Followers,
             Self::CreditsDepleted | Self::UsageCapExceeded => {
                 platform == Platform::X && endpoint != Endpoint::Token
             }
@@ -184,8 +250,8 @@ impl State {
     pub(crate) fn draw_fault(&mut self, ask: &Ask, subject: Option<u64>) -> Option<FaultKind> {
         let names = subject.map(|user| {
             (
-                self.population(ask.platform).handle(user).into_owned(),
-                public_id(ask.platform, user),
+                self.population(ask.realm).handle(user).into_owned(),
+                self.population(ask.realm).public_id(user),
             )
         });
         let about = |account: &str| {
@@ -199,10 +265,12 @@ impl State {
         let mut drawn = None;
         for fault in &mut self.faults.set {
             let spec = &fault.spec;
-            let matches = spec.platform.is_none_or(|platform| platform == ask.platform)
+            let matches = spec
+                .platform
+                .is_none_or(|platform| platform == ask.realm.platform)
                 && spec.endpoint.is_none_or(|endpoint| endpoint == ask.endpoint)
                 && spec.account.as_deref().is_none_or(about)
-                && spec.kind.fits(ask.platform, ask.endpoint)
+                && spec.kind.fits(ask.realm.platform, ask.endpoint)
                 && (!spec.kind.needs_cursor() || ask.cursor().is_some());
             let used_up = spec.times != 0 && fault.fired >= spec.times;
             if !matches || used_up {
@@ -211,6 +279,7 @@ impl State {
             fault.matched += 1;
             let fires = match spec.trigger {
                 Trigger::After(skipped) => fault.matched > skipped,
+                Trigger::Requests { first, last } => (first..=last).contains(&fault.matched),
                 Trigger::Probability(chance) => uniform(&mut self.rng) < chance,
             };
             if fires && drawn.is_none() {
@@ -227,9 +296,10 @@ fn uniform(rng: &mut impl Rng) -> f64 {
     f64::from(rng.next_u32()) / 4_294_967_296.0
 }
 
-impl World {
-    /// Sets a fault and returns its id.
-    pub fn set_fault(&self, spec: FaultSpec) -> Result<u64, WorldError> {
+impl FaultSpec {
+    /// Whether it can ever happen.
+    pub(crate) fn check(&self) -> Result<(), WorldError> {
+        let spec = self;
         let platforms = spec
             .platform
             .map_or(Platform::ALL.to_vec(), |platform| vec![platform]);
@@ -238,6 +308,7 @@ impl World {
             Endpoint::Followers,
             Endpoint::Me,
             Endpoint::Token,
+            Endpoint::Instance,
         ];
         let endpoints = spec.endpoint.map_or(all.to_vec(), |endpoint| vec![endpoint]);
         let sensible = |platform: &Platform| {
@@ -260,16 +331,39 @@ impl World {
                 format!("{chance} is not between 0 and 1"),
             ));
         }
-        let mut state = self.lock();
-        state.faults.last_id += 1;
-        let id = state.faults.last_id;
-        state.faults.set.push(FaultView {
-            id,
+        if let Trigger::Requests { first, last } = spec.trigger
+            && (first == 0 || last < first)
+        {
+            let reason = format!("{first} to {last} is no stretch; requests are numbered from 1");
+            return Err(WorldError::invalid("trigger.requests", reason));
+        }
+        if let FaultKind::SlowBody { bytes_per_second: 0 } = spec.kind {
+            let reason = "0 would never end; use 1 or more, or hang";
+            return Err(WorldError::invalid("kind.bytesPerSecond", reason));
+        }
+        Ok(())
+    }
+}
+
+impl Faults {
+    /// Sets a fault that was checked and returns its id.
+    pub(crate) fn add(&mut self, spec: FaultSpec) -> u64 {
+        self.last_id += 1;
+        self.set.push(FaultView {
+            id: self.last_id,
             spec,
             matched: 0,
             fired: 0,
         });
-        Ok(id)
+        self.last_id
+    }
+}
+
+impl World {
+    /// Sets a fault and returns its id.
+    pub fn set_fault(&self, spec: FaultSpec) -> Result<u64, WorldError> {
+        spec.check()?;
+        Ok(self.lock().faults.add(spec))
     }
 
     /// Every fault that is set, used-up ones included.

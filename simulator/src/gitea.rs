@@ -5,6 +5,7 @@
 mod errors;
 mod followers;
 mod gate;
+mod settings;
 mod user;
 
 use std::sync::Arc;
@@ -24,17 +25,24 @@ use crate::{
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .route("/api/v1/version", get(get_version))
+        .route("/api/v1/settings/api", get(get_settings))
         .route("/api/v1/users/{login}", get(get_user))
         .route("/api/v1/users/{login}/followers", get(list_followers))
 }
 
+async fn get_version(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    let ask = Ask::new(Platform::Gitea, Endpoint::Instance, Subject::Nobody, wire);
+    respond(&world, &ask, settings::version).await
+}
+
+async fn get_settings(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    let ask = Ask::new(Platform::Gitea, Endpoint::Instance, Subject::Nobody, wire);
+    respond(&world, &ask, settings::api).await
+}
+
 fn ask(endpoint: Endpoint, login: String, wire: Wire) -> Ask {
-    Ask {
-        platform: Platform::Gitea,
-        endpoint,
-        subject: Subject::Handle(login),
-        wire,
-    }
+    Ask::new(Platform::Gitea, endpoint, Subject::Handle(login), wire)
 }
 
 async fn get_user(State(world): State<Arc<World>>, Path(login): Path<String>, wire: Wire) -> Response {

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::mix;
+use crate::{
+    edges::{SEQUENCE_STEP, key_ms},
+    ids::mix,
+};
 
 /// How an initial population came about over the account's life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,7 @@ pub enum Growth {
 }
 
 /// Follow times of an initial population: in order, in the past, some sharing a millisecond.
+#[derive(Debug)]
 pub(crate) struct FollowTimes {
     growth: Growth,
     start_ms: u64,
@@ -28,7 +32,9 @@ pub(crate) struct FollowTimes {
 impl FollowTimes {
     pub(crate) fn new(growth: Growth, start_ms: u64, now_ms: u64, count: u64) -> Self {
         // A second of distance, so that the first live follow is newer than every initial one.
-        let span_ms = now_ms.saturating_sub(start_ms).saturating_sub(1_000);
+        // Keys lie a step apart besides: a hundred million of them add six seconds.
+        let steps_ms = key_ms(count.saturating_mul(SEQUENCE_STEP));
+        let span_ms = now_ms.saturating_sub(start_ms).saturating_sub(1_000 + steps_ms);
         Self {
             growth,
             start_ms,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::XAppSpec,
@@ -46,6 +47,40 @@ pub struct TokenPair {
     pub expires_in: u64,
 }
 
+/// A sign-in that waits to be exchanged.
+#[derive(Debug, Clone)]
+struct Code {
+    app: String,
+    user: u64,
+    redirect_uri: String,
+    /// What the verifier must come to; plain, or the hash of it.
+    challenge: String,
+    hashed: bool,
+    scope: String,
+    expires_ms: u64,
+}
+
+/// What a browser brings to the sign-in page.
+#[derive(Debug)]
+pub(crate) struct SignIn<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) challenge: &'a str,
+    pub(crate) hashed: bool,
+    pub(crate) scope: &'a str,
+}
+
+/// What a client brings to exchange a code.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) verifier: &'a str,
+}
+
+/// How long a code lives.
+const CODE_MS: u64 = 30_000;
+
 #[derive(Debug, Clone)]
 struct Access {
     app: String,
@@ -57,8 +92,12 @@ struct Access {
 struct Refresh {
     app: String,
     user: u64,
+    scope: String,
     spent: bool,
 }
+
+/// What a sign-in without a browser is good for.
+const EVERY_SCOPE: &str = "tweet.read users.read follows.read offline.access";
 
 /// Why a refresh was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +113,7 @@ pub(crate) struct OAuth {
     bearers: BTreeMap<String, String>,
     access: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
+    codes: BTreeMap<String, Code>,
 }
 
 impl OAuth {
@@ -83,6 +123,7 @@ impl OAuth {
             bearers: BTreeMap::new(),
             access: BTreeMap::new(),
             refresh: BTreeMap::new(),
+            codes: BTreeMap::new(),
         };
         for app in apps {
             oauth.add_app(app.clone());
@@ -119,7 +160,13 @@ impl OAuth {
         })
     }
 
-    fn issue(&mut self, rng: &mut impl Rng, app: &str, user: u64, seconds: u64, now_ms: u64) -> TokenPair {
+    fn issue(
+        &mut self,
+        rng: &mut impl Rng,
+        (app, user, scope): (&str, u64, &str),
+        seconds: u64,
+        now_ms: u64,
+    ) -> TokenPair {
         let access_token = token_text(rng, now_ms, "at");
         let refresh_token = token_text(rng, now_ms, "rt");
         let expires_ms = now_ms.saturating_add(seconds.saturating_mul(1_000));
@@ -136,6 +183,7 @@ impl OAuth {
             Refresh {
                 app: app.to_owned(),
                 user,
+                scope: scope.to_owned(),
                 spent: false,
             },
         );
@@ -147,7 +195,89 @@ impl OAuth {
     }
 }
 
+impl OAuth {
+    /// The app a client proves to be: one with a secret by HTTP Basic, one without by its id.
+    fn prove(&self, client: &Client<'_>) -> Option<&XAppSpec> {
+        self.app(client.id)
+            .filter(|app| match (&app.client_secret, client.secret) {
+                (Some(secret), given) => given == Some(secret.as_str()),
+                (None, _) => true,
+            })
+    }
+
+    /// Whether there is such a code, spent ones excepted.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        self.codes.contains_key(code)
+    }
+
+    /// The bearer of an app that has a secret and knows it.
+    pub(crate) fn bearer(&self, client: &Client<'_>) -> Option<&str> {
+        let app = self.prove(client).filter(|app| app.client_secret.is_some())?;
+        self.bearers
+            .contains_key(&app.bearer)
+            .then_some(app.bearer.as_str())
+    }
+
+    /// Makes a token of either kind invalid; says whether it was known.
+    pub(crate) fn revoke(&mut self, token: &str) -> bool {
+        let known = self.access.remove(token).is_some() | self.refresh.remove(token).is_some();
+        self.bearers.remove(token).is_some() || known
+    }
+}
+
 impl State {
+    /// Signs a user in: a code to be exchanged within half a minute.
+    pub(crate) fn sign_in(&mut self, sign_in: &SignIn<'_>, user: u64, now_ms: u64) -> String {
+        let text = token_text(&mut self.rng, now_ms, "ac");
+        let code = Code {
+            app: sign_in.client_id.to_owned(),
+            user,
+            redirect_uri: sign_in.redirect_uri.to_owned(),
+            challenge: sign_in.challenge.to_owned(),
+            hashed: sign_in.hashed,
+            scope: sign_in.scope.to_owned(),
+            expires_ms: now_ms + CODE_MS,
+        };
+        self.oauth.codes.insert(text.clone(), code);
+        text
+    }
+
+    /// Exchanges a code, which is spent from here on; returns the pair and its scope.
+    pub(crate) fn exchange(
+        &mut self,
+        client: &Client<'_>,
+        exchange: &Exchange<'_>,
+        seconds: u64,
+        now_ms: u64,
+    ) -> Result<(TokenPair, String), RefreshError> {
+        let app = self
+            .oauth
+            .prove(client)
+            .ok_or(RefreshError::NoClient)?
+            .client_id
+            .clone();
+        let code = self
+            .oauth
+            .codes
+            .remove(exchange.code)
+            .ok_or(RefreshError::BadToken)?;
+        let proof = if code.hashed {
+            URL_SAFE_NO_PAD.encode(Sha256::digest(exchange.verifier.as_bytes()))
+        } else {
+            exchange.verifier.to_owned()
+        };
+        let good = code.app == app
+            && code.redirect_uri == exchange.redirect_uri
+            && code.challenge == proof
+            && now_ms < code.expires_ms;
+        if !good {
+            return Err(RefreshError::BadToken);
+        }
+        let holder = (app.as_str(), code.user, code.scope.as_str());
+        let pair = self.oauth.issue(&mut self.rng, holder, seconds, now_ms);
+        Ok((pair, code.scope))
+    }
+
     /// Exchanges a refresh token: the old one is spent from here on, whether or not the answer arrives.
     pub(crate) fn refresh(
         &mut self,
@@ -155,22 +285,22 @@ impl State {
         token: &str,
         seconds: u64,
         now_ms: u64,
-    ) -> Result<TokenPair, RefreshError> {
+    ) -> Result<(TokenPair, String), RefreshError> {
         let app = self
             .oauth
-            .app(client.id)
-            .filter(|app| match (&app.client_secret, client.secret) {
-                (Some(secret), given) => given == Some(secret.as_str()),
-                (None, _) => true,
-            });
-        let app = app.ok_or(RefreshError::NoClient)?.client_id.clone();
+            .prove(client)
+            .ok_or(RefreshError::NoClient)?
+            .client_id
+            .clone();
         let found = self.oauth.refresh.get_mut(token).ok_or(RefreshError::BadToken)?;
         if found.spent || found.app != app {
             return Err(RefreshError::BadToken);
         }
         found.spent = true;
-        let user = found.user;
-        Ok(self.oauth.issue(&mut self.rng, &app, user, seconds, now_ms))
+        let (user, scope) = (found.user, found.scope.clone());
+        let holder = (app.as_str(), user, scope.as_str());
+        let pair = self.oauth.issue(&mut self.rng, holder, seconds, now_ms);
+        Ok((pair, scope))
     }
 }
 
@@ -209,17 +339,14 @@ impl World {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.oauth.require_app(client_id)?;
-        let user = state.find(Platform::X, who)?;
+        let (_, user) = state.find(Platform::X, who)?;
         let seconds = self.config.x.access_token_seconds;
-        Ok(state
-            .oauth
-            .issue(&mut state.rng, client_id, user, seconds, now_ms))
+        let holder = (client_id, user, EVERY_SCOPE);
+        Ok(state.oauth.issue(&mut state.rng, holder, seconds, now_ms))
     }
 
-    /// Makes an access token or app bearer invalid at once; says whether it was known.
+    /// Makes an access token, refresh token or app bearer invalid at once; says whether it was known.
     pub fn revoke_x_token(&self, token: &str) -> bool {
-        let mut state = self.lock();
-        let access = state.oauth.access.remove(token).is_some();
-        state.oauth.bearers.remove(token).is_some() || access
+        self.lock().oauth.revoke(token)
     }
 }

@@ -12,7 +12,11 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::{answer::DROP_HEADER, router::router, world::World};
+use crate::{
+    answer::{DROP_HEADER, Peer},
+    router::router,
+    world::World,
+};
 
 /// hyper closes a connection without a byte when its service fails: exactly what a lost response looks like.
 #[derive(Debug, Error)]
@@ -29,8 +33,8 @@ pub async fn serve(world: Arc<World>, listener: TcpListener) -> io::Result<()> {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(converse(stream, router.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(converse(stream, Peer(peer.ip()), router.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: connections that end will free some.
@@ -43,10 +47,13 @@ pub async fn serve(world: Arc<World>, listener: TcpListener) -> io::Result<()> {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
+async fn converse(stream: TcpStream, peer: Peer, router: Router) {
     // Small answers must not wait for Nagle: benches measure the latency that was configured.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| deliver(router.clone(), request));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        deliver(router.clone(), request)
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new());
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {

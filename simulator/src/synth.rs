@@ -59,6 +59,8 @@ const PLACES: [&str; 10] = [
     "somewhere, \"online\"",
 ];
 
+const HOMES: [&str; 4] = ["", "@fedi.example", "@birds.example", "@social.example"];
+
 /// Users registered in the ten years before this, at whole hours from it.
 const NEWEST_ACCOUNT_MS: u64 = 1_750_000_000_000;
 const TEN_YEARS_HOURS: u64 = 87_660;
@@ -66,7 +68,6 @@ const TEN_YEARS_HOURS: u64 = 87_660;
 /// What the platforms show about a user, before anything an operator changed.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
-    pub(crate) handle: String,
     pub(crate) name: &'static str,
     pub(crate) bio: &'static str,
     pub(crate) location: &'static str,
@@ -79,10 +80,9 @@ pub(crate) struct Profile {
 }
 
 /// The profile of user `number`; the same for the same seed.
-pub(crate) fn profile(seed: u64, platform: Platform, number: u64) -> Profile {
+pub(crate) fn profile(seed: u64, number: u64) -> Profile {
     let hash = mix(seed, number);
     Profile {
-        handle: handle(platform, number),
         name: pick(&NAMES, hash),
         bio: pick(&BIOS, hash >> 8),
         location: pick(&PLACES, hash >> 16),
@@ -96,35 +96,45 @@ pub(crate) fn profile(seed: u64, platform: Platform, number: u64) -> Profile {
     }
 }
 
-/// The made-up handle of user `number`; it carries the number, so that a handle leads back to its user.
-pub(crate) fn handle(platform: Platform, number: u64) -> String {
-    let first = pick(&FIRST, mix(0, number));
+/// The made-up handle of user `number` after so many renames; it carries the number, so that a handle leads back to
+/// its user. After 32 of them the first name comes again.
+pub(crate) fn handle(platform: Platform, number: u64, generation: u64) -> String {
+    let first = pick(&FIRST, (mix(0, number) & 31) + generation % 32);
     let mut out = String::with_capacity(24);
     out.push_str(first);
     out.push(separator(platform));
     base36(number, &mut out);
-    if platform == Platform::Bluesky {
-        out.push_str(".bsky.social");
+    match platform {
+        Platform::Bluesky => out.push_str(".bsky.social"),
+        Platform::Mastodon => out.push_str(home(number)),
+        Platform::X | Platform::Gitea | Platform::Github => {}
     }
     out
 }
 
-/// The user number inside a made-up handle; the caller checks that the user exists.
-pub(crate) fn number_of_handle(platform: Platform, text: &str) -> Option<u64> {
+/// Where a user of the fediverse lives: a quarter on the server that is asked, the rest elsewhere.
+fn home(number: u64) -> &'static str {
+    pick(&HOMES, mix(0xF3D1, number))
+}
+
+/// The user number inside a made-up handle, and the renames before it; the caller checks that the user exists.
+pub(crate) fn number_of_handle(platform: Platform, text: &str) -> Option<(u64, u64)> {
     let lower = text.to_ascii_lowercase();
     let local = match platform {
         Platform::Bluesky => lower.strip_suffix(".bsky.social")?,
-        Platform::X | Platform::Gitea => &lower,
+        Platform::Mastodon => lower.split('@').next()?,
+        Platform::X | Platform::Gitea | Platform::Github => &lower,
     };
     let (_, digits) = local.rsplit_once(separator(platform))?;
     let number = u64::from_str_radix(digits, 36).ok()?;
-    (handle(platform, number) == lower).then_some(number)
+    let generation = (0..32).find(|generation| handle(platform, number, *generation) == lower)?;
+    Some((number, generation))
 }
 
 fn separator(platform: Platform) -> char {
     match platform {
-        Platform::X => '_',
-        Platform::Bluesky | Platform::Gitea => '-',
+        Platform::X | Platform::Mastodon => '_',
+        Platform::Bluesky | Platform::Gitea | Platform::Github => '-',
     }
 }
 
@@ -152,8 +162,9 @@ mod tests {
     fn a_handle_leads_back_to_its_user_and_fits_the_platform() {
         for platform in Platform::ALL {
             for number in (0..2_000).chain([u64::from(u32::MAX)]) {
-                let handle = handle(platform, number);
-                assert_eq!(number_of_handle(platform, &handle.to_uppercase()), Some(number));
+                let handle = handle(platform, number, number % 32);
+                let back = number_of_handle(platform, &handle.to_uppercase());
+                assert_eq!(back, Some((number, number % 32)));
                 assert!(platform != Platform::X || handle.len() <= 15, "{handle}");
             }
         }
@@ -161,7 +172,8 @@ mod tests {
 
     #[test]
     fn no_two_users_share_a_handle() {
-        let handles: std::collections::BTreeSet<_> = (0..10_000).map(|n| handle(Platform::X, n)).collect();
+        let handles: std::collections::BTreeSet<_> =
+            (0..10_000).map(|n| handle(Platform::X, n, n % 3)).collect();
         assert_eq!(handles.len(), 10_000);
     }
 }

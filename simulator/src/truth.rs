@@ -1,27 +1,88 @@
-//! What a perfect listing would have contained, computed from the event log and the edges that are left.
+//! What a perfect listing would have contained, asked of the edges themselves: they know when they began and ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::{
+    edges::{Edge, Edges},
     error::WorldError,
-    ids::public_id,
-    log::{Event, EventKind},
-    world::{Platform, State, World, milliseconds},
+    moment::Point,
+    population::Population,
+    world::{Platform, Realm, State, World, milliseconds},
 };
 
-/// A half-open stretch of the event log: events of `(from, to]` fall inside.
-struct Stretch<F: Fn(&Event) -> std::cmp::Ordering> {
-    /// Less: at or before `from`. Equal: inside. Greater: after `to`.
-    place: F,
+/// A stretch of history: what happened at `from` was before it, what happened at `to` is inside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stretch {
+    pub(crate) from: Point,
+    pub(crate) to: Point,
+}
+
+impl Stretch {
+    pub(crate) const fn orders(from: u64, to: u64) -> Self {
+        Self {
+            from: Point::Order(from),
+            to: Point::Order(to),
+        }
+    }
+
+    pub(crate) fn times(from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            from: Point::Ms(milliseconds(from)),
+            to: Point::Ms(milliseconds(to)),
+        }
+    }
+}
+
+/// One account's list through history.
+#[derive(Clone, Copy)]
+pub(crate) struct Chronicle<'a> {
+    pub(crate) people: &'a Population,
+    pub(crate) edges: &'a Edges,
+}
+
+impl Chronicle<'_> {
+    /// Whether the edge was there at that point.
+    pub(crate) fn holds(&self, edge: Edge, at: Point) -> bool {
+        self.edges.began(edge).is_by(at) && !self.edges.ended(edge).is_some_and(|end| end.is_by(at))
+    }
+
+    /// Whether the edge was there, to be seen, from the first to the last moment.
+    pub(crate) fn is_stable(&self, edge: Edge, stretch: Stretch) -> bool {
+        self.edges.began(edge).is_by(stretch.from)
+            && self.holds(edge, stretch.to)
+            && !self.people.was_seen_to_change(edge.user, stretch)
+            && !self.people.was_hidden(edge.user, stretch.to)
+    }
+
+    /// Whether the edge was there, to be seen, at any moment.
+    pub(crate) fn is_ever(&self, edge: Edge, stretch: Stretch) -> bool {
+        self.edges.began(edge).is_by(stretch.to)
+            && !self.edges.ended(edge).is_some_and(|end| end.is_by(stretch.from))
+            && (self.people.was_seen_to_change(edge.user, stretch)
+                || !self.people.was_hidden(edge.user, stretch.to))
+    }
+
+    /// Whether the list showed the user at that point.
+    pub(crate) fn lists(&self, user: u64, at: Point) -> bool {
+        !self.people.was_hidden(user, at) && self.edges.history(user).any(|edge| self.holds(edge, at))
+    }
+}
+
+impl State {
+    pub(crate) fn chronicle(&self, realm: Realm, account: u64) -> Option<Chronicle<'_>> {
+        let people = self.population(realm);
+        let edges = &people.accounts.get(&account)?.edges;
+        Some(Chronicle { people, edges })
+    }
 }
 
 impl World {
     /// Ids that were in the list throughout `[from, to]`, oldest follow first: STABLE's own definition.
     ///
     /// An event at exactly `from` counts as before the stretch, one at exactly `to` as inside. Where the clock
-    /// stands still between requests, use [`World::truth_between`].
+    /// stands still between requests, use [`World::truth_between`]. All in memory: [`World::roll`] is for long lists.
     pub fn truth(
         &self,
         platform: Platform,
@@ -29,7 +90,7 @@ impl World {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<String>, WorldError> {
-        self.stable(platform, who, &by_time(from, to))
+        self.stable(platform, who, Stretch::times(from, to))
     }
 
     /// Like [`World::truth`], between two order numbers (of requests or events): `(from, to]`.
@@ -40,7 +101,7 @@ impl World {
         from: u64,
         to: u64,
     ) -> Result<Vec<String>, WorldError> {
-        self.stable(platform, who, &by_order(from, to))
+        self.stable(platform, who, Stretch::orders(from, to))
     }
 
     /// Ids that were in the list at any moment of `[from, to]`: whoever lists anybody else has made them up.
@@ -51,7 +112,7 @@ impl World {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<BTreeSet<String>, WorldError> {
-        self.ever(platform, who, &by_time(from, to))
+        self.ever(platform, who, Stretch::times(from, to))
     }
 
     /// Like [`World::ever_present`], between two order numbers: `(from, to]`.
@@ -62,150 +123,40 @@ impl World {
         from: u64,
         to: u64,
     ) -> Result<BTreeSet<String>, WorldError> {
-        self.ever(platform, who, &by_order(from, to))
+        self.ever(platform, who, Stretch::orders(from, to))
     }
 
-    fn stable<F: Fn(&Event) -> std::cmp::Ordering>(
-        &self,
-        platform: Platform,
-        who: &str,
-        stretch: &Stretch<F>,
-    ) -> Result<Vec<String>, WorldError> {
-        let mut state = self.lock();
-        let account = state.find_account(platform, who)?;
-        state.tick_all(self.now_ms());
-        let seen = Seen::collect(&state, platform, account, stretch);
-        let mut rows = seen.at_the_end(&state, platform, account);
-        rows.retain(|(_, user)| {
-            !seen.inside.contains(user) && !seen.hidden_at_any_time(&state, platform, *user)
-        });
-        rows.sort_unstable();
-        Ok(rows
-            .into_iter()
-            .map(|(_, user)| public_id(platform, user))
+    fn stable(&self, platform: Platform, who: &str, stretch: Stretch) -> Result<Vec<String>, WorldError> {
+        let state = self.settled();
+        let (realm, account) = state.find_account(platform, who)?;
+        let Some(chronicle) = state.chronicle(realm, account) else {
+            return Ok(Vec::new());
+        };
+        let everybody = chronicle.edges.ever(0..chronicle.edges.total());
+        Ok(everybody
+            .filter(|edge| chronicle.is_stable(*edge, stretch))
+            .map(|edge| chronicle.people.public_id(edge.user))
             .collect())
     }
 
-    fn ever<F: Fn(&Event) -> std::cmp::Ordering>(
-        &self,
-        platform: Platform,
-        who: &str,
-        stretch: &Stretch<F>,
-    ) -> Result<BTreeSet<String>, WorldError> {
+    fn ever(&self, platform: Platform, who: &str, stretch: Stretch) -> Result<BTreeSet<String>, WorldError> {
+        let state = self.settled();
+        let (realm, account) = state.find_account(platform, who)?;
+        let Some(chronicle) = state.chronicle(realm, account) else {
+            return Ok(BTreeSet::new());
+        };
+        let everybody = chronicle.edges.ever(0..chronicle.edges.total());
+        Ok(everybody
+            .filter(|edge| chronicle.is_ever(*edge, stretch))
+            .map(|edge| chronicle.people.public_id(edge.user))
+            .collect())
+    }
+
+    /// The state, with the churn of every account brought up to now.
+    pub(crate) fn settled(&self) -> std::sync::MutexGuard<'_, State> {
+        let now_ms = self.now_ms();
         let mut state = self.lock();
-        let account = state.find_account(platform, who)?;
-        state.tick_all(self.now_ms());
-        let seen = Seen::collect(&state, platform, account, stretch);
-        let rows = seen.at_the_end(&state, platform, account);
-        let users: BTreeSet<u64> = rows
-            .into_iter()
-            .map(|(_, user)| user)
-            .chain(seen.inside.clone())
-            .collect();
-        let visible = users
-            .into_iter()
-            .filter(|user| !seen.hidden_all_the_time(&state, platform, *user));
-        Ok(visible.map(|user| public_id(platform, user)).collect())
-    }
-}
-
-fn by_time(from: Timestamp, to: Timestamp) -> Stretch<impl Fn(&Event) -> std::cmp::Ordering> {
-    by_number(milliseconds(from), milliseconds(to), |event| event.ms)
-}
-
-fn by_order(from: u64, to: u64) -> Stretch<impl Fn(&Event) -> std::cmp::Ordering> {
-    by_number(from, to, |event| event.order)
-}
-
-fn by_number(
-    from: u64,
-    to: u64,
-    number: impl Fn(&Event) -> u64,
-) -> Stretch<impl Fn(&Event) -> std::cmp::Ordering> {
-    use std::cmp::Ordering::{Equal, Greater, Less};
-    Stretch {
-        place: move |event| match number(event) {
-            at if at > to => Greater,
-            at if at > from => Equal,
-            _ => Less,
-        },
-    }
-}
-
-/// What the log says about one account and one stretch.
-#[derive(Default)]
-struct Seen {
-    /// Users that followed or unfollowed inside the stretch.
-    inside: BTreeSet<u64>,
-    /// The first thing each user did after the stretch; it tells how they stood at its end.
-    first_after: BTreeMap<u64, (EventKind, u64)>,
-    /// Users hidden or shown inside the stretch.
-    visibility_inside: BTreeSet<u64>,
-    /// The first change of visibility after the stretch.
-    visibility_after: BTreeMap<u64, EventKind>,
-}
-
-impl Seen {
-    fn collect<F: Fn(&Event) -> std::cmp::Ordering>(
-        state: &State,
-        platform: Platform,
-        account: u64,
-        stretch: &Stretch<F>,
-    ) -> Self {
-        let mut seen = Self::default();
-        for event in state.events.iter().filter(|event| event.platform == platform) {
-            let place = (stretch.place)(event);
-            let user = event.user;
-            match (event.kind, place) {
-                (EventKind::Rename, _) | (_, std::cmp::Ordering::Less) => {}
-                (EventKind::Hide | EventKind::Show, std::cmp::Ordering::Equal) => {
-                    seen.visibility_inside.insert(user);
-                }
-                (EventKind::Hide | EventKind::Show, std::cmp::Ordering::Greater) => {
-                    seen.visibility_after.entry(user).or_insert(event.kind);
-                }
-                (EventKind::Follow | EventKind::Unfollow, _) if event.account != account => {}
-                (EventKind::Follow | EventKind::Unfollow, std::cmp::Ordering::Equal) => {
-                    seen.inside.insert(user);
-                }
-                (EventKind::Follow | EventKind::Unfollow, std::cmp::Ordering::Greater) => {
-                    seen.first_after.entry(user).or_insert((event.kind, event.key));
-                }
-            }
-        }
-        seen
-    }
-
-    /// (key, user) of everybody in the list at the stretch's end.
-    fn at_the_end(&self, state: &State, platform: Platform, account: u64) -> Vec<(u64, u64)> {
-        let account = state.population(platform).accounts.get(&account);
-        let live = account.into_iter().flat_map(|account| account.edges.iter());
-        let untouched = live.filter(|edge| !self.first_after.contains_key(&edge.user));
-        let left_later = self
-            .first_after
-            .iter()
-            .filter(|(_, (kind, _))| *kind == EventKind::Unfollow);
-        untouched
-            .map(|edge| (edge.key, edge.user))
-            .chain(left_later.map(|(user, (_, key))| (*key, *user)))
-            .collect()
-    }
-
-    fn hidden_at_the_end(&self, state: &State, platform: Platform, user: u64) -> bool {
-        let population = state.population(platform);
-        population.is_born_hidden(user)
-            || match self.visibility_after.get(&user) {
-                Some(EventKind::Hide) => false,
-                Some(_) => true,
-                None => population.is_hidden(user),
-            }
-    }
-
-    fn hidden_at_any_time(&self, state: &State, platform: Platform, user: u64) -> bool {
-        self.visibility_inside.contains(&user) || self.hidden_at_the_end(state, platform, user)
-    }
-
-    fn hidden_all_the_time(&self, state: &State, platform: Platform, user: u64) -> bool {
-        !self.visibility_inside.contains(&user) && self.hidden_at_the_end(state, platform, user)
+        state.tick_all(now_ms);
+        state
     }
 }

@@ -8,6 +8,18 @@ pub(crate) struct WindowKey {
     pub(crate) principal: String,
     pub(crate) route: &'static str,
     pub(crate) length_ms: u64,
+    /// Whether windows begin at multiples of their length, instead of at their first request.
+    pub(crate) aligned: bool,
+}
+
+impl WindowKey {
+    /// When a window that begins with a request at this time begins.
+    fn start_ms(&self, now_ms: u64) -> u64 {
+        match self.length_ms {
+            length_ms @ 1.. if self.aligned => now_ms - now_ms % length_ms,
+            _ => now_ms,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +54,7 @@ impl Windows {
             _ => Slot {
                 limit,
                 remaining: limit,
-                reset_ms: now_ms.saturating_add(key.length_ms),
+                reset_ms: key.start_ms(now_ms).saturating_add(key.length_ms),
             },
         }
     }
@@ -50,7 +62,7 @@ impl Windows {
     /// Counts one request; the caller has seen that there is room.
     pub(crate) fn take(&mut self, key: &WindowKey, limit: u32, now_ms: u64) -> Slot {
         let fresh = Window {
-            started_ms: now_ms,
+            started_ms: key.start_ms(now_ms),
             used: 0,
         };
         let window = self.open.entry(key.clone()).or_insert(fresh);
@@ -72,6 +84,7 @@ mod tests {
             principal: "app".into(),
             route: "r",
             length_ms: 1_000,
+            aligned: false,
         };
         let mut windows = Windows::default();
         assert_eq!(
@@ -100,5 +113,19 @@ mod tests {
                 reset_ms: 2_700
             }
         );
+    }
+
+    #[test]
+    fn an_aligned_window_begins_with_the_clock() {
+        let key = WindowKey {
+            principal: "token".into(),
+            route: "r",
+            length_ms: 1_000,
+            aligned: true,
+        };
+        let mut windows = Windows::default();
+        assert_eq!(windows.take(&key, 2, 1_900).reset_ms, 2_000);
+        assert_eq!(windows.take(&key, 2, 1_999).remaining, 0);
+        assert_eq!(windows.take(&key, 2, 2_000).remaining, 1);
     }
 }

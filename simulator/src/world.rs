@@ -4,6 +4,7 @@
 //! platform's page only says what the platform would say.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,10 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Answer, Ask, Subject, Turn},
-    config::WorldConfig,
+    config::{MastodonServer, WorldConfig},
     credits::Credits,
+    edges::Edge,
     faults::Faults,
-    log::{Event, EventKind, Request},
+    log::{Event, EventKind, Kept, Request, Rows, Totals},
+    moment::Moment,
     oauth::OAuth,
     population::Population,
     windows::Windows,
@@ -36,11 +39,15 @@ pub enum Platform {
     Bluesky,
     /// A Gitea server.
     Gitea,
+    /// GitHub's REST API.
+    Github,
+    /// Mastodon servers, and others that speak its API.
+    Mastodon,
 }
 
 impl Platform {
     /// Every platform.
-    pub const ALL: [Self; 3] = [Self::X, Self::Bluesky, Self::Gitea];
+    pub const ALL: [Self; 5] = [Self::X, Self::Bluesky, Self::Gitea, Self::Github, Self::Mastodon];
 }
 
 impl fmt::Display for Platform {
@@ -49,7 +56,22 @@ impl fmt::Display for Platform {
             Self::X => "x",
             Self::Bluesky => "bluesky",
             Self::Gitea => "gitea",
+            Self::Github => "github",
+            Self::Mastodon => "mastodon",
         })
+    }
+}
+
+/// A platform, and where it is many servers, which of them: each has its own users, ids and lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Realm {
+    pub(crate) platform: Platform,
+    pub(crate) server: usize,
+}
+
+impl From<Platform> for Realm {
+    fn from(platform: Platform) -> Self {
+        Self { platform, server: 0 }
     }
 }
 
@@ -65,6 +87,10 @@ pub enum Endpoint {
     Me,
     /// X: the OAuth 2 token endpoint.
     Token,
+    /// GitHub: how the window stands.
+    RateLimit,
+    /// Mastodon: the server itself.
+    Instance,
 }
 
 impl fmt::Display for Endpoint {
@@ -74,6 +100,8 @@ impl fmt::Display for Endpoint {
             Self::Followers => "followers",
             Self::Me => "me",
             Self::Token => "token",
+            Self::RateLimit => "rateLimit",
+            Self::Instance => "instance",
         })
     }
 }
@@ -82,6 +110,7 @@ impl fmt::Display for Endpoint {
 pub struct World {
     pub(crate) config: WorldConfig,
     clock: Clock,
+    fallback: MastodonServer,
     state: Mutex<State>,
 }
 
@@ -91,8 +120,17 @@ pub(crate) struct State {
     x: Population,
     bluesky: Population,
     gitea: Population,
-    pub(crate) events: Vec<Event>,
-    pub(crate) requests: Vec<Request>,
+    github: Population,
+    /// The first server is always there.
+    mastodon: Population,
+    more_mastodon: Vec<Population>,
+    /// Names of the Mastodon servers, in their order.
+    pub(crate) servers: Vec<String>,
+    /// Requests being answered now, by principal.
+    pub(crate) in_flight: BTreeMap<String, u32>,
+    pub(crate) events: Kept<Event>,
+    pub(crate) requests: Kept<Request>,
+    pub(crate) totals: Totals,
     pub(crate) order: u64,
     pub(crate) windows: Windows,
     pub(crate) credits: Credits,
@@ -105,23 +143,46 @@ pub(crate) type Serve = fn(&mut State, &Turn<'_>) -> Answer;
 
 impl World {
     /// An empty world. The same seed, clock and requests give the same bytes.
-    pub fn new(config: WorldConfig, clock: Clock) -> Self {
+    pub fn new(mut config: WorldConfig, clock: Clock) -> Self {
+        config.mastodon.servers = config.mastodon.servers();
+        let mut faults = Faults::default();
+        for fault in &config.faults {
+            faults.add(fault.clone());
+        }
+        let crowd =
+            |platform: Platform, share| Population::new(platform.into(), platform.into(), config.seed, share);
+        let servers = &config.mastodon.servers;
+        let mastodon = |(server, known): (usize, &MastodonServer)| {
+            let realm = Realm {
+                platform: Platform::Mastodon,
+                server,
+            };
+            Population::new(realm, known.ids.into(), config.seed, known.hidden_share)
+        };
+        let mut crowds = servers.iter().enumerate().map(mastodon);
         let state = State {
             rng: ChaCha12Rng::seed_from_u64(config.seed),
-            x: Population::new(Platform::X, config.seed, config.x.hidden_share),
-            bluesky: Population::new(Platform::Bluesky, config.seed, config.bluesky.hidden_share),
-            gitea: Population::new(Platform::Gitea, config.seed, 0.0),
-            events: Vec::new(),
-            requests: Vec::new(),
+            x: crowd(Platform::X, config.x.hidden_share),
+            bluesky: crowd(Platform::Bluesky, config.bluesky.hidden_share),
+            gitea: crowd(Platform::Gitea, 0.0),
+            github: crowd(Platform::Github, config.github.hidden_share),
+            mastodon: crowds.next().unwrap_or_else(|| crowd(Platform::Mastodon, 0.0)),
+            more_mastodon: crowds.collect(),
+            servers: servers.iter().map(|server| server.host.clone()).collect(),
+            in_flight: BTreeMap::new(),
+            events: Kept::new(config.log.events),
+            requests: Kept::new(config.log.requests),
+            totals: Totals::default(),
             order: 0,
             windows: Windows::default(),
             credits: Credits::new(&config.x.pricing),
             oauth: OAuth::new(&config.x.apps),
-            faults: Faults::default(),
+            faults,
         };
         Self {
             config,
             clock,
+            fallback: MastodonServer::default(),
             state: Mutex::new(state),
         }
     }
@@ -153,7 +214,7 @@ impl World {
         let state = &mut *guard;
         let subject = state.resolve(ask);
         if let Some(user) = subject {
-            state.tick(ask.platform, user, now_ms);
+            state.tick(ask.realm, user, now_ms);
         }
         let fault = state.draw_fault(ask, subject);
         let turn = Turn {
@@ -163,17 +224,20 @@ impl World {
             ask,
             subject,
             fault: fault.as_ref(),
+            fallback: &self.fallback,
         };
         let mut answer = serve(state, &turn);
         if let Some(fault) = &fault {
             answer.suffer(fault);
         }
-        answer.delay_ms += self.config.latency_ms;
+        answer.wait(self.config.latency_ms);
+        answer.date(now_ms);
         let order = state.next_order();
-        state.requests.push(Request {
+        let rows = std::mem::take(&mut answer.rows);
+        state.record_request(Request {
             order,
             at: now,
-            platform: ask.platform,
+            realm: ask.realm,
             endpoint: ask.endpoint,
             account: subject,
             asked: ask.subject.text().map(str::to_owned),
@@ -181,10 +245,11 @@ impl World {
             principal: answer.principal.clone(),
             token: ask.token_fingerprint(),
             status: answer.status,
-            rows: std::mem::take(&mut answer.rows),
+            rows: Rows::pack(&rows),
+            row_count: u64::try_from(rows.len()).unwrap_or(0),
             charged_nano_usd: answer.charged_nano_usd,
             fault: fault.map(|fault| fault.to_string()),
-            lost: answer.lost,
+            lost: answer.is_lost(),
         });
         answer
     }
@@ -200,51 +265,103 @@ impl fmt::Debug for World {
 }
 
 impl State {
-    pub(crate) fn population(&self, platform: Platform) -> &Population {
-        match platform {
+    pub(crate) fn population(&self, realm: impl Into<Realm>) -> &Population {
+        let realm = realm.into();
+        match realm.platform {
             Platform::X => &self.x,
             Platform::Bluesky => &self.bluesky,
             Platform::Gitea => &self.gitea,
-        }
-    }
-
-    pub(crate) fn population_mut(&mut self, platform: Platform) -> &mut Population {
-        match platform {
-            Platform::X => &mut self.x,
-            Platform::Bluesky => &mut self.bluesky,
-            Platform::Gitea => &mut self.gitea,
-        }
-    }
-
-    /// Brings the churn of every account up to now, for readers of the whole event log.
-    pub(crate) fn tick_all(&mut self, now_ms: u64) {
-        for platform in Platform::ALL {
-            let accounts: Vec<u64> = self.population(platform).accounts.keys().copied().collect();
-            for user in accounts {
-                self.tick(platform, user, now_ms);
+            Platform::Github => &self.github,
+            Platform::Mastodon => {
+                let other = realm.server.checked_sub(1);
+                other
+                    .and_then(|other| self.more_mastodon.get(other))
+                    .unwrap_or(&self.mastodon)
             }
         }
     }
 
-    pub(crate) fn add_edge(&mut self, platform: Platform, account: u64, follower: u64, ms: u64) {
-        let Some(found) = self.population_mut(platform).accounts.get_mut(&account) else {
-            return;
-        };
-        let key = found.edges.push(ms, follower);
-        self.record_event(platform, EventKind::Follow, account, follower, key, ms);
+    pub(crate) fn population_mut(&mut self, realm: impl Into<Realm>) -> &mut Population {
+        let realm = realm.into();
+        match realm.platform {
+            Platform::X => &mut self.x,
+            Platform::Bluesky => &mut self.bluesky,
+            Platform::Gitea => &mut self.gitea,
+            Platform::Github => &mut self.github,
+            Platform::Mastodon => {
+                let other = realm.server.checked_sub(1);
+                other
+                    .and_then(|other| self.more_mastodon.get_mut(other))
+                    .unwrap_or(&mut self.mastodon)
+            }
+        }
     }
 
-    pub(crate) fn remove_edge(&mut self, platform: Platform, account: u64, index: usize, ms: u64) {
-        let Some(found) = self.population_mut(platform).accounts.get_mut(&account) else {
-            return;
+    /// Every realm there is.
+    pub(crate) fn realms(&self) -> Vec<Realm> {
+        let servers = |platform| match platform {
+            Platform::Mastodon => self.servers.len(),
+            _ => 1,
         };
-        if let Some(edge) = found.edges.remove_at(index) {
-            self.record_event(platform, EventKind::Unfollow, account, edge.user, edge.key, ms);
+        Platform::ALL
+            .into_iter()
+            .flat_map(|platform| (0..servers(platform)).map(move |server| Realm { platform, server }))
+            .collect()
+    }
+
+    /// Which realm a name of an operator means, and the name inside it: on Mastodon a last `@server` chooses the
+    /// server, as long as there is one of that name.
+    pub(crate) fn locate<'a>(&self, platform: Platform, who: &'a str) -> (Realm, &'a str) {
+        let here = (Realm::from(platform), who);
+        if platform != Platform::Mastodon {
+            return here;
+        }
+        let Some((name, host)) = who.rsplit_once('@') else {
+            return here;
+        };
+        let known = self
+            .servers
+            .iter()
+            .position(|known| known.eq_ignore_ascii_case(host));
+        known.map_or(here, |server| (Realm { platform, server }, name))
+    }
+
+    /// Brings the churn of every account up to now, for readers of the whole event log.
+    pub(crate) fn tick_all(&mut self, now_ms: u64) {
+        for realm in self.realms() {
+            let accounts: Vec<u64> = self.population(realm).accounts.keys().copied().collect();
+            for user in accounts {
+                self.tick(realm, user, now_ms);
+            }
+        }
+    }
+
+    /// The next moment of the world's history, at this time of its clock.
+    pub(crate) fn next_moment(&mut self, ms: u64) -> Moment {
+        Moment {
+            order: self.next_order(),
+            ms,
+        }
+    }
+
+    pub(crate) fn add_edge(&mut self, realm: Realm, account: u64, follower: u64, ms: u64) {
+        let born = self.next_moment(ms);
+        if let Some(found) = self.population_mut(realm).accounts.get_mut(&account) {
+            found.edges.push(follower, born);
+            self.record_event(realm, EventKind::Follow, account, follower, born);
+        }
+    }
+
+    pub(crate) fn remove_edge(&mut self, realm: Realm, account: u64, edge: Edge, ms: u64) {
+        let at = self.next_moment(ms);
+        if let Some(found) = self.population_mut(realm).accounts.get_mut(&account) {
+            found.edges.end(edge, at);
+            self.record_event(realm, EventKind::Unfollow, account, edge.user, at);
         }
     }
 
     fn resolve(&self, ask: &Ask) -> Option<u64> {
-        let population = self.population(ask.platform);
+        let population = self.population(ask.realm);
         match &ask.subject {
             Subject::Handle(handle) => population.by_handle(handle),
             Subject::Id(id) => population.by_id(id),

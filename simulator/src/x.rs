@@ -6,7 +6,7 @@
 mod errors;
 mod followers;
 mod gate;
-mod page_token;
+pub(crate) mod page_token;
 mod rows;
 mod token;
 mod users;
@@ -32,16 +32,16 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/2/users/{id}", get(by_id))
         .route("/2/users/by/username/{username}", get(by_username))
         .route("/2/users/{id}/followers", get(list_followers))
+        .route("/2/users", get(several))
+        .route("/2/users/by", get(several))
         .route("/2/oauth2/token", post(refresh))
+        .route("/2/oauth2/revoke", post(revoke))
+        .route("/oauth2/token", post(app_bearer))
+        .route("/i/oauth2/authorize", get(authorize))
 }
 
 fn ask(endpoint: Endpoint, subject: Subject, wire: Wire) -> Ask {
-    Ask {
-        platform: Platform::X,
-        endpoint,
-        subject,
-        wire,
-    }
+    Ask::new(Platform::X, endpoint, subject, wire)
 }
 
 async fn me(State(world): State<Arc<World>>, wire: Wire) -> Response {
@@ -73,6 +73,28 @@ async fn list_followers(State(world): State<Arc<World>>, Path(id): Path<String>,
         followers::page,
     )
     .await
+}
+
+async fn several(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    let ask = ask(Endpoint::Account, Subject::Nobody, wire);
+    respond(&world, &ask, users::several).await
+}
+
+async fn authorize(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    let ask = ask(Endpoint::Token, Subject::Nobody, wire);
+    respond(&world, &ask, token::authorize).await
+}
+
+async fn app_bearer(State(world): State<Arc<World>>, wire: Wire, body: String) -> Response {
+    let form = token::form(&body);
+    let ask = ask(Endpoint::Token, Subject::Nobody, Wire { form, ..wire });
+    respond(&world, &ask, token::bearer).await
+}
+
+async fn revoke(State(world): State<Arc<World>>, wire: Wire, body: String) -> Response {
+    let form = token::form(&body);
+    let ask = ask(Endpoint::Token, Subject::Nobody, Wire { form, ..wire });
+    respond(&world, &ask, token::revoke).await
 }
 
 async fn refresh(State(world): State<Arc<World>>, wire: Wire, body: String) -> Response {

@@ -31,6 +31,9 @@ pub(crate) struct ApplyArgs {
     dry_run: bool,
 }
 
+/// How the server begins to refuse what is not of its kind's form.
+const UNTYPED: &str = "failed to create typed patch object";
+
 /// One document, checked as far as that goes without a server.
 struct Document {
     kind: Kind,
@@ -76,7 +79,8 @@ async fn apply_all(
             .and_then(|object| object.metadata.resource_version);
         let after: DynamicObject = api
             .patch(&document.name, &params, &Patch::Apply(&document.object))
-            .await?;
+            .await
+            .map_err(|error| refused(error, document))?;
         if matches!(global.output, Output::Json | Output::Yaml) {
             output::print_value(global.output, &after)?;
             continue;
@@ -93,6 +97,26 @@ async fn apply_all(
         ))?;
     }
     Ok(())
+}
+
+/// A conflict is about fields, not about time: trying again does not help.
+fn refused(error: kube::Error, document: &Document) -> Failure {
+    match error {
+        kube::Error::Api(status) if status.code == 409 => Failure::usage(format!(
+            "failed to apply {}: {}; leave these fields out, or take them over with --force-conflicts",
+            document.kind.name_of(&document.name),
+            status.message.trim_end_matches('.')
+        ))
+        .because(kube::Error::Api(status)),
+        // A field that the schema does not have, or of another type, is told as an error of the server's own.
+        kube::Error::Api(status) if status.message.starts_with(UNTYPED) => Failure::usage(format!(
+            "failed to apply {}: {}; correct this field",
+            document.kind.name_of(&document.name),
+            status.message.rsplit("): ").next().unwrap_or_default()
+        ))
+        .because(kube::Error::Api(status)),
+        error => error.into(),
+    }
 }
 
 fn read(path: &PathBuf, namespace: &str) -> Result<Vec<Document>, Failure> {

@@ -48,7 +48,7 @@ enum Verb {
 struct AddArgs {
     /// A name for it
     name: String,
-    /// x, bluesky or gitea
+    /// x, bluesky, gitea, github or mastodon
     #[arg(long)]
     platform: String,
     /// What kind of token it is
@@ -88,8 +88,9 @@ pub(super) async fn run(global: &Global, args: CredentialArgs) -> Result<Exit, F
 async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
     let platform = args.platform.parse::<Platform>().map_err(|_| {
         Failure::usage(format!(
-            "failed to read --platform: {:?} is not known; known are x, bluesky and gitea",
-            args.platform
+            "failed to read --platform: {:?} is not known; known are {}",
+            args.platform,
+            Platform::known()
         ))
     })?;
     let base_url = args

@@ -38,6 +38,7 @@ use crate::{
     progress::Progress,
     report::{self, ScanReport},
     scan_name,
+    storage::Storage,
 };
 
 /// How often the scans are looked at.
@@ -137,12 +138,21 @@ async fn control_plane(global: &Global, data: &DataDir, stage: &Stage) -> Result
         (Platform::X, stage.url.clone()),
     ];
     let lock = data.lock_soon().await?;
-    let plane = Plane::start(data, lock, Options::working(urls.into()), &global.namespace)?;
+    // Its own storage, whatever the environment names: a show leaves nothing in anybody's database.
+    let storage = Storage::own(data);
+    let plane = Plane::start(
+        data,
+        lock,
+        storage,
+        Options::working(urls.into()),
+        &global.namespace,
+    )
+    .await?;
     Ok(Session {
         client: plane.client.clone(),
         data: data.clone(),
         plane: Some(plane),
-        named: false,
+        named: None,
     })
 }
 
@@ -240,6 +250,7 @@ fn spec(platform: Platform, handle: &str, args: &DemoArgs) -> ScanSpec {
             followers_per_range: args.followers_per_range,
         },
         max_followers: 0,
+        since: None,
         budget: None,
         priority: 0,
         operating_mode: followlytics_crds::OperatingMode::default(),

@@ -8,7 +8,7 @@ mod token;
 use std::path::PathBuf;
 
 use clap::Args;
-use followlytics_core::{account::AccountRef, money::Usd};
+use followlytics_core::{account::AccountRef, money::Usd, scan::since::Since};
 use followlytics_crds::{Scan, reasons};
 use kube::{
     Api,
@@ -31,9 +31,18 @@ use crate::{
     progress::Progress,
 };
 
+/// One account of every kind of platform.
+const EXAMPLES: &str = "Examples:
+  followlytics scan bluesky:alice.bsky.social --dry-run
+  followlytics scan gitea:alice@git.example.org --credential my-gitea
+  followlytics scan github:octocat --token-file token
+  followlytics scan mastodon:@alice@social.example
+  followlytics scan x:@nasa --credential x-app --max-followers 5000 --budget 51";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ScanArgs {
-    /// bluesky:HANDLE, gitea:USER@HOST or x:@HANDLE
+    /// bluesky:HANDLE, gitea:USER@HOST, github:LOGIN, mastodon:@USER@HOST or x:@HANDLE
     account: String,
     /// Base URL, where it is not the platform's public one [env: `FOLLOWLYTICS_<PLATFORM>_URL`]
     #[arg(long, value_name = "URL")]
@@ -50,6 +59,9 @@ pub(crate) struct ScanArgs {
     /// List only the first N followers, in the platform's own order
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
     max_followers: i64,
+    /// Read only what is new since an earlier result, and add it to that: `latest`, or its version
+    #[arg(long, value_name = "VERSION")]
+    since: Option<Since>,
     /// Runners at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runners: Option<u32>,
@@ -89,8 +101,9 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure
         };
         let outcome = scanning.run(&mut interrupt).await;
         // The control plane belonged to another command, and that one is done: now it is this one's turn.
-        let lost =
-            session.plane.is_none() && !session.named && outcome.as_ref().is_err_and(|failure| failure.lost);
+        let lost = session.plane.is_none()
+            && session.named.is_none()
+            && outcome.as_ref().is_err_and(|failure| failure.lost);
         session.close().await;
         if !lost {
             return outcome;
@@ -134,7 +147,7 @@ impl Scanning<'_> {
                 }
                 Ok(Exit::Interrupted)
             }
-            Some((seen, exit, message)) => self.conclude(&seen, exit, message),
+            Some((seen, exit, message)) => self.conclude(&seen, exit, message).await,
         }
     }
 

@@ -1,10 +1,15 @@
 //! `why`: what a scan waits on, since when, until when, and what would change it.
 
+mod remedy;
+
 use clap::Args;
-use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
+use followlytics_crds::{ConditionExt as _, Scan, ScanPhase};
 use jiff::Timestamp;
-use kube::Api;
+use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Api, api::ListParams};
 use serde::Serialize;
+
+use self::remedy::remedy;
 
 use crate::{
     args::{Global, Output},
@@ -44,10 +49,11 @@ struct Answer {
 pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure> {
     let session = Session::open(global, Options::objects_only()).await?;
     let scans: Api<Scan> = Api::namespaced(session.client.clone(), &global.namespace);
-    let found = scans.get(&args.name).await;
+    let found = find(&session, &scans, global, &args.name).await;
     let alone = session.plane.is_some();
     session.close().await;
-    let answer = explain(&found?, alone);
+    let (scan, events) = found?;
+    let answer = explain(&scan, &events, alone);
     if matches!(global.output, Output::Json | Output::Yaml) {
         output::print_value(global.output, &answer)?;
     } else {
@@ -56,29 +62,30 @@ pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure>
     Ok(Exit::Ok)
 }
 
-fn explain(scan: &Scan, alone: bool) -> Answer {
+/// The scan, and what was told of it.
+async fn find(
+    session: &Session,
+    scans: &Api<Scan>,
+    global: &Global,
+    name: &str,
+) -> Result<(Scan, Vec<Event>), Failure> {
+    let scan = scans.get(name).await?;
+    let events: Api<Event> = Api::namespaced(session.client.clone(), &global.namespace);
+    let uid = scan.metadata.uid.as_deref().unwrap_or_default();
+    let about = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+    Ok((scan, events.list(&about).await?.items))
+}
+
+fn explain(scan: &Scan, events: &[Event], alone: bool) -> Answer {
     let status = scan.status.clone().unwrap_or_default();
-    let name = scan.metadata.name.clone().unwrap_or_default();
     let waiting = status.waiting_on.as_ref();
-    let refused = status
-        .conditions
-        .find("Accepted")
-        .filter(|condition| condition.status == "False");
-    let ended = status
-        .conditions
-        .find("Complete")
-        .filter(|_| status.phase.is_final());
-    let condition = refused
-        .or(ended)
-        .or_else(|| status.conditions.find("Suspended").filter(|c| c.status == "True"));
+    let condition = telling(&status.conditions, status.phase);
     let reason = waiting
         .map(|waiting| waiting.reason.clone())
         .or_else(|| condition.map(|c| c.reason.clone()));
     let message = waiting
         .and_then(|waiting| waiting.message.clone())
         .or_else(|| condition.map(|c| c.message.clone()));
-    let created = scan.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    let started = status.start_time.as_ref().map(|time| time.0);
     let nobody = alone && !status.phase.is_final();
     Answer {
         remedy: if nobody {
@@ -86,59 +93,54 @@ fn explain(scan: &Scan, alone: bool) -> Answer {
         } else {
             reason.as_deref().and_then(|reason| remedy(reason, scan))
         },
-        scan: name,
+        scan: scan.metadata.name.clone().unwrap_or_default(),
         phase: format!("{:?}", status.phase),
+        since: since(scan, reason.as_deref(), events),
         reason,
         message: message.filter(|message| !message.is_empty()),
-        since: condition
-            .map(|condition| condition.last_transition_time.0)
-            .or(started)
-            .or(created),
         until: waiting
             .and_then(|waiting| waiting.until.as_ref())
             .map(|until| until.0),
     }
 }
 
-/// Which setting would change it.
-fn remedy(reason: &str, scan: &Scan) -> Option<String> {
-    let name = scan.metadata.name.as_deref().unwrap_or_default();
-    let price = scan
-        .status
-        .as_ref()
-        .and_then(|status| status.plan.as_ref())
-        .map(|plan| plan.usd.clone());
-    Some(match reason {
-        reasons::BUDGET_TOO_SMALL | reasons::BUDGET_EXHAUSTED | reasons::CURSOR_EXPIRED => {
-            let price = price
-                .map(|usd| format!(" (the whole list costs about ${usd})"))
-                .unwrap_or_default();
-            format!("spec.budget.maxUsd: a larger one{price}; or spec.maxFollowers: fewer rows")
-        }
-        reasons::REQUESTED | reasons::DRAINING => {
-            format!("spec.operatingMode: Running (`followlytics resume {name}`)")
-        }
-        reasons::RATE_LIMIT_WINDOW => {
-            "nothing needs to be done; spec.rateLimits of the Credential, if your contract allows more"
-                .to_owned()
-        }
-        reasons::CREDENTIAL_MISSING => {
-            "spec.credentialRef: a Credential (`followlytics credential add`)".to_owned()
-        }
-        reasons::CREDENTIAL_INVALID => {
-            "another token under the same name (`followlytics credential add`), then `followlytics resume`"
-                .to_owned()
-        }
-        reasons::CREDITS_DEPLETED | reasons::USAGE_CAPPED => {
-            format!("credits or a higher cap on the platform, then `followlytics resume {name}`")
-        }
-        reasons::RUNNERS_BUSY => "spec.priority: a larger one; or `up --max-runners`: more".to_owned(),
-        reasons::UNKNOWN_PLATFORM | reasons::MALFORMED_HANDLE => {
-            "spec.account cannot be changed: create another Scan".to_owned()
-        }
-        reasons::STORAGE_UNAVAILABLE => "free space in the data directory; it goes on by itself".to_owned(),
-        _ => return None,
-    })
+/// The condition that says why a scan is where it is: refused, over, or paused.
+fn telling(conditions: &[Condition], phase: ScanPhase) -> Option<&Condition> {
+    let refused = conditions.find("Accepted").filter(|c| c.status == "False");
+    let ended = conditions.find("Complete").filter(|_| phase.is_final());
+    let paused = conditions.find("Suspended").filter(|c| c.status == "True");
+    refused.or(ended).or(paused)
+}
+
+/// Since when it is so: by the condition or the event that says so; what neither tells is not made up.
+fn since(scan: &Scan, reason: Option<&str>, events: &[Event]) -> Option<Timestamp> {
+    let status = scan.status.as_ref()?;
+    let said = |condition: &&Condition| Some(condition.reason.as_str()) == reason;
+    let condition = status.conditions.iter().find(said);
+    if let Some(condition) = condition {
+        return Some(condition.last_transition_time.0);
+    }
+    let phase = format!("{:?}", status.phase);
+    let telling = events.iter().filter(|event| {
+        let said = event.reason.as_deref();
+        said.is_some() && (said == reason || said == Some(phase.as_str()))
+    });
+    if let Some(newest) = telling.filter_map(time_of).max() {
+        return Some(newest);
+    }
+    let created = scan.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    match (status.phase, reason) {
+        (ScanPhase::Pending | ScanPhase::Resolving, _) => created,
+        // It runs: since its first request.
+        (_, None) => status.start_time.as_ref().map(|time| time.0).or(created),
+        (_, Some(_)) => None,
+    }
+}
+
+fn time_of(event: &Event) -> Option<Timestamp> {
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    last.or_else(|| event.event_time.as_ref().map(|time| time.0))
+        .or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
 }
 
 fn text(answer: &Answer, now: Timestamp) -> String {
@@ -183,12 +185,48 @@ mod tests {
             },
         }))
         .unwrap();
-        let answer = explain(&scan, false);
+        let answer = explain(&scan, &[], false);
         let shown = text(&answer, Timestamp::UNIX_EPOCH);
         assert!(
             shown.contains("spec.budget.maxUsd") && shown.contains("$12.01"),
             "{shown}"
         );
-        assert!(explain(&scan, true).remedy.unwrap().contains("followlytics up"));
+        assert!(
+            explain(&scan, &[], true)
+                .remedy
+                .unwrap()
+                .contains("followlytics up")
+        );
+    }
+
+    #[test]
+    fn since_when_is_what_a_condition_or_an_event_says_and_nothing_else() {
+        let scan = |status: serde_json::Value| -> Scan {
+            serde_json::from_value(json!({
+                "apiVersion": "followlytics.io/v1alpha1", "kind": "Scan",
+                "metadata": {"name": "s", "creationTimestamp": "2026-11-20T09:00:00Z"},
+                "spec": {"account": {"platform": "x", "handle": "nasa"}}, "status": status,
+            }))
+            .unwrap()
+        };
+        let event: Event = serde_json::from_value(json!({
+            "metadata": {}, "involvedObject": {}, "reason": "Suspended", "lastTimestamp": "2026-11-20T10:00:00Z",
+        }))
+        .unwrap();
+        let budget = scan(
+            json!({"phase": "Suspended", "waitingOn": {"reason": "BudgetExhausted"},
+            "startTime": "2026-11-20T09:10:00Z"}),
+        );
+        let at = |scan: &Scan, events: &[Event]| explain(scan, events, false).since.map(|at| at.to_string());
+        assert_eq!(at(&budget, &[event]).as_deref(), Some("2026-11-20T10:00:00Z"));
+        assert_eq!(at(&budget, &[]), None);
+        let running = scan(json!({"phase": "Scanning", "startTime": "2026-11-20T09:10:00Z"}));
+        assert_eq!(at(&running, &[]).as_deref(), Some("2026-11-20T09:10:00Z"));
+        let paused = scan(
+            json!({"phase": "Suspended", "waitingOn": {"reason": "Requested"}, "conditions": [
+            {"type": "Suspended", "status": "True", "reason": "Requested", "message": "",
+             "lastTransitionTime": "2026-11-20T11:00:00Z"}]}),
+        );
+        assert_eq!(at(&paused, &[]).as_deref(), Some("2026-11-20T11:00:00Z"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use followlytics_store::{db::Db, ledger::Ledger, objects::Objects};
+use followlytics_store::ledger::Ledger;
 
 use crate::{
     args::Global,
@@ -10,17 +10,19 @@ use crate::{
     edge,
     exit::{Exit, Failure},
     follow::Interrupt,
+    storage::Storage,
 };
 
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::child(async {
         let data = DataDir::open(global.data.as_deref())?;
+        let storage = Storage::chosen(global, &data)?;
         let ledger = Ledger::new(
-            Db::open(&data.ledger())?,
+            storage.open_database().await?,
             edge::clock(),
             Arc::new(|| edge::new_id().to_string()),
         );
-        let objects = Objects::files(&data.objects()).map_err(|error| Failure::storage(error.to_string()))?;
+        let objects = storage.open_objects()?;
         let mut interrupt = Interrupt::listen()?;
         let name = format!("worker-{}", std::process::id());
         followlytics_worker::run(&ledger, &objects, &name, interrupt.wait()).await;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use followlytics_api::credentials::{CredentialError, FileSecrets, Secret, SecretStore};
 use followlytics_core::{account::Platform, platform::Auth};
 use secrecy::{ExposeSecret as _, SecretString};
+use strum::VariantArray as _;
 
 use crate::platform_env;
 
@@ -55,7 +56,7 @@ impl Environment {
     /// unless a base URL says which one it is for.
     pub(crate) fn read(base_urls: &BTreeMap<Platform, String>) -> Self {
         let mut tokens = BTreeMap::new();
-        for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+        for &platform in Platform::VARIANTS {
             let public = platform.facts().base_url.map(str::to_owned);
             let Some(url) = base_urls.get(&platform).cloned().or(public) else {
                 continue;
@@ -80,6 +81,6 @@ impl Environment {
 pub(crate) const fn auth_of(platform: Platform) -> Auth {
     match platform {
         Platform::X => Auth::AppBearer,
-        Platform::Bluesky | Platform::Gitea => Auth::UserToken,
+        Platform::Bluesky | Platform::Gitea | Platform::GitHub | Platform::Mastodon => Auth::UserToken,
     }
 }

@@ -32,13 +32,16 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the worker. The parent-death signal follows the forking thread, so one thread starts every one of
     /// them and lives as long as this value.
-    pub(crate) fn start(data: &DataDir) -> io::Result<Self> {
+    ///
+    /// `environment` is what it needs to reach the storage, passwords among it: nobody sees a process's environment but
+    /// its owner.
+    pub(crate) fn start(data: &DataDir, environment: Vec<(String, String)>) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let data = data.root().to_owned();
         let (stop, stopped) = channel();
         let thread = thread::Builder::new()
             .name("worker-fork".to_owned())
-            .spawn(move || keep(&program, &data, &stopped))?;
+            .spawn(move || keep(&program, &data, &environment, &stopped))?;
         Ok(Self { stop, thread })
     }
 
@@ -51,10 +54,10 @@ impl Worker {
     }
 }
 
-fn keep(program: &Path, data: &Path, stopped: &Receiver<()>) {
+fn keep(program: &Path, data: &Path, environment: &[(String, String)], stopped: &Receiver<()>) {
     let mut wait = FIRST_WAIT;
     loop {
-        match spawn(program, data) {
+        match spawn(program, data, environment) {
             Ok(mut child) => {
                 if !watch(&mut child, stopped) {
                     return;
@@ -70,7 +73,7 @@ fn keep(program: &Path, data: &Path, stopped: &Receiver<()>) {
     }
 }
 
-fn spawn(program: &Path, data: &Path) -> io::Result<Child> {
+fn spawn(program: &Path, data: &Path, environment: &[(String, String)]) -> io::Result<Child> {
     let mut command = Command::new(program);
     command
         .arg("sandbox-exec")
@@ -81,6 +84,7 @@ fn spawn(program: &Path, data: &Path) -> io::Result<Child> {
         .arg(data);
     command
         .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("FOLLOWLYTICS_PARENT", std::process::id().to_string());
     if let Ok(level) = std::env::var(logs::VARIABLE) {
         command.env(logs::VARIABLE, level);

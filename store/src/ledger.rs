@@ -3,8 +3,9 @@
 //! ## What do we store?
 //! Everything a scan needs to go on after any crash. A page is durable as an object *before* its row names
 //! it; a dollar is reserved *before* its request starts; a lease's epoch is raised *before* its holder hears
-//! of it. Each method is one transaction (`BEGIN IMMEDIATE`): it reads rows, lets `core` decide, writes what
-//! it said. Calling a method again after a lost answer changes nothing and answers the same.
+//! of it. Each method is one transaction: it reads rows, lets `core` decide, writes what it said, and is alone
+//! in what it decides by (`db/scope.rs`): mostly one scan, sometimes its credential, rarely the whole ledger.
+//! Calling a method again after a lost answer changes nothing and answers the same.
 
 mod claim;
 mod commit;
@@ -17,13 +18,16 @@ mod heartbeat;
 mod holds;
 mod jobs;
 mod locks;
+mod meetings;
 mod months;
 mod permits;
 mod ranges;
 mod results;
 mod sandboxes;
 mod scans;
+mod shards;
 mod share;
+mod strays;
 mod summary;
 mod windows;
 
@@ -39,12 +43,15 @@ pub use commit::NewPage;
 pub use credentials::{CredentialUse, WindowUse};
 pub use error::{Class, LedgerError};
 pub use jobs::{Job, JobKind, Retry};
+pub use locks::LockTaken;
+pub use meetings::Meeting;
 pub use permits::PermitState;
 pub use results::{MergeInput, NewResult, PageRow};
 pub use sandboxes::{Sandbox, SandboxIdentity};
 pub use scans::ScanRow;
+pub use shards::{NewRun, OpenRun, PagesOfRange, Run, Shard, Span};
 
-use crate::db::Db;
+use crate::db::{Db, DbError, Key, Scope, Tx};
 
 /// Where the ledger takes the time from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -85,7 +92,29 @@ impl Ledger {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// The time by the ledger's clock, in whole microseconds.
+    /// Starts a transaction that is alone in one scan.
+    pub(crate) async fn begin_scan(&self, uid: &str) -> Result<Tx, DbError> {
+        self.db.begin_within(Scope::Scan(uid)).await
+    }
+
+    /// Makes the transaction alone in the scan's credential as well: its windows, its month, its shares. What
+    /// it answers is the time from then on. Before the first write, or two transactions wait for each other.
+    pub(crate) async fn lock_credential(&self, tx: &mut Tx, scan: &ScanRow) -> Result<Timestamp, DbError> {
+        let request = &scan.request;
+        // Without a window or a month nothing is shared: scans of an open server need not wait for each other.
+        if !request.rules.is_empty() || request.monthly_budget.is_some() {
+            tx.lock(Key::Credential(&request.credential)).await?;
+        }
+        Ok(self.now_in(tx))
+    }
+
+    /// The time of a transaction: PostgreSQL's own, read after its locks were taken, so that processes whose
+    /// clocks differ agree on which lease has run out; with SQLite the ledger's clock.
+    pub(crate) fn now_in(&self, tx: &Tx) -> Timestamp {
+        tx.time().unwrap_or_else(|| self.now())
+    }
+
+    /// The time by the ledger's clock, in whole microseconds; outside of a transaction.
     pub fn now(&self) -> Timestamp {
         // Whole microseconds, as every column keeps them: a time that is written and read back is equal.
         let now = (self.clock)();

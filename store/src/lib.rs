@@ -1,4 +1,4 @@
-//! What is durable: the ledger (SQLite now, PostgreSQL next) and the objects (files now, S3 next).
+//! What is durable: the ledger (SQLite or PostgreSQL) and the objects (files or S3).
 //!
 //! Owns every table and every object key's life. Decides nothing: each transaction reads rows, asks `core`,
 //! and writes what it said.
@@ -8,3 +8,5 @@ pub mod ledger;
 mod migrations;
 pub mod objects;
 pub mod resources;
+#[cfg(test)]
+mod testing;

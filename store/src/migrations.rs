@@ -1,28 +1,36 @@
 //! The schema, one numbered file a step; a step that was released is never edited.
+//!
+//! One text serves both databases: columns are BIGINT, TEXT, DOUBLE PRECISION or BLOB, and nothing else is used
+//! that only one of them knows. On PostgreSQL every TEXT is compared byte by byte, as SQLite does it.
+//!
+//! **Expand, then contract.** While a new release starts, the one before may still run on the same database. So
+//! a step only adds: tables, indices, and columns that may be NULL or have a default. What a release no longer
+//! uses is dropped by a step of the release after it. A step that changes rows must leave them readable to the
+//! release before. To add a step: a new file with the next number, and a line in [`STEPS`].
 
-use rusqlite::Connection;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use crate::db::DbError;
 
-/// Every step in order; the position (from 1) is the schema's version, kept in `user_version`.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/sqlite/0001_ledger.sql"),
-    include_str!("../migrations/sqlite/0002_resources.sql"),
-    include_str!("../migrations/sqlite/0003_jobs.sql"),
-    include_str!("../migrations/sqlite/0004_shares.sql"),
+/// Every step in order; the position (from 1) is the schema's version.
+pub(crate) const STEPS: &[&str] = &[
+    include_str!("../migrations/0001_ledger.sql"),
+    include_str!("../migrations/0002_resources.sql"),
+    include_str!("../migrations/0003_jobs.sql"),
+    include_str!("../migrations/0004_shares.sql"),
+    include_str!("../migrations/0005_shards.sql"),
+    include_str!("../migrations/0006_since.sql"),
 ];
 
-/// Brings the schema up to date; each step and its version number are one transaction.
-pub(crate) fn apply(connection: &Connection) -> Result<(), DbError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+/// The steps that a schema of this version lacks, with the versions they lead to.
+fn missing(found: i64, steps: &'static [&'static str]) -> Result<Vec<(i64, &'static str)>, DbError> {
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(DbError::Newer { found, known });
     }
-    for (version, step) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {step}; PRAGMA user_version = {version}; COMMIT"
-        ))?;
-    }
-    Ok(())
+    let done = usize::try_from(found).unwrap_or(0);
+    Ok((1..).zip(steps.iter().copied()).skip(done).collect())
 }

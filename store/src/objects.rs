@@ -9,19 +9,26 @@
 //! the first poll. A simulation that must replay therefore uses [`Objects::memory`].
 
 mod error;
+mod many;
+mod place;
+mod probe;
+mod s3;
 
-use std::{
-    path::{Path as FilePath, PathBuf},
-    sync::Arc,
-};
+use std::{ops::Range, path::Path as FilePath, sync::Arc};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, local::LocalFileSystem, memory::InMemory, path::Path,
 };
 
+use place::Place;
+
 pub use error::ObjectsError;
+pub use place::Patience;
+pub use s3::S3Options;
+
+/// How often a create is tried that loses against a writer that writes nothing.
+const TRIES_AGAINST_NOBODY: u32 = 8;
 
 /// What became of a create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +44,7 @@ pub enum Created {
 #[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
-    files: Option<Arc<Files>>,
-}
-
-/// What only a store of files has.
-struct Files {
-    root: PathBuf,
-    system: LocalFileSystem,
+    place: Arc<Place>,
 }
 
 impl Objects {
@@ -57,13 +58,12 @@ impl Objects {
         let system = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| refused(source.to_string()))?
             .with_fsync(true);
-        let files = Files {
-            root: root.to_owned(),
-            system: system.clone(),
-        };
         Ok(Self {
-            store: Arc::new(system),
-            files: Some(Arc::new(files)),
+            store: Arc::new(system.clone()),
+            place: Arc::new(Place::Files {
+                root: root.to_owned(),
+                system,
+            }),
         })
     }
 
@@ -74,7 +74,15 @@ impl Objects {
 
     /// Objects in any store whose `PutMode::Create` has one winner.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, files: None }
+        Self {
+            store,
+            place: Arc::new(Place::Memory),
+        }
+    }
+
+    /// Where the objects lie, for people; no secret is in it.
+    pub fn describe(&self) -> String {
+        self.place.to_string()
     }
 
     /// Writes an object that does not exist yet; of concurrent callers one is told `New`.
@@ -82,56 +90,89 @@ impl Objects {
     /// An object that exists keeps its bytes. Either answer means that the object is durable.
     pub async fn create(&self, key: &str, bytes: impl Into<Bytes>) -> Result<Created, ObjectsError> {
         let path = path(key)?;
-        match self
-            .store
-            .put_opts(&path, bytes.into().into(), PutMode::Create.into())
-            .await
-        {
-            Ok(_) => Ok(Created::New),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                self.settle(key, &path).await?;
-                Ok(Created::Existed)
+        let bytes: Bytes = bytes.into();
+        let size = bytes.len() as u64;
+        for _ in 0..TRIES_AGAINST_NOBODY {
+            let put = self
+                .store
+                .put_opts(&path, bytes.clone().into(), PutMode::Create.into());
+            match self.place.within(size, put).await {
+                Ok(_) => return Ok(Created::New),
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                    if self.settle(key, &path).await? {
+                        return Ok(Created::Existed);
+                    }
+                }
+                Err(source) => return Err(self.refusal(key, source)),
             }
-            Err(source) => Err(self.refusal(key, source)),
         }
+        Err(ObjectsError::Contended { key: key.to_owned() })
     }
 
     /// The bytes of an object.
     pub async fn get(&self, key: &str) -> Result<Bytes, ObjectsError> {
         let refusal = |source| self.refusal(key, source);
-        let found = self.store.get(&path(key)?).await.map_err(refusal)?;
-        found.bytes().await.map_err(refusal)
+        let path = path(key)?;
+        let found = self.place.within(0, self.store.get(&path)).await;
+        let found = found.map_err(refusal)?;
+        let size = found.meta.size;
+        self.place.within(size, found.bytes()).await.map_err(refusal)
     }
 
-    /// The keys under a prefix that ends with `/`, in order; none is no error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, ObjectsError> {
-        let folder = path(prefix.trim_end_matches('/'))?;
-        let found = self
-            .store
-            .list(Some(&folder))
-            .map_ok(|object| object.location.to_string());
-        let mut keys: Vec<String> = found
-            .try_collect()
-            .await
-            .map_err(|source| self.refusal(prefix, source))?;
-        keys.sort_unstable();
-        Ok(keys)
+    /// The length of an object in bytes.
+    pub async fn size(&self, key: &str) -> Result<u64, ObjectsError> {
+        let found = self.place.within(0, self.store.head(&path(key)?)).await;
+        Ok(found.map_err(|source| self.refusal(key, source))?.size)
+    }
+
+    /// The bytes of an object from `range.start` to before `range.end`; where it ends sooner, those that are there.
+    ///
+    /// Whoever knows how long the object has to be compares: an answer that is too short is a truncated object.
+    pub async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectsError> {
+        let path = path(key)?;
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let (start, length) = (range.start, range.end - range.start);
+        let read = self.place.within(length, self.store.get_range(&path, range));
+        match read.await {
+            Ok(bytes) => Ok(bytes),
+            Err(source) => {
+                let error = self.refusal(key, source);
+                // Every store has its own error for a range behind the end; the length decides.
+                if error.may_be_a_range() && self.size(key).await? <= start {
+                    return Ok(Bytes::new());
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Deletes an object; one that does not exist is deleted already.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
-        match self.store.delete(&path(key)?).await {
+        match self.place.within(0, self.store.delete(&path(key)?)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.refusal(key, source)),
         }
     }
 
-    /// Makes an object durable that somebody else wrote: its writer may have died, or still be, between the
-    /// file's name and the flush of its directory, and the caller goes on to commit a row that names it.
-    async fn settle(&self, key: &str, path: &Path) -> Result<(), ObjectsError> {
-        let Some(files) = &self.files else { return Ok(()) };
+    /// Whether an object that somebody else wrote is there, and durable. A file's writer may have died, or still be,
+    /// between its name and the flush of its directory, and the caller goes on to commit a row that names it; S3
+    /// also refuses a writer because of another one that has not won, and may not win.
+    async fn settle(&self, key: &str, path: &Path) -> Result<bool, ObjectsError> {
         let refusal = |source| self.refusal(key, source);
-        let file = files.system.path_to_filesystem(path).map_err(refusal)?;
+        let system = match self.place.as_ref() {
+            Place::Memory => return Ok(true),
+            Place::Bucket(_) => {
+                return match self.place.within(0, self.store.head(path)).await {
+                    Ok(_) => Ok(true),
+                    Err(object_store::Error::NotFound { .. }) => Ok(false),
+                    Err(source) => Err(refusal(source)),
+                };
+            }
+            Place::Files { system, .. } => system,
+        };
+        let file = system.path_to_filesystem(path).map_err(refusal)?;
         let flushed = tokio::task::spawn_blocking(move || match file.parent() {
             Some(folder) => std::fs::File::open(folder)?.sync_all(),
             None => Ok(()),
@@ -144,11 +185,12 @@ impl Objects {
                 store: "LocalFileSystem",
                 source: Box::new(source),
             })
-        })
+        })?;
+        Ok(true)
     }
 
     fn refusal(&self, key: &str, source: object_store::Error) -> ObjectsError {
-        ObjectsError::new(key, source, self.files.as_ref().map(|files| files.root.as_path()))
+        ObjectsError::new(key, source, &self.place)
     }
 }
 

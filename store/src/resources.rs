@@ -7,9 +7,11 @@
 //! Every function takes the caller's transaction: an object, its owners and its log entry change together.
 
 mod events;
+mod history;
 mod owners;
 
 pub use events::{EventType, StoredEvent, append_event, events_since, horizon, trim_events};
+pub use history::{After, changes_since, count_after, last_change, list_page};
 pub use owners::{dependents, replace_owners};
 
 use crate::{

@@ -2,6 +2,8 @@
 //!
 //! Owns where their programs are looked for and how they are started and ended. Knows nothing of the product.
 
+pub mod keeper;
 pub mod kube;
 pub mod postgres;
 pub mod s3;
+pub mod tools;

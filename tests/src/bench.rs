@@ -6,7 +6,13 @@
 
 pub mod demo;
 pub mod fairness;
+pub mod listing;
 pub mod machine;
+pub mod memory;
+pub mod merge;
+pub mod pages;
+pub mod processes;
+pub mod python;
 pub mod report;
 pub mod requests;
 pub mod runners;

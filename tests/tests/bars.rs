@@ -40,7 +40,7 @@ fn each_kill_costs_at_most_the_request_in_flight() {
         let (followers, runners) = match platform {
             X => (60_000, 1),
             Gitea => (12_000, 3),
-            Bluesky => (24_000, 3),
+            _ => (24_000, 3),
         };
         for kills in [1, 3, 7] {
             let case = Case {

@@ -31,6 +31,12 @@ use followlytics_store::{
 };
 use jiff::Timestamp;
 
+use crate::Settings;
+
+mod failing;
+
+pub(crate) use failing::FailingStore;
+
 pub(crate) struct Bench {
     pub(crate) ledger: Ledger,
     pub(crate) objects: Objects,
@@ -39,7 +45,7 @@ pub(crate) struct Bench {
 }
 
 /// A page of a scan: its place and its lines.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct TestPage {
     pub(crate) range: u32,
     pub(crate) epoch: u64,
@@ -82,6 +88,15 @@ impl Bench {
         Self::with(
             Db::open(&folder.join("ledger.db")).unwrap(),
             Objects::files(&folder.join("objects")).unwrap(),
+        )
+    }
+
+    /// Objects in a store whose writes fail when it is told so.
+    pub(crate) fn failing() -> (Self, Arc<FailingStore>) {
+        let store = Arc::new(FailingStore::default());
+        (
+            Self::with(Db::memory().unwrap(), Objects::new(store.clone())),
+            store,
         )
     }
 
@@ -195,6 +210,23 @@ impl Bench {
         .await;
     }
 
+    /// Puts the sorting of a range's pages on the list, while the scan goes on or after its end.
+    pub(crate) async fn queue_compact(&self, uid: &str, range: u32, is_open: bool) {
+        self.execute(
+            "INSERT INTO jobs (id, kind, scan, range_id, state, not_before, created_at) \
+             VALUES ($1, 'Compact', $2, $3, 'Queued', -1, 0) \
+             ON CONFLICT (id) DO UPDATE SET state = 'Queued'",
+            params![format!("compact-{uid}-{range}"), uid, range],
+        )
+        .await;
+        let state = if is_open { "Open" } else { "Done" };
+        self.execute(
+            "UPDATE ranges SET state = $2 WHERE scan = $1",
+            params![uid, state],
+        )
+        .await;
+    }
+
     pub(crate) async fn execute(&self, sql: &str, params: &[followlytics_store::db::Value]) {
         let mut tx = self.db.begin().await.unwrap();
         tx.execute(sql, params).await.unwrap();
@@ -203,7 +235,14 @@ impl Bench {
 
     /// Does the one job that is due, and returns what it published.
     pub(crate) async fn merged(&self, uid: &str) -> ResultRecord {
-        assert!(crate::run_one(&self.ledger, &self.objects, "w").await.unwrap());
+        self.merged_with(uid, &Settings::default()).await
+    }
+
+    pub(crate) async fn merged_with(&self, uid: &str, settings: &Settings) -> ResultRecord {
+        let done = crate::run_one_with(&self.ledger, &self.objects, "w", settings).await;
+        assert!(done.unwrap());
+        let summary = self.ledger.summary(uid).await.unwrap().unwrap();
+        assert_eq!(summary.failure, None);
         self.ledger.find_result(uid).await.unwrap().unwrap()
     }
 }
@@ -225,6 +264,7 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
             max_runners: 1,
             rows_per_range: 10_000,
             max_rows,
+            since: None,
         },
         priority: 0,
         mode: Mode::Run,
@@ -237,6 +277,7 @@ fn plan(account: &AccountRef, report: &AccountReport, max_rows: i64) -> Plan {
         max_runners: 1,
         rows_per_range: u32::MAX,
         max_rows,
+        since: None,
     };
     followlytics_core::scan::plan::plan(account.platform, report, &[], &wishes, &[], Timestamp::UNIX_EPOCH)
 }

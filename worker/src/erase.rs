@@ -6,11 +6,14 @@ use crate::WorkerError;
 
 /// Deletes the objects of every erasure that was asked for; returns how many. Safe to repeat after a crash
 /// at any line: the prefix is forgotten only once nothing lies under it.
-pub async fn erase(ledger: &Ledger, objects: &Objects) -> Result<usize, WorkerError> {
+pub async fn erase(ledger: &Ledger, objects: &Objects) -> Result<u64, WorkerError> {
     let mut deleted = 0;
     for prefix in ledger.list_erasures().await? {
-        for key in objects.list(&prefix).await? {
-            objects.delete(&key).await?;
+        if prefix.ends_with('/') {
+            deleted += objects.delete_all(&prefix).await?;
+        } else {
+            // One object: a shard that was merged into another.
+            objects.delete(&prefix).await?;
             deleted += 1;
         }
         ledger.finish_erasure(&prefix).await?;

@@ -30,6 +30,16 @@ pub enum WorkerError {
         /// What differs.
         detail: String,
     },
+    /// A shard is damaged again and again, or a part went while its result was made.
+    #[error(
+        "failed to use {key}: {detail}; what was lost is made again from the pages, which goes on by itself"
+    )]
+    Unsteady {
+        /// Key of the object.
+        key: String,
+        /// What differs.
+        detail: String,
+    },
     /// A page has the right hash and yet cannot be read.
     #[error("failed to use {key}: it was written by another release of this program; merge it with that one")]
     Page {
@@ -76,7 +86,7 @@ impl WorkerError {
     pub(crate) const fn retry(&self) -> Retry {
         match self {
             Self::Objects(error) if error.is_transient() => Retry::Later,
-            Self::Taken { .. } | Self::Ledger(LedgerError::Db(_)) => Retry::Later,
+            Self::Taken { .. } | Self::Unsteady { .. } | Self::Ledger(LedgerError::Db(_)) => Retry::Later,
             Self::Objects(_)
             | Self::Ledger(_)
             | Self::Lost

@@ -19,7 +19,7 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         what: "cc with the C library's headers",
         packages: &["gcc", "libc6-dev"],
@@ -37,6 +37,12 @@ const NEEDS: [Need; 3] = [
         packages: &["bash"],
         why: "the README's commands are run by it",
         is_met: || answers("bash", &["--version"]),
+    },
+    Need {
+        what: "PostgreSQL's programs",
+        packages: &["postgresql"],
+        why: "the ledger's tests run on a server of their own",
+        is_met: has_postgresql,
     },
 ];
 
@@ -112,6 +118,15 @@ fn answers(program: &str, arguments: &[&str]) -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+/// Debian keeps the server's programs out of PATH.
+fn has_postgresql() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    answers("initdb", &["--version"])
+        || versions
+            .flatten()
+            .any(|version| version.path().join("bin/initdb").is_file())
 }
 
 /// Whether `cc` compiles and links a program that includes a header: the compiler alone, without the C library's

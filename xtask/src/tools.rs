@@ -1,7 +1,10 @@
 //! Foreign tools: pinned, built once, kept in the cache directory under `tools/`.
 //!
 //! A tool that is there in its exact version is left alone. A new one is one more entry of [`TOOLS`]: its name,
-//! its version, how it tells that version and the function that builds it.
+//! its version, how it tells that version and the function that builds it. Crates come with `cargo install`,
+//! Go programs by the pinned modules of `xtask/tools` ([`go`]).
+
+mod go;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +18,8 @@ pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
     why: &'static str,
-    version_argument: &'static str,
+    /// What makes the program say its version.
+    version_arguments: &'static [&'static str],
     /// Builds the tool into `<tools>/bin/<name>`.
     build: fn(tool: &Tool, tools: &Path) -> Result<()>,
 }
@@ -24,11 +28,67 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
     why: "checks licences, banned packages and sources",
-    version_argument: "--version",
+    version_arguments: &["--version"],
     build: install_crate,
 };
 
-const TOOLS: [&Tool; 1] = [&CARGO_DENY];
+const ETCD: Tool = Tool {
+    name: "etcd",
+    version: "3.6.16",
+    why: "keeps the objects of the real API server in tests",
+    version_arguments: &["--version"],
+    build: |_, tools| go::ETCD.build(tools),
+};
+
+const KUBE_APISERVER: Tool = kubernetes(
+    "kube-apiserver",
+    "what the embedded API server is compared with",
+    &["--version"],
+);
+
+const KUBE_CONTROLLER_MANAGER: Tool = kubernetes(
+    "kube-controller-manager",
+    "collects garbage and empties namespaces beside kube-apiserver",
+    &["--version"],
+);
+
+const KUBECTL: Tool = kubernetes(
+    "kubectl",
+    "an ordinary client for tests",
+    &["version", "--client"],
+);
+
+const VERSITYGW: Tool = Tool {
+    name: "versitygw",
+    version: "1.8.0",
+    why: "an S3 server for tests",
+    version_arguments: &["--version"],
+    build: |_, tools| go::VERSITYGW.build(tools),
+};
+
+const TOOLS: [&Tool; 6] = [
+    &CARGO_DENY,
+    &ETCD,
+    &KUBE_APISERVER,
+    &KUBE_CONTROLLER_MANAGER,
+    &KUBECTL,
+    &VERSITYGW,
+];
+
+/// Kubernetes' programs come out of one build: whichever is missing first builds all of them.
+const fn kubernetes(
+    name: &'static str,
+    why: &'static str,
+    version_arguments: &'static [&'static str],
+) -> Tool {
+    Tool {
+        name,
+        version: "1.34.4",
+        why,
+        version_arguments,
+        build: |_, tools| go::KUBERNETES.build(tools),
+    }
+}
 
 /// Builds every tool that is not there yet.
 pub(crate) fn install_all() -> Result<()> {
@@ -66,7 +126,7 @@ impl Tool {
     }
 
     fn is_there(&self, program: &Path) -> bool {
-        stream::capture(Command::new(program).arg(self.version_argument))
+        stream::capture(Command::new(program).args(self.version_arguments))
             .is_ok_and(|answer| says_version(&answer, self.version))
     }
 }

@@ -1,6 +1,7 @@
-//! Who calls: the sandbox whose token is in the request.
+//! Who calls: the sandbox whose token is in the request, in a version of the protocol that is spoken here.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
+use followlytics_core::wire::{VERSION, VERSION_HEADER};
 use followlytics_store::ledger::Sandbox;
 
 use super::{Broker, BrokerError};
@@ -12,6 +13,14 @@ impl FromRequestParts<Broker> for Caller {
     type Rejection = BrokerError;
 
     async fn from_request_parts(parts: &mut Parts, broker: &Broker) -> Result<Self, Self::Rejection> {
+        let version = parts.headers.get(VERSION_HEADER);
+        let version = version
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.parse().ok());
+        // Before the token: whatever a runner of another release sends, it changes nothing.
+        if version != Some(VERSION) {
+            return Err(BrokerError::Version(version));
+        }
         let header = parts
             .headers
             .get(http::header::AUTHORIZATION)

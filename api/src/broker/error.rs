@@ -5,7 +5,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use followlytics_core::{page::PageError, wire::Refusal};
+use followlytics_core::{
+    page::PageError,
+    wire::{Refusal, VERSION},
+};
 use followlytics_store::{ledger::LedgerError, objects::ObjectsError};
 
 use crate::credentials::CredentialError;
@@ -16,6 +19,9 @@ pub enum BrokerError {
     /// No token, or one of no sandbox.
     #[error("failed to identify the sandbox")]
     Unknown,
+    /// The sandbox speaks another version of the protocol, or none.
+    #[error("failed to serve a runner of another release")]
+    Version(Option<u32>),
     /// The ledger refused.
     #[error("failed to use the ledger")]
     Ledger(#[from] LedgerError),
@@ -37,6 +43,10 @@ impl BrokerError {
     fn refusal(&self) -> Refusal {
         match self {
             Self::Unknown => Refusal::Unknown,
+            Self::Version(runner) => Refusal::Version {
+                broker: VERSION,
+                runner: *runner,
+            },
             Self::Ledger(error) => error.into(),
             Self::Objects(_) => Refusal::Unavailable {
                 detail: "the object store".to_owned(),
@@ -60,7 +70,7 @@ impl IntoResponse for BrokerError {
         let status = match refusal {
             Refusal::Unknown => StatusCode::UNAUTHORIZED,
             Refusal::Fenced => StatusCode::CONFLICT,
-            Refusal::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Refusal::Invalid { .. } | Refusal::Version { .. } => StatusCode::BAD_REQUEST,
             Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::BAD_REQUEST {

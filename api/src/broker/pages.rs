@@ -8,16 +8,12 @@ use followlytics_core::{
     layout,
     mutants::{self, Mutant},
     page,
-    row::Line,
     scan::window::Told,
     wire::Reply,
 };
 use followlytics_store::ledger::{NewPage, Sandbox};
 
-use super::{Broker, BrokerError, auth::Caller};
-
-/// Pages of the range behind a seam that are searched for its rows; more only read more of the seam.
-const BEHIND: u32 = 20;
+use super::{Broker, BrokerError, auth::Caller, meets::meets};
 
 pub(super) async fn post(
     State(broker): State<Broker>,
@@ -57,40 +53,17 @@ pub(super) async fn measure(
     object: &Bytes,
     told: Option<Told>,
 ) -> Result<NewPage, BrokerError> {
-    let page = page::decode(object)?;
-    let met = meets(broker, sandbox, &page).await?;
+    let (header, lines) = page::check(object)?;
+    let met = meets(broker, sandbox, &header, object).await?;
     Ok(NewPage {
-        lines: i64::try_from(page.lines.len()).unwrap_or(i64::MAX),
+        lines: i64::try_from(lines).unwrap_or(i64::MAX),
         bytes: i64::try_from(object.len()).unwrap_or(i64::MAX),
         sha256,
-        header: page.header,
+        header,
         key,
         met,
         told,
     })
-}
-
-/// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
-async fn meets(broker: &Broker, sandbox: &Sandbox, page: &page::Page) -> Result<bool, BrokerError> {
-    let Some(behind) = broker.ledger.seam_meets(&sandbox.scan, page.header.range).await? else {
-        return Ok(false);
-    };
-    let ids: std::collections::BTreeSet<&str> = page.rows().map(|row| row.id.as_str()).collect();
-    for key in broker
-        .ledger
-        .first_page_keys(&sandbox.scan, behind, BEHIND)
-        .await?
-    {
-        let read = page::decode(&broker.objects.get(&key).await?)?;
-        if read
-            .lines
-            .iter()
-            .any(|line| matches!(line, Line::Row(row) if ids.contains(row.id.as_str())))
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn told(headers: &HeaderMap) -> Result<Option<Told>, BrokerError> {

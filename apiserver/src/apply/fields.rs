@@ -80,24 +80,70 @@ impl FieldSet {
         self
     }
 
-    /// Takes these fields, and everything below them, out of the set.
-    pub(crate) fn remove_paths(&mut self, paths: &[FieldPath]) {
-        for FieldPath(steps) in paths {
-            self.remove_path(steps);
+    /// What is in both sets.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        let mut both = Self {
+            member: self.member && other.member,
+            children: BTreeMap::new(),
+        };
+        for (step, mine) in &self.children {
+            if let Some(theirs) = other.children.get(step) {
+                let child = mine.intersection(theirs);
+                if !child.is_empty() {
+                    both.children.insert(step.clone(), child);
+                }
+            }
+        }
+        both
+    }
+
+    /// What is in this set and not in the other; parts of a field are fields of their own.
+    pub(crate) fn difference(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        rest.subtract(other);
+        rest
+    }
+
+    fn subtract(&mut self, other: &Self) {
+        self.member &= !other.member;
+        for (step, theirs) in &other.children {
+            if let Some(mine) = self.children.get_mut(step) {
+                mine.subtract(theirs);
+                if mine.is_empty() {
+                    self.children.remove(step);
+                }
+            }
         }
     }
 
-    fn remove_path(&mut self, steps: &[Step]) {
+    /// Takes a field and everything below it out of the set.
+    pub(crate) fn remove_tree(&mut self, steps: &[Step]) {
         let Some((step, rest)) = steps.split_first() else {
             return;
         };
         if rest.is_empty() {
             self.children.remove(step);
         } else if let Some(child) = self.children.get_mut(step) {
-            child.remove_path(rest);
+            child.remove_tree(rest);
             if child.is_empty() {
                 self.children.remove(step);
             }
+        }
+    }
+
+    /// Every field of the set, as a path.
+    pub(crate) fn paths(&self) -> Vec<FieldPath> {
+        let mut paths = Vec::new();
+        self.collect(&FieldPath::default(), &mut paths);
+        paths
+    }
+
+    fn collect(&self, path: &FieldPath, paths: &mut Vec<FieldPath>) {
+        if self.member {
+            paths.push(path.clone());
+        }
+        for (step, child) in &self.children {
+            child.collect(&path.with(step), paths);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Puts an applied document over the live object, and takes out what its manager no longer names.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use serde_json::Value;
 
 use super::{fields::FieldSet, value_path::Step};
@@ -33,12 +35,82 @@ fn merge_node(schema: Option<&Schema>, live: &mut Value, applied: &Value) {
 
 fn merge_list(schema: Option<&Schema>, live: &mut Vec<Value>, applied: &[Value]) {
     let list = schema.map_or(&ListType::Atomic, |schema| &schema.list_type);
+    let named = |item: &Value| Some((Step::item(list, item)?, item.clone()));
+    let left: Vec<(Step, Value)> = live.iter().filter_map(named).collect();
+    let right: Vec<(Step, Value)> = applied.iter().filter_map(named).collect();
     let item_schema = schema.and_then(|schema| schema.items.as_deref());
-    for item in applied {
-        let position = Step::item(list, item).and_then(|step| step.position(schema, live));
-        match position.and_then(|position| live.get_mut(position)) {
-            Some(live) => merge_node(item_schema, live, item),
-            None => live.push(item.clone()),
+    *live = Merger::new(item_schema, &left, &right).merge();
+}
+
+/// Two lists of named items, merged in the order Kubernetes gives them: applied items keep the order they were
+/// applied in, the others stay where they were among them.
+struct Merger<'a> {
+    item_schema: Option<&'a Schema>,
+    left: &'a [(Step, Value)],
+    right: &'a [(Step, Value)],
+    /// Applied items that are there already, in the order they were applied in.
+    shared: VecDeque<&'a Step>,
+    merged: BTreeSet<&'a Step>,
+    out: Vec<Value>,
+}
+
+impl<'a> Merger<'a> {
+    fn new(item_schema: Option<&'a Schema>, left: &'a [(Step, Value)], right: &'a [(Step, Value)]) -> Self {
+        let is_there = |step: &Step| left.iter().any(|(one, _)| one == step);
+        let shared = right.iter().map(|(step, _)| step).filter(|step| is_there(step));
+        Self {
+            item_schema,
+            left,
+            right,
+            shared: shared.collect(),
+            merged: BTreeSet::new(),
+            out: Vec::new(),
+        }
+    }
+
+    fn merge(mut self) -> Vec<Value> {
+        let applied: BTreeSet<&Step> = self.right.iter().map(|(step, _)| step).collect();
+        let (mut left, mut right) = (self.left.iter().peekable(), self.right.iter().peekable());
+        loop {
+            match (left.peek(), right.peek()) {
+                (None, None) => return self.out,
+                (Some((step, item)), _) if !applied.contains(step) => {
+                    self.out.push(item.clone());
+                    left.next();
+                }
+                (Some((step, _)), Some((other, _))) if step == other => {
+                    self.take(right.next());
+                    left.next();
+                }
+                // One that comes later among the applied ones, or came already.
+                (Some((step, _)), Some(_)) if self.shared.front().is_some_and(|next| *next != step) => {
+                    left.next();
+                }
+                (Some((step, _)), Some(_)) => {
+                    if self.merged.contains(step) {
+                        left.next();
+                    }
+                    self.take(right.next());
+                }
+                (Some(_), None) => drop(left.next()),
+                (None, Some(_)) => self.take(right.next()),
+            }
+        }
+    }
+
+    fn take(&mut self, item: Option<&'a (Step, Value)>) {
+        let Some((step, item)) = item else { return };
+        let mut there = self.left.iter().filter(|(one, _)| one == step);
+        let mut merged = match (there.next(), there.next()) {
+            (Some((_, only)), None) => only.clone(),
+            // New, or there twice: then neither is the one that is meant.
+            _ => item.clone(),
+        };
+        merge_node(self.item_schema, &mut merged, item);
+        self.out.push(merged);
+        self.merged.insert(step);
+        if self.shared.front() == Some(&step) {
+            self.shared.pop_front();
         }
     }
 }

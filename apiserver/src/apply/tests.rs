@@ -31,17 +31,18 @@ fn applied_by(
     live: &Object,
     spec: impl Into<Value>,
 ) -> Result<Object, StatusError> {
-    let applier = Applier {
+    let writer = Writer {
         manager,
         subresource: "",
-        force,
         now: "2026-01-01T00:00:00Z",
     };
     apply(
         &resource(),
         live,
+        true,
         &object(json!({"metadata": {"name": "x"}, "spec": spec.into()})),
-        &applier,
+        &writer,
+        force,
     )
 }
 
@@ -113,7 +114,7 @@ fn a_field_of_another_manager_is_a_conflict_unless_the_value_is_the_same() {
     let error = applied_by("two", false, &live, json!({"a": "2", "b": "1"})).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Apply failed with 1 conflict: conflict with \"one\" using v1: .spec.a"
+        "Apply failed with 1 conflict: conflict with \"one\": .spec.a"
     );
     let live = applied_by("two", true, &live, json!({"a": "2"})).unwrap();
     assert_eq!(live.fields["spec"], json!({"a": "2", "b": "1"}));
@@ -131,32 +132,69 @@ fn a_field_of_another_manager_is_a_conflict_unless_the_value_is_the_same() {
 #[test]
 fn an_apply_that_changes_nothing_keeps_its_time() {
     let live = applied_by("one", false, &empty(), json!({"a": "1"})).unwrap();
-    let later = Applier {
+    let later = Writer {
         manager: "one",
         subresource: "",
-        force: false,
         now: "2027-01-01T00:00:00Z",
     };
-    let again = apply(&resource(), &live, &object(json!({"spec": {"a": "1"}})), &later).unwrap();
+    let again = apply(
+        &resource(),
+        &live,
+        true,
+        &object(json!({"spec": {"a": "1"}})),
+        &later,
+        false,
+    )
+    .unwrap();
     assert_eq!(again, live);
 }
 
 #[test]
-fn status_is_applied_only_through_its_own_path() {
+fn status_is_owned_only_through_its_own_path() {
     let document = object(json!({"spec": {"a": "1"}, "status": {"phase": "Ready"}}));
-    let main = Applier {
+    let main = Writer {
         manager: "one",
         subresource: "",
-        force: false,
         now: "t",
     };
-    let live = apply(&resource(), &empty(), &document, &main).unwrap();
-    assert!(!live.fields.contains_key("status"));
-    let status = Applier {
+    let mut live = apply(&resource(), &empty(), true, &document, &main, false).unwrap();
+    assert_eq!(
+        live.meta_list("managedFields")[0]["fieldsV1"],
+        json!({"f:spec": {"f:a": {}}})
+    );
+    // Admission puts back what is not written on this path.
+    live.fields.remove("status");
+    let status = Writer {
         subresource: "status",
         ..main
     };
-    let live = apply(&resource(), &live, &document, &status).unwrap();
+    let live = apply(&resource(), &live, true, &document, &status, false).unwrap();
     assert_eq!(live.fields["status"], json!({"phase": "Ready"}));
     assert_eq!(live.meta_list("managedFields")[1]["subresource"], json!("status"));
+}
+
+#[test]
+fn applied_items_keep_the_order_they_were_applied_in() {
+    let tags = |live: &Object| live.fields["spec"]["tags"].clone();
+    let live = applied_by("one", false, &empty(), json!({"tags": ["a", "b", "c"]})).unwrap();
+    let live = applied_by("two", false, &live, json!({"tags": ["c", "x", "a"]})).unwrap();
+    assert_eq!(tags(&live), json!(["b", "c", "x", "a"]));
+    let live = applied_by("three", false, &live, json!({"tags": ["y", "b"]})).unwrap();
+    assert_eq!(tags(&live), json!(["y", "b", "c", "x", "a"]));
+}
+
+#[test]
+fn an_owner_that_is_gone_is_nobodys_field() {
+    let owned = json!({"metadata": {"name": "x", "ownerReferences": [{"uid": "u"}, {"uid": "v"}]}});
+    let writer = Writer {
+        manager: "one",
+        subresource: "",
+        now: "t",
+    };
+    let mut live = track(&resource(), None, object(owned), &writer);
+    for (uid, left) in [("u", true), ("v", false)] {
+        live.remove_owner(uid);
+        forget_owner(&mut live, uid);
+        assert_eq!(!live.meta_list("managedFields").is_empty(), left);
+    }
 }

@@ -28,13 +28,14 @@ impl Step {
         }
     }
 
-    /// Where this step leads from `value`.
-    pub(crate) fn find<'a>(&self, schema: Option<&Schema>, value: &'a Value) -> Option<&'a Value> {
-        match value {
-            Value::Object(fields) => fields.get(self.0.strip_prefix("f:")?),
-            Value::Array(items) => items.get(self.position(schema, items)?),
-            _ => None,
-        }
+    /// The step to an item of a list that is one value.
+    pub(crate) fn position_of(position: usize) -> Self {
+        Self(format!("i:{position}"))
+    }
+
+    /// `[name="a"]`: the step as messages write it.
+    pub(crate) fn shown(&self) -> String {
+        FieldPath(vec![self.clone()]).to_string()
     }
 
     /// The position of the item this step names.
@@ -77,6 +78,7 @@ impl fmt::Display for FieldPath {
                         keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
                     write!(f, "[{}]", keys.join(","))?;
                 }
+                Some(("i:", position)) => write!(f, "[{position}]")?,
                 Some((_, value)) => write!(f, "[={value}]")?,
                 None => write!(f, "[{step}]")?,
             }

@@ -6,7 +6,7 @@ use super::Schema;
 
 /// Sets absent fields to their defaults, also inside of defaults that were just set.
 ///
-/// A null where null is not allowed but a default exists counts as absent, as Kubernetes has it.
+/// A null where null is not allowed counts as absent, as Kubernetes has it.
 pub(crate) fn apply_defaults(schema: &Schema, value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -23,6 +23,9 @@ pub(crate) fn apply_defaults(schema: &Schema, value: &mut Value) {
                     fields.insert(name.clone(), default.clone());
                 }
             }
+            fields.retain(|name, child| {
+                !(child.is_null() && schema.field(name).is_some_and(|property| property.refuses_null()))
+            });
             for (name, child) in fields.iter_mut() {
                 if let Some(child_schema) = schema.field(name) {
                     apply_defaults(child_schema, child);

@@ -141,6 +141,28 @@ impl Schema {
         self.properties.get(name).or(self.additional.as_deref())
     }
 
+    /// Whether null is no value of this type.
+    pub(crate) fn refuses_null(&self) -> bool {
+        !self.nullable && (self.node_type.is_some() || self.int_or_string)
+    }
+
+    /// The default of a field, if it has one.
+    pub(crate) fn default_of(&self, name: &str) -> Option<&Value> {
+        self.properties.get(name)?.default.as_ref()
+    }
+
+    /// The name of the type at `spec.list[0].field`; an object where the path leads nowhere.
+    pub(crate) fn type_at(&self, path: &str) -> &'static str {
+        let mut node = Some(self);
+        for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+            node = match step.strip_suffix(']') {
+                Some(_) => node.and_then(|node| node.items.as_deref().or(node.additional.as_deref())),
+                None => node.and_then(|node| node.field(step)),
+            };
+        }
+        node.and_then(|node| node.node_type).map_or("object", Type::name)
+    }
+
     fn compile(schema: &Value, path: &str) -> Result<Self, SchemaError> {
         let flag = |name: &str| schema.get(name).and_then(Value::as_bool).unwrap_or(false);
         let count = |name: &str| schema.get(name).and_then(Value::as_u64);
@@ -268,7 +290,7 @@ fn metadata_schema() -> Value {
         "finalizers": {"type": "array", "items": text, "x-kubernetes-list-type": "set"},
         "ownerReferences": {
             "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
-            "items": {"type": "object", "required": ["apiVersion", "kind", "name", "uid"], "properties": {
+            "items": {"type": "object", "x-kubernetes-map-type": "atomic", "properties": {
                 "apiVersion": text, "kind": text, "name": text, "uid": text,
                 "controller": {"type": "boolean", "nullable": true},
                 "blockOwnerDeletion": {"type": "boolean", "nullable": true},

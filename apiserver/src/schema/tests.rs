@@ -92,7 +92,8 @@ fn limits_are_kept_to() {
     assert_eq!(wrong(&text, &json!("ab")), [""; 0]);
     assert_eq!(
         wrong(&text, &json!("é")),
-        ["x FieldValueInvalid", "x FieldValueInvalid"]
+        ["x FieldValueInvalid"],
+        "only the first is told"
     );
     assert_eq!(wrong(&text, &json!("abcd")), ["x FieldValueTooLong"]);
     let number =
@@ -102,13 +103,6 @@ fn limits_are_kept_to() {
     assert_eq!(
         wrong(&number, &json!(10)),
         ["x FieldValueInvalid", "x FieldValueInvalid"]
-    );
-    assert_eq!(
-        wrong(
-            &json!({"type": "integer", "format": "int32"}),
-            &json!(1_i64 << 40)
-        ),
-        ["x FieldValueInvalid"]
     );
     let list = json!({"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "string"}});
     assert_eq!(wrong(&list, &json!([])), ["x FieldValueInvalid"]);
@@ -133,7 +127,7 @@ fn formats_and_enumerations_are_kept_to() {
     ] {
         let node = json!({"type": "string", "format": format});
         assert_eq!(wrong(&node, &json!(good)), [""; 0], "{format}");
-        assert_eq!(wrong(&node, &json!(bad)), ["x FieldValueInvalid"], "{format}");
+        assert_eq!(wrong(&node, &json!(bad)), ["x FieldValueTypeInvalid"], "{format}");
     }
     let choice = json!({"type": "string", "enum": ["Api", "Browser"]});
     assert_eq!(wrong(&choice, &json!("Auto")), ["x FieldValueNotSupported"]);
@@ -157,13 +151,16 @@ fn combinations_are_kept_to() {
     let required = |field: &str| json!({"required": [field]});
     let one_of = json!({"type": "object", "oneOf": [required("a"), required("b")]});
     assert_eq!(wrong(&one_of, &json!({"a": 1})), [""; 0]);
-    assert_eq!(wrong(&one_of, &json!({"a": 1, "b": 1})), ["x FieldValueInvalid"]);
+    assert_eq!(
+        wrong(&one_of, &json!({"a": 1, "b": 1})),
+        ["<nil> FieldValueInvalid"]
+    );
     let any_of = json!({"type": "object", "anyOf": [required("a"), required("b")]});
     assert_eq!(wrong(&any_of, &json!({"a": 1, "b": 1})), [""; 0]);
-    assert_eq!(wrong(&any_of, &json!({})), ["x FieldValueInvalid"]);
+    assert_eq!(wrong(&any_of, &json!({})), ["<nil> FieldValueInvalid"]);
     assert_eq!(
         wrong(&json!({"type": "object", "not": required("a")}), &json!({"a": 1})),
-        ["x FieldValueInvalid"]
+        ["<nil> FieldValueInvalid"]
     );
     assert_eq!(
         wrong(&json!({"type": "object", "allOf": [required("a")]}), &json!({})),

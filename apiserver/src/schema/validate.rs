@@ -20,7 +20,12 @@ pub(crate) fn validate(schema: &Schema, value: &Value, path: &str, causes: &mut 
         return;
     }
     if !schema.enumeration.is_empty() && !schema.enumeration.contains(value) {
-        let supported: Vec<String> = schema.enumeration.iter().map(Value::to_string).collect();
+        // Go quotes every one of them, whatever its type.
+        let quoted = |one: &Value| {
+            one.as_str()
+                .map_or_else(|| format!("\"{one}\""), |text| format!("{text:?}"))
+        };
+        let supported: Vec<String> = schema.enumeration.iter().map(quoted).collect();
         let message = format!(
             "Unsupported value: {value}: supported values: {}",
             supported.join(", ")
@@ -84,22 +89,13 @@ fn has_type(schema: &Schema, value: &Value) -> bool {
 fn text_limits(schema: &Schema, text: &str, path: &str, causes: &mut Vec<Cause>) {
     let value = Value::from(text);
     let length = text.chars().count() as u64;
+    // Only the first of these is told.
     if let Some(limit) = schema.max_length.filter(|limit| length > *limit) {
-        let message = format!("Too long: may not be more than {limit} bytes");
-        causes.push(Cause {
-            reason: "FieldValueTooLong".into(),
-            field: path.into(),
-            message,
-        });
-    }
-    if let Some(limit) = schema.min_length.filter(|limit| length < *limit) {
-        causes.push(invalid(
-            path,
-            &value,
-            &format!("should be at least {limit} chars long"),
-        ));
-    }
-    if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        causes.push(Cause::too_long(path, limit));
+    } else if let Some(limit) = schema.min_length.filter(|limit| length < *limit) {
+        let why = format!("should be at least {limit} chars long");
+        causes.push(invalid(path, &value, &why));
+    } else if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
         causes.push(invalid(path, &value, &format!("should match '{pattern}'")));
     }
     if let Some(format) = schema
@@ -107,11 +103,10 @@ fn text_limits(schema: &Schema, text: &str, path: &str, causes: &mut Vec<Cause>)
         .as_deref()
         .filter(|format| !has_format(format, text))
     {
-        causes.push(invalid(
-            path,
-            &value,
-            &format!("must be of type {format}: {value}"),
-        ));
+        causes.push(Cause {
+            reason: "FieldValueTypeInvalid".into(),
+            ..invalid(path, &value, &format!("must be of type {format}: {value}"))
+        });
     }
 }
 
@@ -158,14 +153,6 @@ fn number_limits(schema: &Schema, value: &Value, path: &str, causes: &mut Vec<Ca
     {
         causes.push(invalid(path, value, &format!("should be a multiple of {step}")));
     }
-    let fits = match schema.format.as_deref() {
-        Some("int32") => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
-        Some("int64") => value.as_i64().is_some() || value.is_f64(),
-        _ => true,
-    };
-    if let (false, Some(format)) = (fits, &schema.format) {
-        causes.push(invalid(path, value, &format!("must be of type {format}")));
-    }
 }
 
 fn list_limits(schema: &Schema, items: &[Value], path: &str, causes: &mut Vec<Cause>) {
@@ -187,11 +174,10 @@ fn list_limits(schema: &Schema, items: &[Value], path: &str, causes: &mut Vec<Ca
     }
     let identity = |item: &Value| match &schema.list_type {
         ListType::Set => Some(item.clone()),
-        ListType::Map(keys) => Some(
-            keys.iter()
-                .map(|key| item.get(key).cloned().unwrap_or_default())
-                .collect(),
-        ),
+        ListType::Map(keys) => {
+            let key = |key: &String| Some((key.clone(), item.get(key)?.clone()));
+            Some(Value::Object(keys.iter().filter_map(key).collect()))
+        }
         ListType::Atomic => schema.unique_items.then(|| item.clone()),
     };
     for (position, item) in items.iter().enumerate() {
@@ -248,17 +234,23 @@ fn combinations(schema: &Schema, value: &Value, path: &str, causes: &mut Vec<Cau
     for one in &schema.all_of {
         validate(one, value, path, causes);
     }
+    // The whole object, and not the path, is what no alternative fits.
+    let unfit = |why: &str| Cause::invalid("<nil>", format!("Invalid value: \"\": {path:?} must {why}"));
     if !schema.any_of.is_empty() && !schema.any_of.iter().any(passes) {
-        causes.push(invalid(path, value, "must validate at least one schema (anyOf)"));
+        causes.push(unfit("validate at least one schema (anyOf)"));
     }
-    if !schema.one_of.is_empty() && schema.one_of.iter().filter(|one| passes(one)).count() != 1 {
-        causes.push(invalid(
-            path,
-            value,
-            "must validate one and only one schema (oneOf)",
-        ));
+    if !schema.one_of.is_empty() {
+        match schema.one_of.iter().filter(|one| passes(one)).count() {
+            1 => {}
+            0 => causes.push(unfit(
+                "validate one and only one schema (oneOf). Found none valid",
+            )),
+            found => causes.push(unfit(&format!(
+                "validate one and only one schema (oneOf). Found {found} valid alternatives"
+            ))),
+        }
     }
     if schema.not.as_deref().is_some_and(passes) {
-        causes.push(invalid(path, value, "must not validate the schema (not)"));
+        causes.push(unfit("not validate the schema (not)"));
     }
 }

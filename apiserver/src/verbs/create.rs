@@ -5,11 +5,11 @@ use followlytics_store::{db::DbError, resources};
 use http::StatusCode;
 
 use crate::{
-    admission::{Birth, admit_create, decode},
+    admission::{Birth, ManagedFields, admit_create},
     builtin::EVENTS_KEPT,
-    gc,
+    decode, gc, names,
     object::Object,
-    present,
+    present::View,
     registry::{Form, Resource},
     router::Call,
     server::Inner,
@@ -21,33 +21,37 @@ use crate::{
 const NAME_ATTEMPTS: usize = 8;
 
 pub(crate) async fn create(server: &Inner, call: &Call) -> Result<Response, StatusError> {
-    call.require_json()?;
     let resource = &call.resource;
-    let options = call.query.write_options()?;
-    let mut candidate = Object::from_json(&call.body)?;
-    if !candidate.version().is_empty() {
-        return Err(StatusError::bad_request(
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
-    let warnings = decode(resource, &mut candidate, options.field_validation)?;
     // A POST without a path namespace would be to all namespaces.
     let namespace = match (&call.namespace, resource.namespaced) {
         (Some(namespace), _) => namespace.clone(),
         (None, false) => String::new(),
-        (None, true) => {
-            return Err(StatusError::bad_request(
-                "a namespaced object is created in a namespace",
-            ));
-        }
+        (None, true) => return Err(StatusError::no_such_path()),
     };
+    call.require_readable()?;
+    let view = View::of(server, call)?;
+    let options = call.query.write_options("CreateOptions")?;
+    let decoded = decode::body(call)?;
+    let mut warnings = decode::judge(resource, decoded.complaints, options.field_validation)?;
+    let mut candidate = decoded.object;
     check_namespace(&candidate, &namespace)?;
+    if !candidate.version().is_empty() {
+        return Err(StatusError::unexplained(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
     candidate.metadata.remove("managedFields");
+    if resource.is_custom() {
+        warnings.extend(names::warnings(&candidate, None));
+    }
 
     let mut write = Write::begin(server, options.dry_run).await?;
-    let object = insert(server, &mut write, resource, &namespace, candidate).await?;
+    let now = write.now.clone();
+    let managed = ManagedFields::Track(call.writer(&options.field_manager, &now));
+    let inserted = insert(server, &mut write, resource, &namespace, candidate, managed).await;
+    let object = inserted.map_err(|error| error.warned(&warnings))?;
     write.commit().await?;
-    present::object(StatusCode::CREATED, resource, call.shape, &object, &warnings)
+    view.object(StatusCode::CREATED, &object, &warnings)
 }
 
 /// The body may leave the namespace out, but not name another.
@@ -56,10 +60,9 @@ pub(crate) fn check_namespace(object: &Object, namespace: &str) -> Result<(), St
     if sent.is_empty() || sent == namespace {
         return Ok(());
     }
-    let message = "the namespace of the provided object does not match the namespace sent on the request";
-    Err(StatusError::bad_request(format!(
-        "{message}: {sent:?} is not {namespace:?}"
-    )))
+    Err(StatusError::bad_request(
+        "the namespace of the provided object does not match the namespace sent on the request",
+    ))
 }
 
 /// Adds a decoded candidate, naming it first if it only has a `generateName`.
@@ -69,32 +72,35 @@ pub(crate) async fn insert(
     resource: &Resource,
     namespace: &str,
     mut candidate: Object,
+    managed: ManagedFields<'_>,
 ) -> Result<Object, StatusError> {
-    require_namespace(write, resource, namespace).await?;
+    require_namespace(write, resource, namespace, candidate.name()).await?;
     let prefix = candidate.meta("generateName").to_owned();
     let generated = candidate.name().is_empty() && !prefix.is_empty();
+    if !generated && candidate.name().is_empty() {
+        // Refused with everything else that is wrong with it.
+        let birth = birth(server, write, namespace);
+        return admit_create(resource, candidate, birth, managed);
+    }
     for _ in 0..NAME_ATTEMPTS {
         if generated {
             candidate.set_meta("name", server.new_name(&prefix));
         }
-        if write
-            .find(&resource.key, namespace, candidate.name())
-            .await?
-            .is_none()
-        {
+        let taken = write.find(&resource.key, namespace, candidate.name()).await?;
+        if !generated || taken.is_none() {
             break;
         }
-        if !generated {
-            return Err(StatusError::already_exists(resource, candidate.name()));
-        }
     }
-    let birth = Birth {
-        uid: server.new_uid(),
-        now: &write.now.clone(),
-        namespace,
-    };
-    let object = admit_create(resource, candidate, birth)?;
+    let object = admit_create(resource, candidate, birth(server, write, namespace), managed)?;
     let name = object.name().to_owned();
+    // Looked at last: what is wrong with the object itself is told first.
+    if let Some(existing) = write.find(&resource.key, namespace, &name).await? {
+        return Err(StatusError::already_exists(
+            resource,
+            &name,
+            existing.is_deleting(),
+        ));
+    }
     let object = write
         .insert(&resource.key, object)
         .await
@@ -106,9 +112,17 @@ pub(crate) async fn insert(
     Ok(object)
 }
 
+fn birth<'a>(server: &Inner, write: &Write<'_>, namespace: &'a str) -> Birth<'a> {
+    Birth {
+        uid: server.new_uid(),
+        now: write.now.clone(),
+        namespace,
+    }
+}
+
 fn taken(resource: &Resource, name: &str, error: StatusError) -> StatusError {
     match error.database_error() {
-        Some(DbError::Exists(_)) => StatusError::already_exists(resource, name),
+        Some(DbError::Exists(_)) => StatusError::already_exists(resource, name, false),
         _ => error,
     }
 }
@@ -117,6 +131,7 @@ async fn require_namespace(
     write: &mut Write<'_>,
     resource: &Resource,
     namespace: &str,
+    name: &str,
 ) -> Result<(), StatusError> {
     if !resource.namespaced {
         return Ok(());
@@ -125,9 +140,7 @@ async fn require_namespace(
         return Err(StatusError::namespace_not_found(namespace));
     };
     if object.is_deleting() {
-        let why =
-            format!("unable to create new content in namespace {namespace} because it is being terminated");
-        return Err(StatusError::forbidden(resource, "", &why));
+        return Err(StatusError::namespace_terminating(resource, name, namespace));
     }
     Ok(())
 }

@@ -1,118 +1,166 @@
 //! DELETE of an object or of a collection.
 
 use axum::response::Response;
+use followlytics_store::resources;
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     builtin::DEFAULT_NAMESPACE,
+    decode,
     gc::{self, Deletion, Propagation},
+    json::{self, Document},
     object::Object,
-    present,
+    page::select,
+    present::{self, ListMeta, View},
+    query::dry_run,
     registry::{Form, Resource},
     router::Call,
     selector::Selector,
     server::Inner,
-    status_error::StatusError,
-    verbs::{list::select, update::get_old},
+    status_error::{Cause, StatusError},
+    verbs::update::get_old,
     write::{Write, parse},
 };
 
-/// `DeleteOptions`, as far as they mean something here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// `DeleteOptions`, as far as they mean something here: nothing runs that could be given time to end.
+#[derive(Debug)]
 struct DeleteOptions {
-    preconditions: Option<Preconditions>,
-    propagation_policy: Option<String>,
-    dry_run: Option<Vec<String>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Preconditions {
     uid: Option<String>,
-    resource_version: Option<String>,
+    version: Option<String>,
+    propagation: Option<Propagation>,
+    dry_run: bool,
 }
 
 impl DeleteOptions {
-    /// The body, with what the query says in its absence.
+    /// The body; without one, what the query says.
     fn of(call: &Call) -> Result<Self, StatusError> {
-        call.require_json()?;
-        let mut options: Self = if call.body.is_empty() {
-            Self::default()
+        let sent = if call.body.is_empty() {
+            Self::of_query(call)
         } else {
-            serde_json::from_slice(&call.body)
-                .map_err(|error| StatusError::bad_request(format!("invalid DeleteOptions: {error}")))?
+            Self::of_body(call)?
         };
+        let text = |pointer: &str| sent.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let mut causes = Vec::new();
+        let propagation = propagation(&sent, &mut causes);
+        let dry_runs = sent.get("dryRun").and_then(Value::as_array);
+        let dry_runs: Vec<&str> = dry_runs.into_iter().flatten().filter_map(Value::as_str).collect();
+        let is_dry_run = dry_runs
+            .iter()
+            .fold(false, |found, one| dry_run(one, &mut causes) || found);
+        if !causes.is_empty() {
+            return Err(StatusError::invalid_options("DeleteOptions", &causes));
+        }
+        Ok(Self {
+            uid: text("/preconditions/uid"),
+            version: text("/preconditions/resourceVersion"),
+            propagation,
+            dry_run: is_dry_run,
+        })
+    }
+
+    fn of_query(call: &Call) -> Value {
+        let mut options = json!({});
         let policy = call.query.text("propagationPolicy");
-        if options.propagation_policy.is_none() && !policy.is_empty() {
-            options.propagation_policy = Some(policy.to_owned());
+        if let Value::Object(options) = &mut options {
+            if !policy.is_empty() {
+                options.insert("propagationPolicy".into(), policy.into());
+            }
+            if call.query.has("orphanDependents") {
+                let orphan = call.query.flag("orphanDependents");
+                options.insert("orphanDependents".into(), orphan.into());
+            }
+            if call.query.has("dryRun") {
+                options.insert("dryRun".into(), json!([call.query.text("dryRun")]));
+            }
         }
-        if call.query.write_options()?.dry_run {
-            options.dry_run = Some(vec!["All".into()]);
-        }
-        Ok(options)
+        options
     }
 
-    fn propagation(&self) -> Result<Propagation, StatusError> {
-        match self.propagation_policy.as_deref() {
-            None | Some("Background" | "Foreground") => Ok(Propagation::Background),
-            Some("Orphan") => Ok(Propagation::Orphan),
-            Some(other) => Err(StatusError::bad_request(format!(
-                "invalid propagationPolicy: \"{other}\" is none of Background, Foreground, Orphan"
-            ))),
+    fn of_body(call: &Call) -> Result<Value, StatusError> {
+        call.require_readable()?;
+        let Document { value, .. } = json::read(&call.body)
+            .map_err(|error| json::problem(&error))
+            .or_else(|problem| decode::yaml(&call.body).map_err(|_| problem))
+            .map_err(|problem| {
+                StatusError::unexplained(format!("couldn't get version/kind; json parse error: {problem}"))
+            })?;
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "" | "DeleteOptions") {
+            return Err(StatusError::unexplained(format!(
+                "no kind {kind:?} is registered for the body of a delete: it takes DeleteOptions"
+            )));
         }
-    }
-
-    fn is_dry_run(&self) -> Result<bool, StatusError> {
-        match self.dry_run.as_deref() {
-            None | Some([]) => Ok(false),
-            Some([all]) if all == "All" => Ok(true),
-            Some(other) => Err(StatusError::bad_request(format!(
-                "invalid dryRun: {other:?} is not [\"All\"]"
-            ))),
-        }
+        Ok(value)
     }
 
     fn check(&self, resource: &Resource, object: &Object) -> Result<(), StatusError> {
-        let Some(wanted) = &self.preconditions else {
-            return Ok(());
-        };
         let differs =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_some_and(|wanted| wanted != found);
-        let (what, wanted, found) = if differs(&wanted.uid, object.uid()) {
-            ("UID", &wanted.uid, object.uid())
-        } else if differs(&wanted.resource_version, object.version()) {
-            ("ResourceVersion", &wanted.resource_version, object.version())
+        let why = if differs(&self.uid, object.uid()) {
+            let wanted = self.uid.as_deref().unwrap_or_default();
+            format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have \
+                 been deleted and then recreated",
+                object.uid()
+            )
+        } else if differs(&self.version, object.version()) {
+            let wanted = self.version.as_deref().unwrap_or_default();
+            format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({}). \
+                 The object might have been modified",
+                object.version()
+            )
         } else {
             return Ok(());
         };
-        let wanted = wanted.as_deref().unwrap_or_default();
-        let why =
-            format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-        Err(StatusError::conflict(resource, object.name(), &why))
+        Err(StatusError::precondition(resource, object.name(), &why))
+    }
+}
+
+fn propagation(sent: &Value, causes: &mut Vec<Cause>) -> Option<Propagation> {
+    let policy = sent.get("propagationPolicy").filter(|policy| !policy.is_null());
+    let orphan = sent.get("orphanDependents").and_then(Value::as_bool);
+    if policy.is_some() && orphan.is_some() {
+        let message = format!(
+            "Invalid value: {}: orphanDependents and deletionPropagation cannot be both set",
+            policy.cloned().unwrap_or_default()
+        );
+        causes.push(Cause::invalid("propagationPolicy", message));
+    }
+    match (policy.map(|policy| policy.as_str()), orphan) {
+        (Some(Some("Foreground")), _) => Some(Propagation::Foreground),
+        (Some(Some("Background")), _) | (None, Some(false)) => Some(Propagation::Background),
+        (Some(Some("Orphan")), _) | (None, Some(true)) => Some(Propagation::Orphan),
+        (None, None) => None,
+        (Some(_), _) => {
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            let sent = policy.cloned().unwrap_or_default();
+            causes.push(Cause::not_supported("propagationPolicy", &sent, &supported));
+            None
+        }
     }
 }
 
 pub(crate) async fn delete(server: &Inner, call: &Call) -> Result<Response, StatusError> {
     let options = DeleteOptions::of(call)?;
+    let view = View::of(server, call)?;
     let resource = &call.resource;
-    let propagation = options.propagation()?;
-    let mut write = Write::begin(server, options.is_dry_run()?).await?;
+    let mut write = Write::begin(server, options.dry_run).await?;
     let object = get_old(&mut write, call).await?;
     options.check(resource, &object)?;
     refuse_default_namespace(resource, &object)?;
-    let deletion = gc::delete(&mut write, &resource.key, object, propagation).await?;
+    let deletion = gc::delete(&mut write, &resource.key, object, options.propagation).await?;
     write.commit().await?;
     match deletion {
-        Deletion::Marked(object) => present::object(StatusCode::OK, resource, call.shape, &object, &[]),
+        Deletion::Marked(object) => view.object(StatusCode::OK, &object, &[]),
         Deletion::Removed(object) => {
+            let mut details = json!({"name": object.name(), "kind": resource.plural, "uid": object.uid()});
+            if let (Value::Object(details), false) = (&mut details, resource.group.is_empty()) {
+                details.insert("group".into(), resource.group.as_str().into());
+            }
             let status = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                "details": {
-                    "name": object.name(), "group": resource.group, "kind": resource.plural, "uid": object.uid(),
-                },
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
             });
             Ok(present::raw(StatusCode::OK, status.to_string()))
         }
@@ -122,15 +170,12 @@ pub(crate) async fn delete(server: &Inner, call: &Call) -> Result<Response, Stat
 /// Deletes everything the selectors want, in one transaction, and answers with what it was.
 pub(crate) async fn delete_collection(server: &Inner, call: &Call) -> Result<Response, StatusError> {
     let options = DeleteOptions::of(call)?;
+    let view = View::of(server, call)?;
     let resource = &call.resource;
-    let propagation = options.propagation()?;
-    let selector = Selector::parse(
-        resource,
-        call.query.text("labelSelector"),
-        call.query.text("fieldSelector"),
-    )?;
-    let mut write = Write::begin(server, options.is_dry_run()?).await?;
-    let found = select(&mut write.tx, call, &selector).await?;
+    let selector = Selector::of(call)?;
+    let mut write = Write::begin(server, options.dry_run).await?;
+    let found = select(server, &mut write.tx, call, &selector).await?;
+    let version = resources::current_version(&mut write.tx).await?;
     for stored in &found {
         // An earlier deletion may have taken it along, or changed it.
         let Some(object) = write.find(&resource.key, &stored.namespace, &stored.name).await? else {
@@ -141,17 +186,14 @@ pub(crate) async fn delete_collection(server: &Inner, call: &Call) -> Result<Res
             continue;
         }
         options.check(resource, &object)?;
-        refuse_default_namespace(resource, &object)?;
-        gc::delete(&mut write, &resource.key, object, propagation).await?;
+        gc::delete(&mut write, &resource.key, object, options.propagation).await?;
     }
-    let version = followlytics_store::resources::current_version(&mut write.tx).await?;
     write.commit().await?;
-    present::list(
-        resource,
-        call.shape,
+    let meta = ListMeta {
         version,
-        found.iter().map(|stored| stored.object.as_str()),
-    )
+        ..ListMeta::default()
+    };
+    view.list(&meta, found.iter().map(|stored| stored.object.as_str()))
 }
 
 fn refuse_default_namespace(resource: &Resource, object: &Object) -> Result<(), StatusError> {

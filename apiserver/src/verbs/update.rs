@@ -4,11 +4,11 @@ use axum::response::Response;
 use http::StatusCode;
 
 use crate::{
-    admission::{ManagedFields, Part, admit_update, decode},
-    gc::{self, Propagation},
+    admission::{ManagedFields, admit_update},
+    decode, gc, names,
     object::Object,
-    present,
-    registry::{Form, Resource},
+    present::View,
+    registry::Resource,
     router::Call,
     server::Inner,
     status_error::{Cause, StatusError},
@@ -17,38 +17,67 @@ use crate::{
 };
 
 pub(crate) async fn update(server: &Inner, call: &Call) -> Result<Response, StatusError> {
-    call.require_json()?;
+    call.require_readable()?;
+    let view = View::of(server, call)?;
     let resource = &call.resource;
-    let options = call.query.write_options()?;
-    let mut candidate = Object::from_json(&call.body)?;
-    let warnings = decode(resource, &mut candidate, options.field_validation)?;
+    let options = call.query.write_options("UpdateOptions")?;
+    let decoded = decode::body(call)?;
+    let mut warnings = decode::judge(resource, decoded.complaints, options.field_validation)?;
+    let candidate = decoded.object;
     check_target(call, &candidate)?;
+    let mut write = Write::begin(server, options.dry_run).await?;
+    let old = get_old(&mut write, call).await?;
     // Who replaces a custom resource must have read it; built-in kinds may be replaced blindly.
-    if candidate.version().is_empty() && resource.form == Form::Custom {
+    if candidate.version().is_empty() && resource.is_custom() {
         let cause = Cause::invalid(
             "metadata.resourceVersion",
             "Invalid value: 0: must be specified for an update",
         );
-        return Err(StatusError::invalid(resource, candidate.name(), &[cause]));
+        return Err(StatusError::invalid_kind(
+            &resource.plural,
+            &resource.group,
+            candidate.name(),
+            &[cause],
+        ));
     }
-    let mut write = Write::begin(server, options.dry_run).await?;
-    let old = get_old(&mut write, call).await?;
-    let new = admit_update(resource, &old, candidate, call.part, ManagedFields::Keep)?;
+    if !candidate.uid().is_empty() && candidate.uid() != old.uid() {
+        let why = format!(
+            "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+            candidate.uid(),
+            old.uid()
+        );
+        return Err(StatusError::conflict(resource, old.name(), &why));
+    }
+    if resource.is_custom() {
+        warnings.extend(names::warnings(&candidate, Some(&old)));
+    }
+    let now = write.now.clone();
+    let track = ManagedFields::Track(call.writer(&options.field_manager, &now));
+    let admitted = admit_update(resource, &old, candidate, call.part, track);
+    let new = admitted.map_err(|error| error.warned(&warnings))?;
     let new = store(&mut write, resource, &old, new).await?;
     write.commit().await?;
-    present::object(StatusCode::OK, resource, call.shape, &new, &warnings)
+    view.object(StatusCode::OK, &new, &warnings)
 }
 
 /// The body must name the object of the path.
 pub(crate) fn check_target(call: &Call, candidate: &Object) -> Result<(), StatusError> {
-    let name = call.object_name()?;
-    if candidate.name() != name {
-        let sent = candidate.name();
-        return Err(StatusError::bad_request(format!(
-            "the name of the object ({sent}) does not match the name on the URL ({name})"
-        )));
-    }
+    check_name(call, candidate)?;
     check_namespace(candidate, call.object_namespace())
+}
+
+/// The same for the name alone.
+pub(crate) fn check_name(call: &Call, candidate: &Object) -> Result<(), StatusError> {
+    let name = call.object_name()?;
+    match candidate.name() {
+        "" => Err(StatusError::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ))),
+        sent if sent != name => Err(StatusError::bad_request(format!(
+            "the name of the object ({sent}) does not match the name on the URL ({name})"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) async fn get_old(write: &mut Write<'_>, call: &Call) -> Result<Object, StatusError> {
@@ -66,8 +95,11 @@ pub(crate) async fn store(
     old: &Object,
     new: Object,
 ) -> Result<Object, StatusError> {
+    if write.is_dry_run() {
+        return Ok(new);
+    }
     if new.is_deleting() && old.has_finalizers() && !new.has_finalizers() {
-        gc::delete(write, &resource.key, new.clone(), Propagation::Background).await?;
+        gc::remove_finished(write, &resource.key, old, new.clone()).await?;
         return Ok(new);
     }
     let new = write.replace(&resource.key, old, new).await?;
@@ -75,12 +107,4 @@ pub(crate) async fn store(
         gc::remove_if_ownerless(write, &resource.key, &new).await?;
     }
     Ok(new)
-}
-
-/// The part of an object a path writes, as a subresource name.
-pub(crate) fn subresource(part: Part) -> &'static str {
-    match part {
-        Part::Main => "",
-        Part::Status => "status",
-    }
 }

@@ -25,7 +25,10 @@ use uuid::Uuid;
     kind = "Boat",
     namespaced,
     status = "BoatStatus",
-    shortname = "bt"
+    shortname = "bt",
+    printcolumn = r#"{"name":"Harbour","type":"string","jsonPath":".spec.harbour"}"#,
+    printcolumn = r#"{"name":"Crew","type":"integer","jsonPath":".spec.crew","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[kube(derive = "Default", derive = "PartialEq")]
 #[x_kube(validation = ("self.crew <= self.seats", "more crew than seats"))]
@@ -78,6 +81,34 @@ pub struct OarSpec {
     pub length: i64,
 }
 
+/// Has a number of replicas.
+#[derive(CustomResource, Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "test.io",
+    version = "v1",
+    kind = "Fleet",
+    namespaced,
+    status = "FleetStatus",
+    derive = "Default",
+    scale(
+        spec_replicas_path = ".spec.ships",
+        status_replicas_path = ".status.ships",
+        label_selector_path = ".status.selector"
+    )
+)]
+pub struct FleetSpec {
+    #[serde(default)]
+    pub ships: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FleetStatus {
+    #[serde(default)]
+    pub ships: i64,
+    #[serde(default)]
+    pub selector: String,
+}
+
 pub struct World {
     pub db: Db,
     pub server: ApiServer,
@@ -95,7 +126,7 @@ impl World {
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let now = Arc::clone(&seconds);
         let next_id = AtomicU64::new(first_id);
-        let registry = Registry::from_crds(vec![Boat::crd(), Oar::crd()]).unwrap();
+        let registry = Registry::from_crds(vec![Boat::crd(), Oar::crd(), Fleet::crd()]).unwrap();
         let server = ApiServer::new(
             db.clone(),
             registry,
@@ -151,6 +182,40 @@ pub fn status_of(error: &kube::Error) -> &kube::core::Status {
 /// What the server refused, or a panic with what it allowed.
 pub fn refusal<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> kube::core::Status {
     status_of(&result.expect_err("this was to be refused")).clone()
+}
+
+/// The raw answer to a GET in the form asked for.
+pub async fn get(world: &World, uri: &str, accept: &str) -> (u16, serde_json::Value) {
+    let request = http::Request::get(uri)
+        .header("accept", accept)
+        .body(kube::client::Body::empty())
+        .unwrap();
+    let response = world.client.send(request).await.unwrap();
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect_bytes().await.unwrap();
+    (code, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// Every line of a watch that ends by itself.
+pub async fn watch_lines(world: &World, uri: &str, accept: &str) -> Vec<serde_json::Value> {
+    let request = http::Request::get(uri)
+        .header("accept", accept)
+        .body(kube::client::Body::empty())
+        .unwrap();
+    let response = world.client.send(request).await.unwrap();
+    let bytes = response.into_body().collect_bytes().await.unwrap();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Every name in a list as it was answered.
+pub fn names(list: &serde_json::Value) -> Vec<String> {
+    let items = list["items"].as_array().into_iter().flatten();
+    items
+        .map(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// The raw answer to a request: status code and JSON.

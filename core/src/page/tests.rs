@@ -75,6 +75,64 @@ fn a_truncated_page_is_an_error_and_never_a_shorter_page() {
     }
 }
 
+/// A line that is nearly a row: each field there or not, right or wrong.
+fn nearly() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("-3".to_owned()),
+        Just("1.5".to_owned()),
+        Just("99999999999999999999".to_owned()),
+        Just("{}".to_owned()),
+        Just("\"2024-01-01T00:00:00Z\"".to_owned()),
+        "\\PC{0,4}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    let names = [
+        "id",
+        "handle",
+        "name",
+        "bio",
+        "location",
+        "followers",
+        "verified",
+        "created",
+        "unread",
+        "error",
+        "new",
+    ];
+    prop::collection::vec((prop::sample::select(names.to_vec()), value), 0..5).prop_map(|fields| {
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
+        format!("{{{}}}\n", fields.join(","))
+    })
+}
+
+fn object(body: &[u8]) -> Vec<u8> {
+    let mut object = serde_json::to_vec(&header()).unwrap();
+    object.push(b'\n');
+    object.extend(zstd::encode_all(body, 1).unwrap());
+    object
+}
+
+proptest! {
+    #[test]
+    fn checking_refuses_what_reading_refuses_and_counts_what_it_reads(
+        lines in prop::collection::vec(nearly(), 0..6),
+    ) {
+        let object = object(lines.concat().as_bytes());
+        match (decode(&object), check(&object)) {
+            (Ok(page), Ok((header, lines))) => {
+                prop_assert_eq!(page.lines.len(), lines);
+                prop_assert_eq!(page.header, header);
+            }
+            (Err(read), Err(checked)) => prop_assert_eq!(format!("{read}"), format!("{checked}")),
+            (read, checked) => prop_assert!(false, "{:?} and {:?}", read.is_ok(), checked.is_ok()),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]

@@ -40,7 +40,8 @@ pub enum Right<'a> {
 pub struct Content {
     /// Lines of the body: rows read and unread.
     pub lines: i64,
-    /// For a seam: whether a row appeared that the range behind had read itself.
+    /// Whether what is known was met: by a seam, rows that the range behind had read itself; by a scan that goes on
+    /// from a result, the newest rows of that.
     pub met: bool,
     /// The scan ends after so many rows; 0 = never.
     pub row_cap: i64,
@@ -81,8 +82,7 @@ pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Con
     range.attempts = 0;
     range.not_before = None;
     let full = content.row_cap > 0 && range.rows >= content.row_cap && range.kind == Kind::Listing;
-    let met = range.kind == Kind::Seam && content.met;
-    if header.exhausted || full || met || range.is_past(&range.place) {
+    if header.exhausted || full || content.met || range.is_past(&range.place) {
         range.state = State::Done;
         lease::give_back(range);
     }

@@ -105,6 +105,13 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
     if evidence.drift == Drift::Both {
         against.push("rows of this list move both ways while it is read".to_owned());
     }
+    if evidence.unique == 0 && evidence.platform_count > 0 {
+        // Mastodon's accounts may hide their lists, and then they look empty (trap B-19).
+        against.push(format!(
+            "the list is hidden: the platform counts {} followers and lists none",
+            evidence.platform_count
+        ));
+    }
     let seams = seams(evidence, &spans);
     let open = seams.iter().filter(|seam| seam.join == Join::Open).count();
     if open > 0 {
@@ -200,6 +207,23 @@ mod tests {
             issue(&evidence(&ranges, Drift::TowardsStart)).guarantee,
             Guarantee::Exact
         );
+    }
+
+    #[test]
+    fn a_list_that_is_hidden_is_not_complete() {
+        let ranges = [done(1, Kind::Listing, 0, 20)];
+        let hidden = Evidence {
+            unique: 0,
+            ..evidence(&ranges, Drift::None)
+        };
+        let certificate = issue(&hidden);
+        assert_eq!(certificate.guarantee, Guarantee::BestEffort);
+        assert!(certificate.evidence[0].contains("counts 21 followers and lists none"));
+        let empty = Evidence {
+            platform_count: 0,
+            ..hidden
+        };
+        assert_eq!(issue(&empty).guarantee, Guarantee::Exact);
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //! A follower may be seen several times: at a seam that is read again, in a page that overlaps its neighbour's,
 //! in a chain that began anew. Of its sightings the greatest wins, so any order and any partition of the input
 //! give the same output. Knows nothing of what a row holds.
+//!
+//! [`Merge`] holds all it has taken in; what is too large for that is merged piece by piece, and the pieces, each
+//! in order of ids, are merged once more by the same rules.
+
+mod cut;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,24 +19,29 @@ use super::{
 };
 use crate::{
     mutants::{self, Mutant},
-    platform::Seek,
+    platform::{Ids, Seek},
 };
 
-/// A follower's id, ordered as numbers where it is one.
+pub use cut::Cut;
+
+/// A follower's id. Numbers come first, as numbers; then texts, byte by byte.
+///
+/// What an id is depends on its platform and on itself alone, never on the ids beside it, or rows that were put in
+/// order before the others came would have to be put in order again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Id {
     /// A number written the usual way: no sign, no leading zero, at most 2^63 - 1.
     Number(i64),
-    /// Anything else.
+    /// Every id of a platform of texts, and what a platform of numbers sends that is none.
     Text(Box<str>),
 }
 
 impl Id {
     /// Reads an id. Two texts are never the same id: `007` and `7` are told apart.
-    pub fn new(text: &str) -> Self {
+    pub fn new(text: &str, ids: Ids) -> Self {
         let usual = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         match text.parse() {
-            Ok(number) if usual => Self::Number(number),
+            Ok(number) if usual && ids == Ids::Integer => Self::Number(number),
             _ => Self::Text(text.into()),
         }
     }
@@ -72,10 +82,14 @@ pub struct Sighting {
 /// Where a row stands in the platform's own order; a row cap keeps the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    position: i64,
-    range: RangeId,
-    seq: u32,
-    row: u32,
+    /// Where its page stands.
+    pub position: i64,
+    /// The page's range.
+    pub range: RangeId,
+    /// The page's number within its range.
+    pub seq: u32,
+    /// The row's number within its page.
+    pub row: u32,
 }
 
 impl Rank {
@@ -105,8 +119,16 @@ pub struct Merged<T> {
     pub id: Id,
     /// The sighting that won.
     pub sighting: Sighting,
+    /// Where it was first listed, whichever sighting won.
+    pub rank: Rank,
     /// The row of that sighting.
     pub row: T,
+}
+
+/// Whether two rows whose ids are equal, or not, are of one follower.
+#[inline]
+pub fn is_one(equal: bool) -> bool {
+    equal && !mutants::on(Mutant::DuplicatesKept)
 }
 
 struct Kept<T> {
@@ -119,7 +141,6 @@ struct Kept<T> {
 pub struct Merge<T> {
     rows: BTreeMap<Id, Kept<T>>,
     duplicates: i64,
-    texts: bool,
 }
 
 impl<T> Default for Merge<T> {
@@ -127,7 +148,6 @@ impl<T> Default for Merge<T> {
         Self {
             rows: BTreeMap::new(),
             duplicates: 0,
-            texts: false,
         }
     }
 }
@@ -145,7 +165,6 @@ impl<T> Merge<T> {
         } else {
             id
         };
-        self.texts |= id.number().is_none();
         match self.rows.entry(id) {
             Entry::Vacant(place) => {
                 place.insert(Kept {
@@ -206,19 +225,12 @@ impl<T> Merge<T> {
         before - self.rows.len()
     }
 
-    /// The followers in order of their ids: as numbers where all of them are, as texts otherwise.
+    /// The followers in order of their ids.
     pub fn finish(self) -> impl Iterator<Item = Merged<T>> {
-        // Numbers come first in the map. Among texts they have their place by their digits.
-        let mut sorted = Vec::new();
-        let mut map = self.rows;
-        let numbers = map.first_key_value().is_some_and(|(id, _)| id.number().is_some());
-        if self.texts && numbers {
-            sorted = std::mem::take(&mut map).into_iter().collect();
-            sorted.sort_by_cached_key(|(id, _)| id.to_string());
-        }
-        map.into_iter().chain(sorted).map(|(id, kept)| Merged {
+        self.rows.into_iter().map(|(id, kept)| Merged {
             id,
             sighting: kept.sighting,
+            rank: kept.rank,
             row: kept.row,
         })
     }

@@ -1,11 +1,16 @@
 //! The plan: which ranges, at what price, in what time; decided once, from what the look-up and the probes
 //! found.
 
+mod ids;
+mod since;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::ids::floor;
 use super::{
     range::{NEWEST, Place, Span, Walk},
+    since::{Base, Since},
     window::Rule,
 };
 use crate::{
@@ -56,6 +61,9 @@ pub struct Wishes {
     pub rows_per_range: u32,
     /// 0 = all rows; n = the first n in the platform's order.
     pub max_rows: i64,
+    /// Only what is new since this result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
 }
 
 /// A plan.
@@ -84,6 +92,18 @@ pub struct Plan {
     pub window_ms: i64,
     /// Runners wanted.
     pub runners: u32,
+    /// The result it goes on from: its reader stops where the list is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Base>,
+}
+
+impl Plan {
+    /// Whether its ranges may be cut while they are read. Where only the list's beginning is wanted, and in an order
+    /// that only reading shows, one reader goes from the first row on.
+    pub fn is_splittable(&self) -> bool {
+        let from_the_start = self.row_cap > 0 && self.seek != Seek::Index || self.since.is_some();
+        self.seek != Seek::Chain && !from_the_start
+    }
 }
 
 /// A range of a plan.
@@ -98,19 +118,21 @@ pub struct Planned {
 /// Cuts in time fall on the platform's own clock: whole milliseconds.
 pub const TIME_UNIT: i64 = 1000;
 
-/// Where the `number`-th probe of a list (from 0) should look, or `None` once enough is known.
+/// Where the next probe of a list should look after these, or `None` once enough is known.
 pub fn probe_at(
     platform: Platform,
     report: &AccountReport,
     wishes: &Wishes,
-    number: u32,
+    probes: &[Probe],
     now: Timestamp,
 ) -> Option<Place> {
     let facts = platform.facts();
+    let number = u32::try_from(probes.len()).unwrap_or(u32::MAX);
     match facts.seek {
         // The first page tells the page size of the server and the length of the list.
         Seek::Index => (number == 0 && report.followers > 0).then_some(Place::at(i64::from(facts.page_rows))),
-        Seek::Time | Seek::Id => {
+        Seek::Id => ids::probe_at(facts.page_rows, report, wishes, probes),
+        Seek::Time => {
             let ranges = range_count(report.followers, wishes);
             let probes = u32::try_from(ranges.min(8)).unwrap_or(8);
             if ranges < 2 || number >= probes {
@@ -137,22 +159,36 @@ pub fn plan(
 ) -> Plan {
     let facts = platform.facts();
     let cap = wishes.max_rows.max(0);
-    let counted = probes
-        .iter()
-        .find_map(|probe| probe.total)
-        .unwrap_or(report.followers)
-        .max(0);
+    let counted = counted(platform, report, probes);
+    let seek = match (facts.seek, ids::top(probes)) {
+        (Seek::Id, None) => Seek::Chain,
+        (seek, _) => seek,
+    };
     let rows = if cap > 0 { counted.min(cap) } else { counted };
-    let page_rows = page_rows(facts.page_rows, facts.seek, probes, counted);
-    let count = if cap > 0 && facts.seek != Seek::Index {
+    let page_rows = page_rows(facts.page_rows, seek, probes, counted);
+    let count = if cap > 0 && seek != Seek::Index {
         1
     } else {
         range_count(rows, wishes)
     };
-    let ranges = match facts.seek {
+    let ranges = match seek {
         Seek::Chain => vec![Planned { span: None, rows }],
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
-        Seek::Time | Seek::Id => time_ranges(report, probes, rows, count, now),
+        Seek::Time => {
+            let newest = now.as_microsecond();
+            // Nobody follows an account before it exists, but clocks of servers lie: the lowest range begins at 0.
+            let oldest = report
+                .created
+                .map_or(0, Timestamp::as_microsecond)
+                .clamp(0, newest);
+            keyed_ranges((oldest, newest, TIME_UNIT), probes, rows, count)
+        }
+        Seek::Id => keyed_ranges(
+            (floor(probes), ids::top(probes).unwrap_or(NEWEST), 1),
+            probes,
+            rows,
+            count,
+        ),
     };
     let root = match (
         ranges.first().and_then(|r| r.span),
@@ -173,7 +209,7 @@ pub fn plan(
         .plus(platform.price(Family::Followers, rows));
     let open = ranges.len();
     Plan {
-        seek: facts.seek,
+        seek,
         root,
         walk: if mutants::on(Mutant::WrongDirection) {
             Walk::Up
@@ -191,6 +227,20 @@ pub fn plan(
             .max_runners
             .min(u32::try_from(open).unwrap_or(u32::MAX))
             .max(1),
+        since: None,
+    }
+}
+
+/// Rows of the whole list: as the list itself says, but where it counts whole pages only (GitHub's last page) the
+/// account's own count is finer.
+fn counted(platform: Platform, report: &AccountReport, probes: &[Probe]) -> i64 {
+    let page_rows = i64::from(platform.facts().page_rows);
+    let own = report.followers.max(0);
+    let listed = probes.iter().find_map(|probe| probe.total);
+    match listed {
+        Some(total) if platform == Platform::GitHub && (total - page_rows + 1..=total).contains(&own) => own,
+        Some(total) => total.max(0),
+        None => own,
     }
 }
 
@@ -230,22 +280,16 @@ fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
         .collect()
 }
 
-/// Equal numbers of rows, by the density that the probes saw; equal times without probes.
-fn time_ranges(
-    report: &AccountReport,
+/// Equal numbers of rows, by the density that the probes saw; equal stretches without probes. Positions lie
+/// between the first two numbers and are cut at multiples of the third.
+fn keyed_ranges(
+    (oldest, newest, unit): (i64, i64, i64),
     probes: &[Probe],
     rows: i64,
     count: i64,
-    now: Timestamp,
 ) -> Vec<Planned> {
-    let newest = now.as_microsecond();
-    let oldest = report
-        .created
-        .map_or(0, Timestamp::as_microsecond)
-        .clamp(0, newest);
-    // Nobody follows an account before it exists, but clocks of servers lie: the lowest range begins at 0.
     let mut bounds = vec![0];
-    bounds.extend(quantiles(&densities(probes, oldest, newest), count));
+    bounds.extend(quantiles(&densities(probes, oldest, newest), count, unit));
     bounds.push(NEWEST);
     bounds.sort_unstable();
     bounds.dedup();
@@ -261,7 +305,7 @@ fn time_ranges(
         .collect()
 }
 
-/// A stretch of time and the rows expected in it, times a constant.
+/// A stretch of positions and the rows expected in it, times a constant.
 struct Stretch {
     from: i64,
     to: i64,
@@ -308,7 +352,7 @@ fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
 }
 
 /// The `count - 1` bounds that cut the stretches into parts of equal weight.
-fn quantiles(stretches: &[Stretch], count: i64) -> Vec<i64> {
+fn quantiles(stretches: &[Stretch], count: i64, unit: i64) -> Vec<i64> {
     let total: i128 = stretches.iter().map(|s| s.weight).sum();
     if total == 0 {
         return Vec::new();
@@ -319,17 +363,14 @@ fn quantiles(stretches: &[Stretch], count: i64) -> Vec<i64> {
             for stretch in stretches {
                 if left < stretch.weight {
                     let inside = i128::from(stretch.to - stretch.from) * left / stretch.weight;
-                    return Some(align(stretch.from + i64::try_from(inside).unwrap_or(0)));
+                    let at = stretch.from + i64::try_from(inside).unwrap_or(0);
+                    return Some(at - at.rem_euclid(unit));
                 }
                 left -= stretch.weight;
             }
             None
         })
         .collect()
-}
-
-const fn align(time: i64) -> i64 {
-    time - time.rem_euclid(TIME_UNIT)
 }
 
 /// The least time that the limits impose on so many pages: whole windows waited for.

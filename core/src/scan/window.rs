@@ -122,7 +122,10 @@ impl Window {
         }
         self.reset = Some(told.reset);
         self.told = true;
-        if let Some(limit) = told.limit.filter(|limit| *limit > 0) {
+        // A day's limit is no quarter of an hour's: what is left of the longer window counts, its size does not.
+        let length = SignedDuration::from_millis(self.rule.window_ms.saturating_mul(2));
+        let is_own = now.duration_until(told.reset) <= length;
+        if let Some(limit) = told.limit.filter(|limit| *limit > 0 && is_own) {
             self.rule.requests = limit;
         }
         if let Some(remaining) = told.remaining {
@@ -274,13 +277,30 @@ mod tests {
             Told {
                 limit: Some(20),
                 remaining: Some(18),
-                reset: at(3000),
+                reset: at(2000),
             },
             at(10),
         );
         assert_eq!(
             (window.used, window.rule.requests, window.reset),
-            (5, 20, Some(at(3000)))
+            (5, 20, Some(at(2000)))
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_day_counts_and_its_size_does_not() {
+        let mut window = Window::new(Rule::new(Family::Followers, 300, 1000));
+        let day = |remaining| Told {
+            limit: Some(10_000),
+            remaining: Some(remaining),
+            reset: at(90_000),
+        };
+        window.learn(day(2), at(10));
+        assert_eq!((window.used, window.rule.requests), (298, 300));
+        window.learn(day(0), at(20));
+        assert_eq!(
+            take(&mut [window], at(30), LONG),
+            Slot::Full { until: at(90_000) }
         );
     }
 

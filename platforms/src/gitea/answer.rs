@@ -38,8 +38,16 @@ pub(super) fn check(answer: &Answer, auth: Auth) -> Result<(), Failure> {
             Class::Forbidden,
             "the server does not allow this (403): the token needs the scope read:user",
         ),
+        // Users of limited visibility are unknown to strangers, private ones to nearly everybody.
+        404 if is_json && auth == Auth::Anonymous => (
+            Class::NotFound,
+            "the server knows no such account, or shows it to nobody without a token",
+        ),
         // Whatever stands in front of a server says 404 too, but not in JSON.
-        404 if is_json => (Class::NotFound, "the server knows no such account"),
+        404 if is_json => (
+            Class::NotFound,
+            "the server knows no such account that this token may see",
+        ),
         404 => (
             Class::BadRequest,
             "the server has no such address (404): check the base URL",
@@ -107,7 +115,7 @@ mod tests {
     #[test]
     fn a_renamed_account_is_told_from_a_wrong_base_url() {
         let renamed = testing::response(307, &[("location", "/api/v1/users/new/followers?page=1")], "");
-        let answer = Answer::read(renamed, "x-ratelimit", jiff::Timestamp::UNIX_EPOCH);
+        let answer = Answer::read(renamed, &["x-ratelimit"], jiff::Timestamp::UNIX_EPOCH);
         assert_eq!(
             check(&answer, Auth::Anonymous).unwrap_err().class,
             Class::NotFound

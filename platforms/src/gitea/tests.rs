@@ -1,4 +1,9 @@
-use followlytics_core::{platform::Auth, retry::Class, row::Row};
+use followlytics_core::{
+    platform::Auth,
+    retry::Class,
+    row::{Line, Row},
+    scan::range::Place,
+};
 use proptest::prelude::*;
 
 use super::*;

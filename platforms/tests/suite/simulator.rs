@@ -1,185 +1,27 @@
 //! Whole lists, and every fault the simulator knows.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, sync::Mutex};
 
-use bytes::Bytes;
 use followlytics_core::{
     account::{AccountRef, Platform},
     platform::Auth,
-    retry::{Class, Failure},
+    retry::Class,
     row::Line,
     scan::range::{NEWEST, Place, Walk},
 };
 use followlytics_platforms::{
-    connector::{Context, FetchedPage, PageRequest, connector},
-    http::{HttpError, HttpService, from_service, send},
+    connector::connector,
     x::token::{RefreshError, refresh},
 };
-use followlytics_simulator::{
-    AccountSpec, DROP_HEADER, FaultKind, FaultSpec, NameSet, Platform as There, ResetHeader, World,
-    WorldConfig, router,
-};
-use http::Request;
-use jiff::{SignedDuration, Timestamp};
-use tower::{service_fn, util::BoxCloneSyncService};
+use followlytics_simulator::{FaultKind, NameSet, Platform as There, ResetHeader};
+use jiff::SignedDuration;
+use strum::VariantArray as _;
 
-/// A world that stands still, and the way into it.
-struct Sky {
-    world: Arc<World>,
-    http: HttpService,
-    now: Timestamp,
-}
-
-const HANDLE: &str = "nasa.test";
-
-fn sky(platform: Platform, followers: u64, config: impl FnOnce(&mut WorldConfig)) -> (Sky, AccountRef) {
-    let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
-    let mut settings = WorldConfig {
-        seed: 7,
-        ..WorldConfig::default()
-    };
-    config(&mut settings);
-    let world = Arc::new(World::new(settings, Arc::new(move || now)));
-    let (there, handle, host) = match platform {
-        Platform::X => (There::X, "nasa", None),
-        Platform::Bluesky => (There::Bluesky, HANDLE, None),
-        Platform::Gitea => (There::Gitea, HANDLE, Some("h")),
-    };
-    world
-        .create_account(AccountSpec::new(there, handle, followers))
-        .unwrap();
-    let account = AccountRef::new(&platform.to_string(), handle, host).unwrap();
-    (
-        Sky {
-            http: wire(Arc::clone(&world)),
-            world,
-            now,
-        },
-        account,
-    )
-}
-
-/// The router as a service on which a dropped answer is a broken connection.
-fn wire(world: Arc<World>) -> HttpService {
-    let inner = from_service::<_, axum::body::Body, _>(router(world));
-    BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
-        let inner = inner.clone();
-        async move {
-            let answer = send(&inner, request).await?;
-            if answer.headers().contains_key(DROP_HEADER) {
-                return Err(HttpError::Broken("connection closed".into()));
-            }
-            Ok(answer)
-        }
-    }))
-}
-
-impl Sky {
-    fn context(&self, auth: Auth) -> Context {
-        Context {
-            http: self.http.clone(),
-            base_url: "http://simulator".into(),
-            auth,
-            token: (auth != Auth::Anonymous).then(|| "simulator-bearer".into()),
-            now: self.now,
-        }
-    }
-
-    fn fault(&self, kind: FaultKind) {
-        self.world.set_fault(FaultSpec::once(kind)).unwrap();
-    }
-}
-
-const fn auth(platform: Platform) -> Auth {
-    match platform {
-        Platform::X => Auth::AppBearer,
-        Platform::Bluesky | Platform::Gitea => Auth::Anonymous,
-    }
-}
-
-/// Reads one list from `from` down to (at least) `lo`.
-struct Reader<'a> {
-    sky: &'a Sky,
-    account: &'a AccountRef,
-    id: String,
-    max_rows: u32,
-}
-
-impl Reader<'_> {
-    async fn page(&self, place: &Place, walk: Walk) -> Result<FetchedPage, Failure> {
-        let platform = self.account.platform;
-        let request = PageRequest {
-            account_id: &self.id,
-            handle: &self.account.handle,
-            walk,
-            span: None,
-            place,
-            max_rows: self.max_rows,
-            page_rows: platform.facts().page_rows,
-        };
-        connector(platform)
-            .page(&self.sky.context(auth(platform)), request)
-            .await
-    }
-
-    async fn ids(&self, from: Place, lo: i64) -> Vec<String> {
-        let (mut place, mut ids) = (from, Vec::new());
-        for _ in 0..10_000 {
-            let page = self.page(&place, Walk::Down).await.unwrap();
-            ids.extend(page.lines.into_iter().map(|line| match line {
-                Line::Row(row) => row.id,
-                Line::Unread { .. } => panic!("{line:?}"),
-            }));
-            match page.next {
-                Some(next) if next.position > lo || self.account.platform == Platform::X => place = next,
-                _ => return ids,
-            }
-        }
-        panic!("the list has no end");
-    }
-}
-
-async fn reader<'a>(sky: &'a Sky, account: &'a AccountRef) -> Reader<'a> {
-    let ctx = sky.context(auth(account.platform));
-    let (report, _) = connector(account.platform)
-        .look_up(&ctx, account, None)
-        .await
-        .unwrap();
-    Reader {
-        sky,
-        account,
-        id: report.id,
-        max_rows: account.platform.facts().page_rows,
-    }
-}
-
-const fn newest(platform: Platform, followers: i64) -> Place {
-    match platform {
-        Platform::X => Place::at(0),
-        Platform::Bluesky => Place::at(NEWEST),
-        Platform::Gitea => Place::at(followers),
-    }
-}
-
-fn truth(sky: &Sky, account: &AccountRef) -> BTreeSet<String> {
-    let there = match account.platform {
-        Platform::X => There::X,
-        Platform::Bluesky => There::Bluesky,
-        Platform::Gitea => There::Gitea,
-    };
-    sky.world
-        .truth(there, &account.handle, sky.now, sky.now)
-        .unwrap()
-        .into_iter()
-        .collect()
-}
+use crate::sky::{HANDLE, Reader, auth, newest, reader, sky, truth};
 
 #[tokio::test]
 async fn a_whole_list_is_read_on_every_platform() {
-    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+    for &platform in Platform::VARIANTS {
         let (sky, account) = sky(platform, 2345, |config| config.x.names = NameSet::Post);
         let reader = reader(&sky, &account).await;
         let ids = reader.ids(newest(platform, 2345), 0).await;
@@ -194,7 +36,7 @@ async fn a_whole_list_is_read_on_every_platform() {
 
 #[tokio::test]
 async fn short_and_filtered_pages_lose_nobody() {
-    for platform in [Platform::X, Platform::Bluesky] {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Mastodon] {
         let (sky, account) = sky(platform, 500, |config| {
             config.x.hidden_share = 0.3;
             config.bluesky.hidden_share = 0.3;
@@ -297,7 +139,7 @@ async fn every_fault_of_x_has_its_class() {
 
 #[tokio::test]
 async fn a_row_of_the_wrong_type_costs_no_other() {
-    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+    for &platform in Platform::VARIANTS {
         let (sky, account) = sky(platform, 20, |_| ());
         let reader = reader(&sky, &account).await;
         sky.fault(FaultKind::MalformedRow);
@@ -332,12 +174,17 @@ async fn a_windows_end_is_read_from_the_headers() {
 
 #[tokio::test]
 async fn accounts_that_cannot_be_listed_say_why() {
-    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+    for &platform in Platform::VARIANTS {
         let (sky, account) = sky(platform, 1, |config| {
             config.gitea.require_token = platform == Platform::Gitea;
         });
         let nobody = AccountRef {
-            handle: "nobody.test".replace(".test", if platform == Platform::X { "" } else { ".test" }),
+            handle: if account.handle == HANDLE {
+                "nobody.test"
+            } else {
+                "nobody"
+            }
+            .to_owned(),
             ..account
         };
         let failure = connector(platform)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use followlytics_core::{
     scan::range::{NEWEST, Place},
-    wire::{Claim, Mode, Refusal, Step},
+    wire::{Claim, Mode, Refusal, Step, VERSION},
 };
 use followlytics_runner::{Outcome, RunnerError};
 use tokio::sync::watch;
@@ -244,4 +244,22 @@ fn a_runner_can_move_between_threads() {
         .build()
         .unwrap();
     runtime.block_on(async { is_send(Ends::new().run()) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_of_another_release_ends_the_runner_with_the_remedy() {
+    let ends = Ends::new();
+    let refusal = Refusal::Version {
+        broker: VERSION + 1,
+        runner: Some(VERSION),
+    };
+    ends.says("claim", [refused(400, &refusal)]);
+    let error = ends.run().await.unwrap_err();
+    assert!(matches!(error, RunnerError::Version { broker } if broker == VERSION + 1));
+    assert!(
+        error
+            .to_string()
+            .contains("give both the same release and the scan goes on")
+    );
+    assert_eq!(ends.talk(), ["claim"]);
 }

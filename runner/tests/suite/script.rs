@@ -11,7 +11,7 @@ use followlytics_core::{
     page::{Page, decode},
     platform::{Auth, Family},
     scan::range::{Kind, NEWEST, Place, Span, Walk},
-    wire::{Beat, Claim, Lease, Mode, Permit, Refusal, Reply, Step},
+    wire::{Beat, Claim, Lease, Mode, Permit, Refusal, Reply, Step, VERSION, VERSION_HEADER},
 };
 use followlytics_platforms::{
     clock::{Clock as _, TokioClock},
@@ -198,6 +198,7 @@ fn verb(request: &Request<Bytes>) -> &'static str {
         "release",
     ];
     assert_eq!(request.headers()["authorization"], "Bearer sandbox-token");
+    assert_eq!(request.headers()[VERSION_HEADER], VERSION.to_string().as_str());
     let path = request.uri().path();
     VERBS
         .into_iter()

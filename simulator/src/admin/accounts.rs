@@ -153,3 +153,18 @@ pub(super) async fn set_protected(
     world.set_protected(platform(&on)?, &who, new.protected)?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Collections {
+    hide: bool,
+}
+
+pub(super) async fn set_hide_collections(
+    State(world): Shared,
+    Path((on, who)): Who,
+    Document(new): Document<Collections>,
+) -> Result<StatusCode, WorldError> {
+    world.set_hide_collections(platform(&on)?, &who, new.hide)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -44,5 +44,10 @@ pub(super) fn platform(text: &str) -> Result<Platform, WorldError> {
     let found = Platform::ALL
         .into_iter()
         .find(|platform| platform.to_string() == text);
-    found.ok_or_else(|| WorldError::invalid("platform", format!("{text:?} is not x, bluesky or gitea")))
+    found.ok_or_else(|| {
+        WorldError::invalid(
+            "platform",
+            format!("{text:?} is not x, bluesky, gitea, github or mastodon"),
+        )
+    })
 }

@@ -42,9 +42,10 @@ pub(super) fn decode(seed: u64, edges: &Edges, text: &str) -> Option<u64> {
     let end = first_key(ms.saturating_add(1));
     let same_ms = edges
         .not_older_than(first_key(ms))
-        .take_while(|edge| edge.key < end);
+        .map(|edge| edges.key(edge))
+        .take_while(|key| *key < end);
     let at_or_after = same_ms
-        .map(|edge| edge.key)
+        .into_iter()
         .find(|key| cid(seed, *key).as_str() >= secondary);
     Some(at_or_after.unwrap_or(end))
 }
@@ -66,11 +67,12 @@ fn is_cid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moment::Moment;
 
     fn shared() -> Edges {
         let mut edges = Edges::default();
         for (ms, user) in [(10, 1), (20, 2), (20, 3), (20, 4), (30, 5)] {
-            edges.push(ms, user);
+            edges.push(user, Moment { order: user, ms });
         }
         edges
     }
@@ -83,8 +85,8 @@ mod tests {
     #[test]
     fn a_cursor_inside_one_millisecond_splits_it_exactly() {
         let edges = shared();
-        for edge in edges.iter() {
-            let rest = after(&edges, &encode(1, edge.key)).unwrap();
+        for edge in edges.starting_at(0) {
+            let rest = after(&edges, &encode(1, edges.key(edge))).unwrap();
             assert_eq!(rest, (1..edge.user).rev().collect::<Vec<_>>());
         }
     }

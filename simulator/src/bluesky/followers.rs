@@ -50,10 +50,10 @@ fn serve(state: &mut State, turn: &Turn<'_>) -> Result<Answer, Answer> {
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }
-    let next = if turn.has_fault(&FaultKind::RepeatedCursor) {
-        turn.ask.cursor().map(str::to_owned)
-    } else {
-        next.map(|key| cursor::encode(people.seed, key))
+    let next = match turn.fault {
+        Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
+        Some(FaultKind::MissingCursor) => None,
+        _ => next.map(|key| cursor::encode(people.seed, key)),
     };
     Ok(write(people, turn, user, &rows, next))
 }
@@ -97,7 +97,7 @@ fn cut(
         limit
     };
     let edges: Vec<Edge> = account.edges.older_than(position).take(limit).collect();
-    let next = edges.last().map(|edge| edge.key);
+    let next = edges.last().map(|edge| account.edges.key(*edge));
     // A short page of a limit of one touches nothing, and must not look like the end.
     let next = next.or_else(|| {
         if limit == 0 {
@@ -111,10 +111,10 @@ fn cut(
 
 /// A position between this one and the next row, so that the cursor of an empty page is a new one.
 fn empty_page_position(account: &Account, position: u64) -> Option<u64> {
-    let next = account.edges.older_than(position).next()?;
+    let next = account.edges.key(account.edges.older_than(position).next()?);
     Some(if position == u64::MAX {
-        next.key + SEQUENCE_STEP / 2
-    } else if position - 1 > next.key {
+        next + SEQUENCE_STEP / 2
+    } else if position - 1 > next {
         position - 1
     } else {
         position

@@ -35,6 +35,7 @@ pub(super) fn admit(state: &mut State, turn: &Turn<'_>) -> Result<Pass, Answer> 
         principal: token.unwrap_or_default(),
         route: "bluesky",
         length_ms: limit.window_ms,
+        aligned: false,
     });
     let window = limit.zip(key);
     if let Some(FaultKind::RateLimited { reset }) = turn.fault {
@@ -56,7 +57,7 @@ pub(super) fn admit(state: &mut State, turn: &Turn<'_>) -> Result<Pass, Answer> 
     }
     match turn.fault {
         Some(FaultKind::Unauthorized) => Err(pass.stamp(errors::auth_required())),
-        Some(fault) => match Answer::gateway_fault(fault) {
+        Some(fault) => match Answer::gateway_fault(fault, turn.ask.realm.platform) {
             Some(answer) => Err(pass.stamp(answer)),
             None => Ok(pass),
         },

@@ -1,12 +1,14 @@
 //! `app.bsky.actor.getProfile`, and the profile view every list row is.
 
+use serde_json::json;
+
 use crate::{
     answer::{Answer, Subject, Turn},
     ids::{mix, public_id},
     json::Object,
     population::{Population, UserState},
     synth,
-    world::{Platform, State, timestamp},
+    world::{Platform, State},
 };
 
 use super::{errors, gate::admit};
@@ -23,6 +25,26 @@ pub(super) fn get(state: &mut State, turn: &Turn<'_>) -> Answer {
     pass.stamp(answer)
 }
 
+/// `com.atproto.identity.resolveHandle`: a handle is resolved whatever became of its account.
+pub(super) fn resolve(state: &mut State, turn: &Turn<'_>) -> Answer {
+    let pass = match admit(state, turn) {
+        Ok(pass) => pass,
+        Err(answer) => return answer,
+    };
+    let answer = match (&turn.ask.subject, turn.subject) {
+        (Subject::Nobody, _) => errors::invalid_request("Error: Params must have the property \"handle\""),
+        (Subject::Handle(_), Some(user)) => {
+            let did = public_id(Platform::Bluesky, user);
+            Answer {
+                rows: vec![user],
+                ..Answer::json(200, json!({"did": did}).to_string())
+            }
+        }
+        _ => errors::invalid_request("Unable to resolve handle"),
+    };
+    pass.stamp(answer)
+}
+
 fn found(people: &Population, turn: &Turn<'_>) -> Answer {
     let Some(user) = turn.subject else {
         return errors::invalid_request("Profile not found");
@@ -32,11 +54,8 @@ fn found(people: &Population, turn: &Turn<'_>) -> Answer {
         UserState::Suspended => return errors::taken_down(),
         UserState::Deactivated => return errors::deactivated(),
     }
-    let made_up = synth::profile(people.seed, Platform::Bluesky, user);
-    let live = people
-        .accounts
-        .get(&user)
-        .and_then(|account| u64::try_from(account.edges.len()).ok());
+    let made_up = synth::profile(people.seed, user);
+    let live = people.accounts.get(&user).map(|account| account.edges.len());
     let mut body = String::with_capacity(512);
     let mut object = Object::open(&mut body);
     members(&mut object, people, user, &made_up);
@@ -74,7 +93,7 @@ pub(super) fn check_actor(subject: &Subject) -> Result<(), Answer> {
 
 /// Appends one profile view.
 pub(super) fn push_view(out: &mut String, people: &Population, user: u64) {
-    let made_up = synth::profile(people.seed, Platform::Bluesky, user);
+    let made_up = synth::profile(people.seed, user);
     let mut object = Object::open(out);
     members(&mut object, people, user, &made_up);
     object.close();
@@ -84,12 +103,7 @@ fn members(object: &mut Object<'_>, people: &Population, user: u64, made_up: &sy
     let overlay = people.overlays.get(&user);
     let did = public_id(Platform::Bluesky, user);
     object.text("did", &did);
-    object.text(
-        "handle",
-        overlay
-            .and_then(|known| known.handle.as_deref())
-            .unwrap_or(&made_up.handle),
-    );
+    object.text("handle", &people.handle(user));
     object.text(
         "displayName",
         overlay
@@ -108,15 +122,12 @@ fn members(object: &mut Object<'_>, people: &Population, user: u64, made_up: &sy
     let created_ms = overlay
         .and_then(|known| known.created_ms)
         .unwrap_or(made_up.created_ms);
-    object.quoted("createdAt", format_args!("{:.3}", timestamp(created_ms)));
+    object.time("createdAt", created_ms, true);
     let description = overlay
         .and_then(|known| known.description.as_deref())
         .unwrap_or(made_up.bio);
     if !description.is_empty() {
         object.text("description", description);
     }
-    object.quoted(
-        "indexedAt",
-        format_args!("{:.3}", timestamp(created_ms + hash % 600_000)),
-    );
+    object.time("indexedAt", created_ms + hash % 600_000, true);
 }

@@ -8,7 +8,7 @@ use crate::{
 
 use super::{gate::admit, user::push_user};
 
-const DEFAULT: usize = 30;
+pub(super) const DEFAULT: u64 = 30;
 
 pub(super) fn page(state: &mut State, turn: &Turn<'_>) -> Answer {
     let (user, label) = match admit(state, turn) {
@@ -21,10 +21,11 @@ pub(super) fn page(state: &mut State, turn: &Turn<'_>) -> Answer {
     let account = people.accounts.get(&user);
     let total = account.map_or(0, |account| account.edges.len());
     let start = (page - 1).saturating_mul(limit);
+    let size = usize::try_from(limit).unwrap_or(usize::MAX);
     let edges = account
         .into_iter()
         .flat_map(|account| account.edges.starting_at(start));
-    let mut rows: Vec<u64> = edges.take(limit).map(|edge| edge.user).collect();
+    let mut rows: Vec<u64> = edges.take(size).map(|edge| edge.user).collect();
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }
@@ -59,11 +60,9 @@ pub(super) fn page(state: &mut State, turn: &Turn<'_>) -> Answer {
 }
 
 /// Page number and size, bent into range without a word, as the server does.
-fn place(turn: &Turn<'_>) -> (usize, usize) {
-    let number = |name: &str| turn.ask.query(name).and_then(|text| text.parse::<usize>().ok());
-    let most = usize::try_from(turn.config.gitea.max_response_items)
-        .unwrap_or(usize::MAX)
-        .max(1);
+fn place(turn: &Turn<'_>) -> (u64, u64) {
+    let number = |name: &str| turn.ask.query(name).and_then(|text| text.parse::<u64>().ok());
+    let most = u64::from(turn.config.gitea.max_response_items).max(1);
     let limit = number("limit")
         .filter(|limit| *limit > 0)
         .unwrap_or(DEFAULT)
@@ -72,9 +71,9 @@ fn place(turn: &Turn<'_>) -> (usize, usize) {
 }
 
 /// The `Link` header; its host is the configured one, whatever host was asked.
-fn links(turn: &Turn<'_>, page: usize, limit: usize, total: usize) -> String {
+fn links(turn: &Turn<'_>, page: u64, limit: u64, total: u64) -> String {
     let last = total.div_ceil(limit).max(1);
-    let link = |page: usize, rel: &str| {
+    let link = |page: u64, rel: &str| {
         let (root, path) = (&turn.config.gitea.root_url, &turn.ask.wire.path);
         format!("<{root}{path}?limit={limit}&page={page}>; rel=\"{rel}\"")
     };

@@ -8,6 +8,13 @@ use crate::{
 
 use super::errors;
 
+/// Lets a request through that is about nobody; returns the caller's label.
+pub(super) fn admit_anybody(turn: &Turn<'_>) -> Result<&'static str, Answer> {
+    let token = token(turn);
+    let label = if token.is_some() { "token" } else { "anonymous" };
+    refusal(turn, token).map_or(Ok(label), Err)
+}
+
 /// The user the request is about and the caller's label, or what the server says instead.
 pub(super) fn admit(state: &State, turn: &Turn<'_>) -> Result<(u64, &'static str), Answer> {
     let token = token(turn);
@@ -38,7 +45,7 @@ fn refusal(turn: &Turn<'_>, token: Option<&str>) -> Option<Answer> {
         Some(FaultKind::Unauthorized) => return Some(errors::token_required()),
         Some(FaultKind::RateLimited { reset }) => return Some(rate_limited(turn, *reset)),
         Some(fault) => {
-            if let Some(answer) = Answer::gateway_fault(fault) {
+            if let Some(answer) = Answer::gateway_fault(fault, turn.ask.realm.platform) {
                 return Some(answer);
             }
         }
@@ -55,10 +62,17 @@ fn refusal(turn: &Turn<'_>, token: Option<&str>) -> Option<Answer> {
 
 fn find(state: &State, turn: &Turn<'_>) -> Result<u64, Answer> {
     let login = turn.ask.subject.text().unwrap_or_default();
-    if let Some(user) = turn.subject {
-        return Ok(user);
-    }
     let people = state.population(Platform::Gitea);
+    if let Some(user) = turn.subject {
+        let known = people.overlays.get(&user);
+        let private = known.and_then(|known| known.protected).unwrap_or(false);
+        // A private user is seen by those who are signed in.
+        return if private && token(turn).is_none() {
+            Err(errors::user_not_found(turn, login))
+        } else {
+            Ok(user)
+        };
+    }
     match people.by_retired_handle(login) {
         Some(user) => {
             let path = turn.ask.wire.path.replacen(login, &people.handle(user), 1);

@@ -2,11 +2,11 @@
 
 use crate::{
     answer::{Answer, Turn},
-    ids::gitea_id,
+    ids::integer_id,
     json::Object,
     population::Population,
     synth,
-    world::{Platform, State, timestamp},
+    world::{Platform, State},
 };
 
 use super::gate::admit;
@@ -32,17 +32,12 @@ pub(super) fn get(state: &mut State, turn: &Turn<'_>) -> Answer {
 
 /// Appends one user.
 pub(super) fn push_user(out: &mut String, people: &Population, user: u64, root_url: &str) {
-    let made_up = synth::profile(people.seed, Platform::Gitea, user);
+    let made_up = synth::profile(people.seed, user);
     let overlay = people.overlays.get(&user);
-    let login = overlay
-        .and_then(|known| known.handle.as_deref())
-        .unwrap_or(&made_up.handle);
-    let live = people
-        .accounts
-        .get(&user)
-        .and_then(|account| u64::try_from(account.edges.len()).ok());
+    let login: &str = &people.handle(user);
+    let live = people.accounts.get(&user).map(|account| account.edges.len());
     let mut object = Object::open(out);
-    object.bare("id", gitea_id(user));
+    object.bare("id", integer_id(Platform::Gitea, user));
     object.text("login", login);
     object.text("login_name", "");
     object.bare("source_id", 0);
@@ -55,7 +50,7 @@ pub(super) fn push_user(out: &mut String, people: &Population, user: u64, root_u
     object.quoted("email", format_args!("{login}@noreply.example.com"));
     object.quoted(
         "avatar_url",
-        format_args!("{root_url}/avatars/{:032x}", gitea_id(user)),
+        format_args!("{root_url}/avatars/{:032x}", integer_id(Platform::Gitea, user)),
     );
     object.quoted("html_url", format_args!("{root_url}/{login}"));
     object.text("language", "");
@@ -64,7 +59,7 @@ pub(super) fn push_user(out: &mut String, people: &Population, user: u64, root_u
     let created_ms = overlay
         .and_then(|known| known.created_ms)
         .unwrap_or(made_up.created_ms);
-    object.quoted("created", format_args!("{:.0}", timestamp(created_ms)));
+    object.time("created", created_ms, false);
     object.bare("restricted", false);
     object.bare("active", false);
     object.bare("prohibit_login", false);

@@ -114,57 +114,78 @@ pub(super) fn usage_capped() -> Answer {
 
 /// 200 with nothing but an error: nobody has this username or id.
 pub(super) fn not_found(parameter: &str, value: &str) -> Answer {
+    alone(&not_found_entry(parameter, value))
+}
+
+/// The error of one user among several, or alone.
+pub(super) fn not_found_entry(parameter: &str, value: &str) -> Value {
     let detail = format!("Could not find user with {parameter}: [{value}].");
-    resource_error(
-        parameter,
-        value,
+    entry(
+        ("user", parameter, value),
         "Not Found Error",
         &detail,
         "resource-not-found",
-        None,
     )
 }
 
 /// 200 with nothing but an error; the type says "not found" although the title says "forbidden".
 pub(super) fn suspended(parameter: &str, value: &str) -> Answer {
+    alone(&suspended_entry(parameter, value))
+}
+
+pub(super) fn suspended_entry(parameter: &str, value: &str) -> Value {
     let detail = format!("User has been suspended: [{value}].");
-    resource_error(parameter, value, "Forbidden", &detail, "resource-not-found", None)
+    entry(
+        ("user", parameter, value),
+        "Forbidden",
+        &detail,
+        "resource-not-found",
+    )
+}
+
+/// A pinned post that is gone, beside the users who pinned theirs.
+pub(super) fn post_not_found(parameter: &str, id: &str) -> Value {
+    let detail = format!("Could not find tweet with {parameter}: [{id}].");
+    entry(
+        ("tweet", parameter, id),
+        "Not Found Error",
+        &detail,
+        "resource-not-found",
+    )
 }
 
 /// 200 with nothing but an error: the list of a protected account.
 pub(super) fn protected(id: &str) -> Answer {
     let detail = format!("Sorry, you are not authorized to see the user with id: [{id}].");
-    resource_error(
-        "id",
-        id,
-        "Authorization Error",
-        &detail,
-        "not-authorized-for-resource",
-        Some("data"),
-    )
+    let title = "Authorization Error";
+    let mut error = entry(("user", "id", id), title, &detail, "not-authorized-for-resource");
+    if let Some(fields) = error.as_object_mut() {
+        fields.insert("section".to_owned(), Value::from("data"));
+    }
+    alone(&error)
 }
 
-fn resource_error(
-    parameter: &str,
-    value: &str,
-    title: &str,
-    detail: &str,
-    kind: &str,
-    section: Option<&str>,
-) -> Answer {
-    let mut error = json!({
+fn alone(error: &Value) -> Answer {
+    answer(200, &json!({"errors": [error]}))
+}
+
+fn entry((resource, parameter, value): (&str, &str, &str), title: &str, detail: &str, kind: &str) -> Value {
+    json!({
         "value": value,
         "detail": detail,
         "title": title,
-        "resource_type": "user",
+        "resource_type": resource,
         "parameter": parameter,
         "resource_id": value,
         "type": problem(kind),
-    });
-    if let (Some(section), Some(fields)) = (section, error.as_object_mut()) {
-        fields.insert("section".to_owned(), Value::from(section));
-    }
-    answer(200, &json!({"errors": [error]}))
+    })
+}
+
+/// 403 of the application's own token endpoint: wrong key or secret.
+pub(super) fn bad_consumer() -> Answer {
+    let message = "Unable to verify your credentials";
+    let error = json!({"code": 99, "message": message, "label": "authenticity_token_error"});
+    answer(403, &json!({"errors": [error]}))
 }
 
 /// 400 of the token endpoint: spent, revoked or foreign refresh token.
@@ -176,7 +197,7 @@ pub(super) fn refresh_token_invalid() -> Answer {
     )
 }
 
-/// 400 of the token endpoint: no code is ever good here, users sign in through the admin routes.
+/// 400 of the token endpoint: a code that was spent, is too old, or belongs to another client, address or verifier.
 pub(super) fn code_invalid() -> Answer {
     let description = "Value passed for the authorization code was invalid.";
     answer(

@@ -6,15 +6,15 @@ use crate::{
     edges::{Edge, SEQUENCE_STEP},
     faults::FaultKind,
     ids::mix,
-    population::{Account, IssuedToken, Population, UserState},
+    population::{Account, Population, UserState},
     world::{Platform, State},
 };
 
 use super::{
     errors,
     gate::{Pass, Route, admit},
-    page_token,
-    rows::{Fields, check_parameters, push_user},
+    page_token::{self, Place},
+    rows::{Fields, Pinned, check_parameters, push_user},
     users::{is_id, utc_day},
 };
 
@@ -71,18 +71,23 @@ fn serve(state: &mut State, turn: &Turn<'_>, pass: Pass) -> Answer {
         // An ordinary user: it exists, and nobody follows it here.
         return pass.stamp(Answer::json(200, r#"{"meta":{"result_count":0}}"#));
     };
-    let start = match start(account, turn) {
+    let start = match start(account, key, turn) {
         Ok(start) => start,
         Err(answer) => return pass.stamp(answer),
     };
     let page = cut(account, start, limit, turn.fault);
-    let mut token =
-        |position: u64, backwards| page_token::issue(account, key, position, backwards, turn.now_ms);
-    let mut next = page.next.map(|position| token(position, false));
+    let ttl_ms = turn.config.x.token_ttl_ms;
+    let mut token = |position: u64, backwards| {
+        let place = Place { position, backwards };
+        page_token::issue(account, key, place, ttl_ms, turn.now_ms)
+    };
+    let next = page.next.map(|position| token(position, false));
     let previous = page.previous.map(|position| token(position, true));
-    if turn.has_fault(&FaultKind::RepeatedCursor) {
-        next = turn.ask.cursor().map(str::to_owned);
-    }
+    let next = match turn.fault {
+        Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
+        Some(FaultKind::MissingCursor) => None,
+        _ => next,
+    };
     let people = state.population(Platform::X);
     let mut rows: Vec<u64> = page
         .edges
@@ -93,7 +98,11 @@ fn serve(state: &mut State, turn: &Turn<'_>, pass: Pass) -> Answer {
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }
-    let body = write(people, turn, &fields, &rows, [next, previous]);
+    let pinned = match Pinned::read(turn, people, &rows) {
+        Ok(pinned) => pinned,
+        Err(answer) => return pass.stamp(answer),
+    };
+    let body = write(people, turn, &fields, (&rows, pinned), [next, previous]);
     let answer = charge(
         state,
         turn,
@@ -141,22 +150,21 @@ fn target(state: &State, turn: &Turn<'_>, pass: &Pass, id: &str) -> Result<u64, 
     }
 }
 
-fn start(account: &Account, turn: &Turn<'_>) -> Result<IssuedToken, Answer> {
+fn start(account: &Account, key: u64, turn: &Turn<'_>) -> Result<Place, Answer> {
     let Some(text) = turn.ask.cursor() else {
-        return Ok(IssuedToken {
+        return Ok(Place {
             position: u64::MAX,
             backwards: false,
-            issued_ms: turn.now_ms,
         });
     };
-    let opened = page_token::open(account, text, turn.config.x.token_ttl_ms, turn.now_ms);
+    let opened = page_token::open(account, key, text, turn.config.x.token_ttl_ms, turn.now_ms);
     opened
         .filter(|_| !turn.has_fault(&FaultKind::ExpiredCursor))
         .ok_or_else(|| errors::invalid_page_token(text))
 }
 
 /// The rows of one page and the positions of its neighbours. Positions lie between edges: "everything below".
-fn cut(account: &Account, start: IssuedToken, limit: usize, fault: Option<&FaultKind>) -> Page {
+fn cut(account: &Account, start: Place, limit: usize, fault: Option<&FaultKind>) -> Page {
     let limit = match fault {
         Some(FaultKind::ShortPage) => limit.div_ceil(2).min(limit.saturating_sub(1)),
         Some(FaultKind::EmptyPage) => 0,
@@ -169,11 +177,12 @@ fn cut(account: &Account, start: IssuedToken, limit: usize, fault: Option<&Fault
     } else {
         account.edges.older_than(start.position).take(limit).collect()
     };
-    let bottom = edges
-        .last()
-        .map_or_else(|| empty_page_position(account, start.position), |edge| edge.key);
+    let bottom = edges.last().map_or_else(
+        || empty_page_position(account, start.position),
+        |edge| account.edges.key(*edge),
+    );
     let older_left = account.edges.older_than(bottom).next().is_some();
-    let top = edges.first().map(|edge| edge.key + 2);
+    let top = edges.first().map(|edge| account.edges.key(*edge) + 2);
     let previous = top.filter(|top| account.edges.not_older_than(*top).next().is_some());
     Page {
         edges,
@@ -184,9 +193,10 @@ fn cut(account: &Account, start: IssuedToken, limit: usize, fault: Option<&Fault
 
 /// A position that means the same place and yet gives another token, as long as the gap between two edges has room.
 fn empty_page_position(account: &Account, position: u64) -> u64 {
-    match account.edges.older_than(position).next() {
-        Some(next) if position == u64::MAX => next.key + SEQUENCE_STEP / 2,
-        Some(next) if position - 2 > next.key => position - 2,
+    let next = account.edges.older_than(position).next();
+    match next.map(|edge| account.edges.key(edge)) {
+        Some(next) if position > next + SEQUENCE_STEP / 2 => next + SEQUENCE_STEP / 2,
+        Some(next) if position - 2 > next => position - 2,
         None | Some(_) => position,
     }
 }
@@ -195,7 +205,7 @@ fn write(
     people: &Population,
     turn: &Turn<'_>,
     fields: &Fields<'_>,
-    rows: &[u64],
+    (rows, pinned): (&[u64], Option<Pinned>),
     [next, previous]: [Option<String>; 2],
 ) -> String {
     let mut body = String::with_capacity(128 + rows.len() * 384);
@@ -226,6 +236,14 @@ fn write(
     meta.close();
     body.push_str("\"meta\":");
     body.push_str(&out);
+    if let Some(pinned) = pinned {
+        pinned.push(&mut body, turn.config.x.names);
+    } else if turn.has_fault(&FaultKind::PartialErrors) {
+        let error = errors::suspended_entry("id", "1000000000000000001");
+        body.push_str(",\"errors\":[");
+        body.push_str(&error.to_string());
+        body.push(']');
+    }
     body.push('}');
     body
 }

@@ -11,6 +11,8 @@ use crate::{
 
 use super::errors;
 
+/// Of the specification this server keeps to.
+const API_VERSION: &str = "2.167";
 /// Below this a reset in whole seconds is too coarse to wait for.
 const COARSE_WINDOW_MS: u64 = 60_000;
 
@@ -20,6 +22,8 @@ pub(super) enum Route {
     Followers,
     ByUsername,
     ById,
+    ByUsernames,
+    ByIds,
     Me,
 }
 
@@ -29,6 +33,8 @@ impl Route {
             Self::Followers => "x/users/:id/followers",
             Self::ByUsername => "x/users/by/username/:username",
             Self::ById => "x/users/:id",
+            Self::ByUsernames => "x/users/by",
+            Self::ByIds => "x/users",
             Self::Me => "x/users/me",
         }
     }
@@ -46,6 +52,7 @@ impl Pass {
     /// Puts the window's headers on whatever the route answers.
     pub(super) fn stamp(self, mut answer: Answer) -> Answer {
         answer.principal = self.label;
+        answer.headers.push(("api-version", API_VERSION.to_owned()));
         // An answer's own header wins: a usage cap shows its own limit.
         for (name, value) in self.headers {
             if answer.headers.iter().all(|(known, _)| *known != name) {
@@ -111,7 +118,7 @@ fn refusal(state: &mut State, turn: &Turn<'_>, app: &str) -> Option<Answer> {
         Some(FaultKind::CreditsDepleted) => return Some(errors::credits_depleted()),
         Some(FaultKind::UsageCapExceeded) => return Some(errors::usage_capped()),
         Some(fault) => {
-            if let Some(answer) = Answer::gateway_fault(fault) {
+            if let Some(answer) = Answer::gateway_fault(fault, turn.ask.realm.platform) {
                 return Some(answer);
             }
         }
@@ -148,9 +155,9 @@ fn windows_of(turn: &Turn<'_>, route: Route, principal: &Principal, label: &str)
     let short = match (route, is_app) {
         (Route::Followers, true) => limits.followers_app,
         (Route::Followers, false) => limits.followers_user,
-        (Route::ByUsername | Route::ById, true) => limits.lookup_app,
-        (Route::ByUsername | Route::ById, false) => limits.lookup_user,
         (Route::Me, _) => limits.me_user,
+        (_, true) => limits.lookup_app,
+        (_, false) => limits.lookup_user,
     };
     // A handle may change, the window may not: user windows are keyed by number.
     let holder = match principal.user() {
@@ -161,6 +168,7 @@ fn windows_of(turn: &Turn<'_>, route: Route, principal: &Principal, label: &str)
         principal: holder.clone(),
         route: route.name(),
         length_ms,
+        aligned: false,
     };
     let mut applied = vec![Applied {
         key: key(limits.window_ms),

@@ -202,3 +202,81 @@ async fn bad_documents_are_refused_by_field() {
         .await;
     assert!(suspended.json()["error"].as_str().unwrap().contains("unfollow"));
 }
+
+#[tokio::test]
+async fn a_mastodon_account_is_made_on_its_server_and_hidden_over_http() {
+    let bench = Bench::new(r#"{"mastodon":{"servers":[{"host":"one.example"},{"host":"two.example"}]}}"#);
+    let spec = r#"{"platform":"mastodon","server":"two.example","handle":"bob","followers":9}"#;
+    let created = bench.post("/admin/accounts", spec).await.json();
+    assert_eq!(created["server"], "two.example");
+    assert_eq!(
+        bench.get("/admin/accounts/mastodon/bob@two.example").await.json(),
+        created
+    );
+    assert_eq!(bench.get("/admin/accounts/mastodon/bob").await.status, 404);
+    let hidden = bench
+        .post(
+            "/admin/users/mastodon/bob@two.example/collections",
+            r#"{"hide":true}"#,
+        )
+        .await;
+    assert_eq!(hidden.status, 204);
+    let path = format!(
+        "/hosts/two.example/api/v1/accounts/{}/followers",
+        created["id"].as_str().unwrap()
+    );
+    assert_eq!(bench.get(&path).await.body, "[]");
+    let log = bench.get("/admin/requests").await.json();
+    assert_eq!(
+        (&log[0]["server"], &log[0]["account"]),
+        (&"two.example".into(), &created["id"])
+    );
+    for (spec, word) in [
+        (
+            r#"{"platform":"mastodon","server":"three.example","handle":"bob"}"#,
+            "server",
+        ),
+        (r#"{"platform":"mastodon","handle":"b@ob@x"}"#, "handle"),
+        (r#"{"platform":"github","handle":"under_score"}"#, "handle"),
+    ] {
+        let refused = bench.post("/admin/accounts", spec).await;
+        assert!(
+            refused.status == 400 && refused.json()["error"].as_str().unwrap().contains(word),
+            "{}",
+            refused.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_log_forgets_its_oldest_and_sums_do_not() {
+    let bench = Bench::new(r#"{"log":{"requests":3,"events":2}}"#);
+    bench
+        .post(
+            "/admin/accounts",
+            r#"{"platform":"gitea","handle":"linus","followers":40}"#,
+        )
+        .await;
+    for _ in 0..5 {
+        bench.gitea_page("linus", 1, 10).await;
+        bench
+            .world
+            .unfollow_at(followlytics_simulator::Platform::Gitea, "linus", 0, 1)
+            .unwrap();
+    }
+    let log = bench.world.requests(0, 100);
+    assert_eq!(
+        log.iter().map(|request| request.number).collect::<Vec<_>>(),
+        [3, 4, 5]
+    );
+    assert_eq!(bench.world.requests(4, 100).len(), 1);
+    assert_eq!(
+        (bench.world.events(0, 100).len(), bench.world.totals().rows),
+        (2, 50)
+    );
+    let truth = bench
+        .world
+        .truth_between(followlytics_simulator::Platform::Gitea, "linus", 0, 0)
+        .unwrap();
+    assert_eq!(truth.len(), 40);
+}

@@ -218,3 +218,24 @@ async fn a_renamed_follower_keeps_its_did() {
         (&before["did"], Some("new.example.com"))
     );
 }
+
+#[tokio::test]
+async fn a_handle_resolves_to_its_did_whatever_became_of_the_account() {
+    let (bench, did) = Bench::with_account("{}", Platform::Bluesky, "nasa.bsky.social", 3);
+    let path = "/xrpc/com.atproto.identity.resolveHandle?handle=nasa.bsky.social";
+    assert_eq!(bench.get(path).await.json()["did"], did);
+    bench
+        .world
+        .set_state(Platform::Bluesky, "nasa.bsky.social", UserState::Suspended)
+        .unwrap();
+    assert_eq!(bench.get(path).await.json()["did"], did);
+    let unknown = bench.get(&path.replace("nasa", "nobody")).await;
+    assert_eq!(
+        (unknown.status.as_u16(), &unknown.json()["message"]),
+        (400, &"Unable to resolve handle".into())
+    );
+    assert_eq!(
+        bench.get("/xrpc/com.atproto.identity.resolveHandle").await.status,
+        400
+    );
+}

@@ -117,3 +117,25 @@ async fn a_server_may_demand_a_token_even_for_public_users() {
     assert_eq!(bench.get_as("token good", path).await.status, 200);
     assert_eq!(bench.get(&format!("{path}?token=good")).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_server_tells_its_version_and_its_page_sizes() {
+    let config = r#"{"gitea":{"maxResponseItems":17}}"#;
+    let (bench, _) = Bench::with_account(config, Platform::Gitea, "linus", 7);
+    let settings = bench.get("/api/v1/settings/api").await.json();
+    assert_eq!(
+        (&settings["max_response_items"], &settings["default_paging_num"]),
+        (&17.into(), &30.into())
+    );
+    assert!(bench.get("/api/v1/version").await.json()["version"].is_string());
+}
+
+#[tokio::test]
+async fn a_private_user_is_not_found_without_a_token() {
+    let (bench, _) = Bench::with_account("{}", Platform::Gitea, "linus", 7);
+    bench.world.set_protected(Platform::Gitea, "linus", true).unwrap();
+    for path in ["/api/v1/users/linus", "/api/v1/users/linus/followers"] {
+        assert_eq!(bench.get(path).await.status, 404);
+        assert_eq!(bench.get_as("token any", path).await.status, 200);
+    }
+}

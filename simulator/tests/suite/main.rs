@@ -11,7 +11,15 @@ mod faults;
 #[cfg(test)]
 mod gitea;
 #[cfg(test)]
+mod github;
+#[cfg(test)]
+mod mastodon;
+#[cfg(test)]
+mod more_faults;
+#[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod rolls;
 #[cfg(test)]
 mod truth;
 #[cfg(test)]
@@ -20,6 +28,8 @@ mod wire;
 mod x_money;
 #[cfg(test)]
 mod x_pages;
+#[cfg(test)]
+mod x_sign_in;
 #[cfg(test)]
 mod x_tokens;
 #[cfg(test)]

@@ -12,6 +12,8 @@ async fn run(seed: u64) -> Vec<Reply> {
         follows_per_request: 0.75,
         follows_per_second: 2.5,
         unfollows_per_second: 0.5,
+        renames_per_request: 0.3,
+        suspensions_per_request: 0.2,
     };
     for (platform, handle) in [
         (Platform::X, "nasa"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use followlytics_crds::{
-    AccountSpec, Budget, CredentialRef, OperatingMode, Parallelism, ResultPolicy, Scan, ScanSpec,
+    AccountSpec, Budget, CredentialRef, OperatingMode, Parallelism, ResultPolicy, Scan, ScanSpec, Since,
     SourceChoice, reasons,
 };
 use kube::{
@@ -107,6 +107,9 @@ impl Scanning<'_> {
                 followers_per_range: self.args.followers_per_range.unwrap_or(usual.followers_per_range),
             },
             max_followers: self.args.max_followers,
+            since: self.args.since.map(|since| Since {
+                version: since.to_string(),
+            }),
             budget: self.args.budget.map(|usd| Budget {
                 max_usd: usd.to_string(),
             }),

@@ -14,14 +14,24 @@ use crate::{
 };
 
 impl Scanning<'_> {
-    pub(super) fn conclude(&self, seen: &Seen, exit: Exit, message: String) -> Result<Exit, Failure> {
+    pub(super) async fn conclude(&self, seen: &Seen, exit: Exit, message: String) -> Result<Exit, Failure> {
         let has_result = matches!(exit, Exit::Ok | Exit::Partial);
         if self.args.dry_run && has_result {
             return self.show_plan(seen).map(|()| exit);
         }
         if has_result {
-            let objects = (!self.session.named).then(|| self.session.data.objects());
-            let report = ScanReport::new(seen, objects.as_deref());
+            let objects = self.session.objects_root();
+            let mut report = ScanReport::new(seen, objects.as_deref());
+            let told = seen
+                .scan
+                .status
+                .as_ref()
+                .and_then(|status| status.result.as_ref());
+            if let (None, Some(told)) = (&seen.summary, told)
+                && let Some(manifest) = self.session.read_manifest(self.global, &told.uri).await
+            {
+                report = report.detailed_by(&manifest, objects.as_deref());
+            }
             match self.global.output {
                 Output::Json | Output::Yaml => output::print_value(self.global.output, &report)?,
                 Output::Name => output::print(&format!("scan.followlytics.io/{}\n", report.name))?,

@@ -1,9 +1,9 @@
 //! Claims: a sandbox asks for work and gets a lease.
 
 use followlytics_core::{
-    platform::Seek,
     scan::{
         lease::{self, Claim},
+        plan::Plan,
         range::{Kind, Range, RangeId},
         split,
         summary::Stage,
@@ -53,8 +53,8 @@ const RESOLVING: SignedDuration = SignedDuration::from_millis(100);
 impl Ledger {
     /// Gives the sandbox a range of its scan. Raises the range's epoch before anybody hears of it.
     pub async fn claim(&self, sandbox: &Sandbox) -> Result<Claimed, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
+        let now = self.now_in(&tx);
         let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else {
             return Ok(Claimed::Finished);
         };
@@ -69,10 +69,7 @@ impl Ledger {
             }));
         }
         let mut open = ranges::open(&mut tx, &sandbox.scan).await?;
-        let splittable = scan
-            .plan
-            .as_ref()
-            .is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+        let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
         let mut claim = lease::claim(&open, &sandbox.uid, scan.grain(), now);
         if matches!(claim, Claim::Split(..)) && !splittable {
             claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));
@@ -149,9 +146,9 @@ impl Ledger {
 
     /// The lease as its holder hears of it, with the first step.
     pub async fn open_lease(&self, sandbox: &Sandbox, held: Held) -> Result<Lease, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
@@ -179,9 +176,9 @@ impl Ledger {
 
     /// What the holder does next, after it waited or gave an unused permit back.
     pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         if let Some(unused) = &release.unused {
             give_back(&mut tx, &mut scan, &range, unused, now).await?;
         }
@@ -198,9 +195,9 @@ impl Ledger {
 
     /// Takes a lease back, and a permit whose request never started.
     pub async fn release(&self, sandbox: &Sandbox, release: &Release) -> Result<(), LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         if let Some(unused) = &release.unused {
             give_back(&mut tx, &mut scan, &range, unused, now).await?;
         }

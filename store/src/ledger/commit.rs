@@ -35,7 +35,7 @@ pub struct NewPage {
     pub sha256: String,
     /// Key of the object.
     pub key: String,
-    /// For a seam: whether a row appeared that the range behind had read itself.
+    /// Whether what is known was met, so that the range ends here.
     pub met: bool,
     /// What the platform's headers said.
     pub told: Option<Told>,
@@ -44,8 +44,7 @@ pub struct NewPage {
 impl Ledger {
     /// Commits the holder's page and answers with the next step. Known pages answer as the first time.
     pub async fn commit_page(&self, sandbox: &Sandbox, page: &NewPage) -> Result<Reply, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let held = Held {
             range: page.header.range,
             epoch: page.header.epoch,
@@ -55,9 +54,10 @@ impl Ledger {
             && known.sha256 == page.sha256
             && known.epoch == page.header.epoch
         {
-            return self.repeat(tx, sandbox, held, now).await;
+            return self.repeat(tx, sandbox, held).await;
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         self.take(
             &mut tx,
             &mut scan,
@@ -91,9 +91,9 @@ impl Ledger {
         held: Held,
         page: &NewPage,
     ) -> Result<bool, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         if page.header.input != range.place || page.header.seq != range.seq {
             return Ok(false);
         }
@@ -106,13 +106,7 @@ impl Ledger {
         Ok(true)
     }
 
-    async fn repeat(
-        &self,
-        mut tx: Tx,
-        sandbox: &Sandbox,
-        held: Held,
-        now: Timestamp,
-    ) -> Result<Reply, LedgerError> {
+    async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held) -> Result<Reply, LedgerError> {
         let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
         if range.state == State::Done && range.epoch == held.epoch {
             return Ok(Reply {
@@ -122,6 +116,7 @@ impl Ledger {
             });
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         scans::put(&mut tx, &scan).await?;
@@ -174,7 +169,7 @@ impl Ledger {
             ranges::put(tx, &scan.request.uid, range).await?;
             finish_range(tx, scan, range, now).await?;
         }
-        Ok(())
+        jobs::after_page(tx, scan, range, header.seq, now).await
     }
 }
 

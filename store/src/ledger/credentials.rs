@@ -33,11 +33,11 @@ pub struct WindowUse {
 impl Ledger {
     /// What a credential (`namespace/name`) was used for.
     pub async fn credential_use(&self, credential: &str) -> Result<CredentialUse, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
+        let now = self.now_in(&tx);
         let rows = tx
             .query(
-                "SELECT family, used, requests, reset FROM windows WHERE credential = $1 AND reset > $2 \
+                "SELECT family, used, requests, reset FROM windows WHERE credential = $1 AND reset > $2 AND window_ms > 0 \
                  ORDER BY family, window_ms",
                 params![credential, now],
             )

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{Ledger, LedgerError};
-use crate::{db::Tx, params};
+use crate::{
+    db::{Scope, Tx},
+    params,
+};
 
 /// Names a prefix whose objects are to be deleted.
 pub(super) async fn ask(tx: &mut Tx, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
@@ -18,7 +21,7 @@ pub(super) async fn ask(tx: &mut Tx, prefix: &str, now: Timestamp) -> Result<(),
 impl Ledger {
     /// Prefixes whose objects are to be deleted, the oldest first.
     pub async fn list_erasures(&self) -> Result<Vec<String>, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         let rows = tx
             .query("SELECT prefix FROM erasures ORDER BY asked_at, prefix", params![])
             .await?;
@@ -27,7 +30,7 @@ impl Ledger {
 
     /// Forgets a prefix under which nothing is left.
     pub async fn finish_erasure(&self, prefix: &str) -> Result<(), LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
         tx.execute("DELETE FROM erasures WHERE prefix = $1", params![prefix])
             .await?;
         Ok(tx.commit().await?)

@@ -23,9 +23,9 @@ use crate::db::Tx;
 impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
     pub async fn record_failure(&self, sandbox: &Sandbox, failed: &Failed) -> Result<Reply, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, failed.held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
@@ -41,6 +41,14 @@ impl Ledger {
                 windows::learn(&mut tx, &scan, permit.family, told, now).await?;
             }
             range.attempts += 1;
+            if failure.class == Class::SecondaryLimited {
+                // It is the credential that asked too fast, not this scan: all of its scans pause.
+                let delay = match retry::next(failure.class, range.attempts) {
+                    Next::Again(delay) => delay,
+                    Next::Over(_) => failure.class.policy().delay,
+                };
+                windows::pause(&mut tx, &scan, permit.family, again_at(failure, delay, now)).await?;
+            }
             apply(&mut tx, &mut scan, &mut range, failure, now).await?;
         }
         let step = if scan.failure.is_some() {
@@ -104,11 +112,17 @@ async fn apply(
 /// A time the platform named wins over a computed delay.
 fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timestamp {
     let after = failure.retry_after_ms.map(SignedDuration::from_millis);
+    let after = after.and_then(|after| now.saturating_add(after).ok());
     let reset = failure
         .told
-        .filter(|told| failure.class == Class::RateLimited && told.remaining.unwrap_or(0) == 0)
+        .filter(|told| told.remaining.unwrap_or(0) == 0)
         .map(|told| told.reset);
-    let named = reset.or_else(|| after.and_then(|after| now.saturating_add(after).ok()));
+    let named = match failure.class {
+        Class::RateLimited => reset.or(after),
+        // The headers are the primary limit's; they count only where nothing else is said.
+        Class::SecondaryLimited => after.or(reset),
+        _ => after,
+    };
     named
         .filter(|at| *at > now)
         .unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
@@ -142,7 +156,7 @@ fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
 
 fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
     let (reason, remedy) = match failure.class {
-        Class::RateLimited => ("RateLimitWindow", "it goes on by itself"),
+        Class::RateLimited | Class::SecondaryLimited => ("RateLimitWindow", "it goes on by itself"),
         Class::UsageCapped => (
             "UsageCapped",
             "resume the scan once the platform's cap is reset or raised",
@@ -198,10 +212,10 @@ impl Ledger {
     /// Gives back every lease of a sandbox that is known to be gone. Its open permits stay until `settle_by`:
     /// their requests may have been charged.
     pub async fn release_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
-        let mut tx = self.db.begin().await?;
-        let Some(sandbox) = super::sandboxes::find(&mut tx, uid).await? else {
+        let Some(sandbox) = super::sandboxes::find(&mut self.db.read().await?, uid).await? else {
             return Ok(());
         };
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let mut released = false;
         for mut range in ranges::open(&mut tx, &sandbox.scan).await? {
             if range.holder.as_deref() == Some(uid) {

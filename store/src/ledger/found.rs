@@ -4,9 +4,10 @@ use followlytics_core::{
     money::Usd,
     platform::Family,
     scan::{
-        plan,
+        lease, plan,
         range::{Kind, Range, State},
-        summary::Stage,
+        since::Since,
+        summary::{Hold, Stage},
     },
     wire::{Finding, Found, Reply},
 };
@@ -15,16 +16,18 @@ use jiff::Timestamp;
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, holds, months,
     permits::{self, PermitRow, PermitState},
-    ranges, scans, windows,
+    ranges, results, scans, windows,
 };
 use crate::db::Tx;
+
+const INVALID_SPEC: &str = "InvalidSpec";
 
 impl Ledger {
     /// Records a finding of the resolving runner and answers with the next step. Repeatable.
     pub async fn record_finding(&self, sandbox: &Sandbox, found: &Found) -> Result<Reply, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, found.held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &found.permit).await?;
         if matches!(permit.state, PermitState::Open | PermitState::Ambiguous) {
             settle(&mut tx, &mut scan, &permit, &found.finding, now).await?;
@@ -94,21 +97,28 @@ pub(super) async fn finish(
     let request = &scan.request;
     let Some(report) = &scan.report else { return Ok(()) };
     let from = scan.started.unwrap_or(now);
-    let plan = plan::plan(
-        request.account.platform,
+    let platform = request.account.platform;
+    let mut plan = plan::plan(
+        platform,
         report,
         &scan.probes,
         &request.wishes,
         &request.rules,
         from,
     );
+    if let Some(since) = request.wishes.since {
+        match results::base(tx, scan, since).await? {
+            Ok(Some(base)) => plan = plan.going_on_from(base, platform, &request.rules),
+            Ok(None) => {}
+            Err(newest) => return refuse(tx, scan, range, since, newest, now).await,
+        }
+    }
     let first = claim::next_id(tx, &request.uid).await?;
     for (planned, id) in plan.ranges.iter().zip(first..) {
         let listing = Range::new(id, Kind::Listing, planned.span, plan.walk, planned.rows);
         ranges::put(tx, &request.uid, &listing).await?;
     }
-    range.state = State::Done;
-    followlytics_core::scan::lease::give_back(range);
+    finish_range(range);
     scan.plan = Some(plan);
     if scan.request.dry_run {
         scan.stage = Stage::Ended;
@@ -123,4 +133,34 @@ pub(super) async fn finish(
         "a reservation was released twice"
     );
     Ok(())
+}
+
+fn finish_range(range: &mut Range) {
+    range.state = State::Done;
+    lease::give_back(range);
+}
+
+/// Ends a scan that is to go on from a result that does not exist.
+async fn refuse(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    since: Since,
+    newest: i64,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    finish_range(range);
+    let newest = match newest {
+        0 => "it has none yet; leave `since` out".to_owned(),
+        newest => format!("the newest is {newest}"),
+    };
+    scan.failure = Some(Hold {
+        reason: INVALID_SPEC.to_owned(),
+        message: format!(
+            "spec.since.version: {} has no result {since}; {newest}",
+            scan.request.account
+        ),
+        until: None,
+    });
+    holds::end_early(tx, scan, now).await
 }

@@ -10,8 +10,8 @@ use super::{Ledger, LedgerError, Sandbox, claim, ranges};
 impl Ledger {
     /// Extends the lease.
     pub async fn heartbeat(&self, sandbox: &Sandbox, held: Held) -> Result<Beat, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
+        let now = self.now_in(&tx);
         let (scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
         lease::extend(&mut range, now);
         ranges::put(&mut tx, &sandbox.scan, &range).await?;

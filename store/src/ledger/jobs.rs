@@ -4,13 +4,16 @@
 //! statement that changes the row, so that a worker that froze and woke again changes nothing. Knows no kind's
 //! work; what a job reads and publishes is in [`super::results`].
 
-use followlytics_core::scan::summary::{Hold, Stage};
+use followlytics_core::scan::{
+    range::{Range, RangeId, State},
+    summary::{Hold, Stage},
+};
 use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ranges, scans};
+use super::{Ledger, LedgerError, ScanRow, ranges, scans};
 use crate::{
-    db::{Row, Tx},
+    db::{Row, Scope, Tx},
     params,
 };
 
@@ -22,14 +25,18 @@ const DELAY: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST: SignedDuration = SignedDuration::from_secs(300);
 /// Holders in a row that may die over a job before it is given up: it may well be what kills them.
 const MOST_LOST: u32 = 10;
+/// After so many pages of a range they are sorted.
+pub(super) const RUN_PAGES: u32 = 256;
 /// The published reason of a scan that waits for, or was ended by, its objects.
 const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
 pub enum JobKind {
-    /// Makes the result of a scan from its pages.
+    /// Makes the result of a scan from its pages, or from the runs that they were sorted into.
     Merge,
+    /// Sorts the pages of one range into runs, while the scan goes on.
+    Compact,
 }
 
 /// A worker's right to one job.
@@ -41,6 +48,8 @@ pub struct Job {
     pub kind: JobKind,
     /// Uid of the scan.
     pub scan: String,
+    /// The range whose pages it sorts.
+    pub range: Option<RangeId>,
     /// The worker that holds it.
     pub holder: String,
     /// Grows with every claim; an older one changes nothing.
@@ -70,13 +79,48 @@ pub(crate) async fn enqueue_merge(tx: &mut Tx, scan: &str, now: Timestamp) -> Re
     Ok(())
 }
 
+/// Puts the sorting of a range on the list, once it has so many pages more or is at its end. Hardly any commit writes
+/// anything for it; what is not sorted when the scan ends, its merge sorts.
+pub(super) async fn after_page(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    range: &Range,
+    seq: u32,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let due = seq % RUN_PAGES == RUN_PAGES - 1 || range.state == State::Done;
+    if !due || scan.stage != Stage::Scanning {
+        return Ok(());
+    }
+    let uid = &scan.request.uid;
+    // A job that is queued or under way finds the pages by itself.
+    tx.execute(
+        "INSERT INTO jobs (id, kind, scan, range_id, state, not_before, created_at) \
+         VALUES ($1, $2, $3, $4, 'Queued', $5, $5) \
+         ON CONFLICT (id) DO UPDATE SET state = 'Queued', not_before = $5, attempts = 0, lost = 0 \
+         WHERE jobs.state = 'Done'",
+        params![
+            format!("compact-{uid}-{:06}", range.id),
+            <&str>::from(JobKind::Compact),
+            uid,
+            range.id,
+            now
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 impl Ledger {
     /// Gives the worker the job that has waited longest, for 30 seconds; `None` when nothing is due.
     ///
     /// A job whose lease ran out counts as waiting: its holder died, or is told so by its next write.
     pub async fn claim_job(&self, worker: &str) -> Result<Option<Job>, LedgerError> {
-        let now = self.now();
+        if !self.is_job_due(worker).await? {
+            return Ok(None);
+        }
         let mut tx = self.db.begin().await?;
+        let now = self.now_in(&tx);
         while let Some(job) = find_due(&mut tx, worker, now).await? {
             if job.lost > MOST_LOST {
                 let error = format!(
@@ -115,10 +159,17 @@ impl Ledger {
         Ok(None)
     }
 
+    /// Workers ask often: without a job for them the ledger is not locked.
+    async fn is_job_due(&self, worker: &str) -> Result<bool, LedgerError> {
+        let mut tx = self.db.read().await?;
+        let now = self.now_in(&tx);
+        Ok(find_due(&mut tx, worker, now).await?.is_some())
+    }
+
     /// Keeps the job for another 30 seconds; `false` when it belongs to somebody else by now.
     pub async fn extend_job(&self, job: &Job) -> Result<bool, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
+        let now = self.now_in(&tx);
         let sql = "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND epoch = $2 AND state = 'Running'";
         let changed = tx.execute(sql, params![&job.id, epoch(job)?, until(now)]).await?;
         tx.commit().await?;
@@ -127,7 +178,7 @@ impl Ledger {
 
     /// Gives the job back undone, for a worker that stops; `false` when it belongs to somebody else by now.
     pub async fn release_job(&self, job: &Job) -> Result<bool, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
         let sql = "UPDATE jobs SET state = 'Queued', holder = NULL, lease_until = NULL, lost = 0 \
                    WHERE id = $1 AND epoch = $2 AND state = 'Running'";
         let changed = tx.execute(sql, params![&job.id, epoch(job)?]).await?;
@@ -139,13 +190,19 @@ impl Ledger {
     /// Says that the job failed, and why, in a sentence with the remedy; the scan shows it. `false`, and
     /// nothing changed, when the job belongs to somebody else by now.
     pub async fn fail_job(&self, job: &Job, error: &str, retry: Retry) -> Result<bool, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&job.scan).await?;
+        let now = self.now_in(&tx);
         let changed = fail(&mut tx, job, error, retry, now).await?;
         tx.commit().await?;
         self.notify();
         Ok(changed)
     }
+}
+
+/// Whether the job is still this holder's.
+pub(super) async fn is_held(tx: &mut Tx, job: &Job) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM jobs WHERE id = $1 AND epoch = $2 AND state = 'Running'";
+    Ok(tx.find(sql, params![&job.id, epoch(job)?]).await?.is_some())
 }
 
 /// Marks the job done; `false`, and nothing changed, when it belongs to somebody else by now. Saying so again
@@ -158,7 +215,7 @@ pub(super) async fn finish(tx: &mut Tx, job: &Job) -> Result<bool, LedgerError> 
 
 /// The job that has waited longest, as it would be under this worker.
 async fn find_due(tx: &mut Tx, worker: &str, now: Timestamp) -> Result<Option<Job>, LedgerError> {
-    let sql = "SELECT id, kind, scan, epoch, attempts, lost, state FROM jobs \
+    let sql = "SELECT id, kind, scan, epoch, attempts, lost, state, range_id FROM jobs \
                WHERE (state = 'Queued' AND not_before <= $1) OR (state = 'Running' AND lease_until <= $1) \
                ORDER BY not_before, created_at, id LIMIT 1";
     let row = tx.find(sql, params![now]).await?;
@@ -171,6 +228,7 @@ fn read(row: &Row, worker: &str) -> Result<Job, LedgerError> {
         id: row.get(0)?,
         kind: ranges::parse("jobs.kind", &row.get::<String>(1)?)?,
         scan: row.get(2)?,
+        range: row.get(7)?,
         holder: worker.to_owned(),
         epoch: row.get::<u64>(3)? + 1,
         attempts: row.get(4)?,
@@ -197,7 +255,8 @@ async fn fail(
             params![&job.id, epoch(job)?, state, not_before, job.attempts.saturating_add(1), error],
         )
         .await?;
-    if changed == 1 {
+    // Sorting comes again with the next pages, or with the merge: the scan need not show that it failed.
+    if changed == 1 && job.kind == JobKind::Merge {
         show(tx, job, error, retry, not_before, now).await?;
     }
     Ok(changed == 1)
@@ -246,7 +305,7 @@ fn until(now: Timestamp) -> Timestamp {
     now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
 }
 
-fn epoch(job: &Job) -> Result<i64, LedgerError> {
+pub(super) fn epoch(job: &Job) -> Result<i64, LedgerError> {
     i64::try_from(job.epoch).map_err(|error| LedgerError::stored("jobs.epoch", error))
 }
 

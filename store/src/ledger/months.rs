@@ -87,7 +87,8 @@ pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Re
 impl Ledger {
     /// What a credential (`namespace/name`) has used of the running UTC month, over all scans.
     pub async fn month_used(&self, credential: &str) -> Result<Usd, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        used(&mut tx, credential, self.now()).await
+        let mut tx = self.db.read().await?;
+        let now = self.now_in(&tx);
+        used(&mut tx, credential, now).await
     }
 }

@@ -157,7 +157,7 @@ impl Ledger {
         insert(tx, scan, &row).await?;
         scan.purse.reserved = scan.purse.reserved.plus(price);
         scan.started.get_or_insert(now);
-        range.claimed = permit::claimed(range, platform.facts().seek, scan.page_rows(), scan.grain().floor);
+        range.claimed = permit::claimed(range, scan.seek(), scan.page_rows(), scan.grain().floor);
         Ok(Step::Permit(row.to_wire()))
     }
 }
@@ -182,12 +182,17 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
     match (range.kind, &scan.report) {
         (Kind::Resolve, None) => Some((Family::Lookup, Place::default())),
         (Kind::Resolve, Some(report)) => {
-            let number = u32::try_from(scan.probes.len()).unwrap_or(u32::MAX);
             let request = &scan.request;
             // The last probe's clock would move the places of the earlier ones: all look from the first request.
             let from = scan.started.unwrap_or(now);
-            plan::probe_at(request.account.platform, report, &request.wishes, number, from)
-                .map(|place| (Family::Followers, place))
+            plan::probe_at(
+                request.account.platform,
+                report,
+                &request.wishes,
+                &scan.probes,
+                from,
+            )
+            .map(|place| (Family::Followers, place))
         }
         (Kind::Listing | Kind::Seam, _) => Some((Family::Followers, range.place.clone())),
     }
@@ -249,7 +254,11 @@ async fn find_open(tx: &mut Tx, scan: &str, range: &Range) -> Result<Option<Perm
 pub(super) async fn get(tx: &mut Tx, scan: &str, id: &str) -> Result<PermitRow, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM permits WHERE scan = $1 AND id = $2");
     let row = tx.find(&sql, params![scan, id]).await?;
-    read(&row.ok_or_else(|| LedgerError::invalid("permit: this scan granted no such permit"))?)
+    read(&row.ok_or_else(unknown)?)
+}
+
+fn unknown() -> LedgerError {
+    LedgerError::invalid("permit: this scan granted no such permit")
 }
 
 /// A permit of this scan that was granted under the range's present lease.
@@ -357,31 +366,38 @@ pub(super) async fn sweep(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Re
 impl Ledger {
     /// When a permit of this scan was granted.
     pub async fn permit_granted_at(&self, scan: &str, id: &str) -> Result<Timestamp, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        Ok(get(&mut tx, scan, id).await?.granted_at)
+        let sql = "SELECT granted_at FROM permits WHERE scan = $1 AND id = $2";
+        let row = self.db.find(sql, params![scan, id]).await?;
+        Ok(row.ok_or_else(unknown)?.get(0)?)
     }
 
     /// Settles what is overdue in every scan; called now and then, so that pauses become true by themselves.
     pub async fn sweep_permits(&self) -> Result<(), LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
-        let overdue = tx
-            .query(
-                "SELECT DISTINCT scan FROM permits WHERE state = 'Open' AND settle_by <= $1 ORDER BY scan",
-                params![now],
-            )
-            .await?;
-        if overdue.is_empty() {
-            return Ok(());
-        }
-        for row in overdue {
-            let mut scan = super::scans::get(&mut tx, &row.get::<String>(0)?).await?;
+        let overdue = self.list_overdue().await?;
+        for uid in &overdue {
+            // Each scan by itself: none waits for another's.
+            let mut tx = self.begin_scan(uid).await?;
+            let Some(mut scan) = super::scans::find(&mut tx, uid).await? else {
+                continue;
+            };
+            let now = self.now_in(&tx);
             sweep(&mut tx, &mut scan, now).await?;
             super::scans::put(&mut tx, &scan).await?;
+            tx.commit().await?;
         }
-        tx.commit().await?;
-        self.notify();
+        if !overdue.is_empty() {
+            self.notify();
+        }
         Ok(())
+    }
+
+    /// Scans that have an open permit past its end.
+    async fn list_overdue(&self) -> Result<Vec<String>, LedgerError> {
+        let mut tx = self.db.read().await?;
+        let now = self.now_in(&tx);
+        let sql = "SELECT DISTINCT scan FROM permits WHERE state = 'Open' AND settle_by <= $1 ORDER BY scan";
+        let rows = tx.query(sql, params![now]).await?;
+        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 }
 

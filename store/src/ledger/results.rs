@@ -10,12 +10,13 @@ use followlytics_core::{
     scan::{
         certificate::Certificate,
         range::{Range, RangeId, Span},
+        since::{Base, Since},
         summary::{ResultRecord, Stage},
     },
 };
 use jiff::Timestamp;
 
-use super::{Job, Ledger, LedgerError, ScanRow, jobs, ranges, scans};
+use super::{Job, Ledger, LedgerError, ScanRow, jobs, ranges, scans, shards};
 use crate::{
     db::{Row, Tx},
     params,
@@ -44,8 +45,6 @@ pub struct MergeInput {
     pub platform_count: i64,
     /// All ranges, in order of their ids.
     pub ranges: Vec<Range>,
-    /// All committed pages, in order of range and number.
-    pub pages: Vec<PageRow>,
 }
 
 /// A committed page.
@@ -65,6 +64,8 @@ pub struct PageRow {
     pub seen_at: Timestamp,
     /// Lines of its body.
     pub lines: i64,
+    /// Size of the object.
+    pub bytes: u64,
 }
 
 /// A merged result that has no version yet. Its objects are durable.
@@ -87,12 +88,11 @@ pub struct NewResult {
 }
 
 impl Ledger {
-    /// What the merge of a scan reads. The pages of a scan that merges do not change any more.
+    /// What the merge of a scan has to know, whatever the number of its pages.
     pub async fn merge_input(&self, scan: &str) -> Result<MergeInput, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         let row = scans::get(&mut tx, scan).await?;
         let ranges = ranges::all(&mut tx, scan).await?;
-        let pages = pages(&mut tx, scan).await?;
         let (account_id, platform_count) = row
             .report
             .as_ref()
@@ -111,8 +111,22 @@ impl Ledger {
             root: row.plan.as_ref().and_then(|plan| plan.root),
             platform_count,
             ranges,
-            pages,
         })
+    }
+
+    /// Committed pages of a range in order, from this one on, at most so many.
+    pub async fn list_pages(
+        &self,
+        scan: &str,
+        range: RangeId,
+        from: u32,
+        most: u32,
+    ) -> Result<Vec<PageRow>, LedgerError> {
+        let mut tx = self.db.read().await?;
+        let sql = "SELECT key, sha256, range_id, epoch, seq, seen_at, lines, bytes FROM pages \
+                   WHERE scan = $1 AND range_id = $2 AND seq >= $3 ORDER BY seq LIMIT $4";
+        let rows = tx.query(sql, params![scan, range, from, most]).await?;
+        rows.iter().map(read_page).collect()
     }
 
     /// Makes a result visible as the account's next version, and ends the job and the scan with it.
@@ -120,8 +134,8 @@ impl Ledger {
     /// A worker that lost the job is told `Fenced` and changes nothing. A scan has one result: publishing again
     /// under the same lease answers the first record.
     pub async fn publish_result(&self, job: &Job, result: &NewResult) -> Result<ResultRecord, LedgerError> {
-        let now = self.now();
         let mut tx = self.db.begin().await?;
+        let now = self.now_in(&tx);
         if !jobs::finish(&mut tx, job).await? {
             return Err(LedgerError::Fenced);
         }
@@ -132,6 +146,7 @@ impl Ledger {
         let (merged, merging) = (<&str>::from(Stage::Merged), <&str>::from(Stage::Merging));
         let sql = "UPDATE scans SET stage = $2, ended_at = $3, hold = NULL WHERE uid = $1 AND stage = $4";
         tx.execute(sql, params![&job.scan, merged, now, merging]).await?;
+        shards::forget(&mut tx, &job.scan, now).await?;
         tx.commit().await?;
         self.notify();
         Ok(record)
@@ -139,7 +154,7 @@ impl Ledger {
 
     /// The result of a scan.
     pub async fn find_result(&self, scan: &str) -> Result<Option<ResultRecord>, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         find(&mut tx, scan).await
     }
 
@@ -150,7 +165,7 @@ impl Ledger {
         platform: Platform,
         account: &str,
     ) -> Result<Vec<ResultRecord>, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3 ORDER BY version"
         );
@@ -187,6 +202,39 @@ const COLUMNS: &str = "version, manifest, parts, sha256, lines, duplicates, unre
 pub(crate) async fn find(tx: &mut Tx, scan: &str) -> Result<Option<ResultRecord>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM results WHERE scan = $1");
     tx.find(&sql, params![scan]).await?.as_ref().map(read).transpose()
+}
+
+/// The result that a scan goes on from: none where there is none yet, or where it does not say what its newest rows
+/// are. A version that does not exist is answered with the newest one.
+pub(super) async fn base(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    since: Since,
+) -> Result<Result<Option<Base>, i64>, LedgerError> {
+    let platform = <&str>::from(scan.request.account.platform);
+    let sql = "SELECT version, lines, head FROM results \
+               WHERE tenant = $1 AND platform = $2 AND account_id = $3 ORDER BY version DESC";
+    let rows = tx
+        .query(sql, params![&scan.request.namespace, platform, account(scan)?])
+        .await?;
+    let newest = rows
+        .first()
+        .map(|row| row.get::<i64>(0))
+        .transpose()?
+        .unwrap_or(0);
+    let wanted = match since {
+        Since::Latest if newest == 0 => return Ok(Ok(None)),
+        Since::Latest => newest,
+        Since::Version(version) => version,
+    };
+    for row in &rows {
+        if row.get::<i64>(0)? == wanted {
+            let (version, rows) = (wanted, row.get(1)?);
+            let head: Option<String> = row.get(2)?;
+            return Ok(Ok(head.map(|head| Base { version, rows, head })));
+        }
+    }
+    Ok(Err(newest))
 }
 
 fn read(row: &Row) -> Result<ResultRecord, LedgerError> {
@@ -249,23 +297,17 @@ async fn insert(
     })
 }
 
-async fn pages(tx: &mut Tx, scan: &str) -> Result<Vec<PageRow>, LedgerError> {
-    let sql = "SELECT key, sha256, range_id, epoch, seq, seen_at, lines FROM pages WHERE scan = $1 \
-               ORDER BY range_id, seq";
-    let rows = tx.query(sql, params![scan]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(PageRow {
-                key: row.get(0)?,
-                sha256: row.get(1)?,
-                range: row.get(2)?,
-                epoch: row.get(3)?,
-                seq: row.get(4)?,
-                seen_at: row.get(5)?,
-                lines: row.get(6)?,
-            })
-        })
-        .collect()
+fn read_page(row: &Row) -> Result<PageRow, LedgerError> {
+    Ok(PageRow {
+        key: row.get(0)?,
+        sha256: row.get(1)?,
+        range: row.get(2)?,
+        epoch: row.get(3)?,
+        seq: row.get(4)?,
+        seen_at: row.get(5)?,
+        lines: row.get(6)?,
+        bytes: row.get(7)?,
+    })
 }
 
 /// Ids are the server's own where a platform has many servers: two of them may give out the same.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Ledger, LedgerError};
 use crate::{
-    db::{Row, Tx},
+    db::{Row, Scope, Tx},
     params,
 };
 
@@ -35,7 +35,8 @@ impl Ledger {
     /// A new token for the sandbox; an earlier one is void. Only its hash is kept.
     pub async fn issue_sandbox_token(&self, identity: &SandboxIdentity) -> Result<String, LedgerError> {
         let token = format!("{}{}", (self.ids)(), (self.ids)()).replace('-', "");
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
+        let now = self.now_in(&tx);
         tx.execute(
             "INSERT INTO sandboxes (uid, name, scan, token_sha256, issued_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (uid) DO UPDATE SET token_sha256 = $4, issued_at = $5, seen_at = NULL",
@@ -44,7 +45,7 @@ impl Ledger {
                 &identity.name,
                 &identity.scan_uid,
                 sha256(token.as_bytes()),
-                self.now()
+                now,
             ],
         )
         .await?;
@@ -54,21 +55,15 @@ impl Ledger {
 
     /// The sandbox that a token was issued for. The look-up is by hash: its time says nothing of the token.
     pub async fn find_sandbox(&self, token: &str) -> Result<Option<Sandbox>, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        let row = tx
-            .find(
-                "SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1",
-                params![sha256(token.as_bytes())],
-            )
-            .await?;
+        let sql = "SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1";
+        let row = self.db.find(sql, params![sha256(token.as_bytes())]).await?;
         let Some(row) = row else { return Ok(None) };
         let sandbox = read(&row)?;
         if row.get::<Option<Timestamp>>(3)?.is_none() {
-            tx.execute(
-                "UPDATE sandboxes SET seen_at = $2 WHERE uid = $1",
-                params![&sandbox.uid, self.now()],
-            )
-            .await?;
+            let mut tx = self.db.begin_within(Scope::Rows).await?;
+            let now = self.now_in(&tx);
+            let sql = "UPDATE sandboxes SET seen_at = $2 WHERE uid = $1 AND seen_at IS NULL";
+            tx.execute(sql, params![&sandbox.uid, now]).await?;
             tx.commit().await?;
             self.notify();
         }
@@ -77,17 +72,15 @@ impl Ledger {
 
     /// When the sandbox first reached the broker.
     pub async fn sandbox_seen(&self, uid: &str) -> Result<Option<Timestamp>, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        let row = tx
-            .find("SELECT seen_at FROM sandboxes WHERE uid = $1", params![uid])
-            .await?;
+        let sql = "SELECT seen_at FROM sandboxes WHERE uid = $1";
+        let row = self.db.find(sql, params![uid]).await?;
         Ok(row.map(|row| row.get(0)).transpose()?.flatten())
     }
 
     /// Makes the sandbox's token void and gives its leases back.
     pub async fn revoke_sandbox(&self, uid: &str) -> Result<(), LedgerError> {
         self.release_sandbox(uid).await?;
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
         tx.execute("DELETE FROM sandboxes WHERE uid = $1", params![uid])
             .await?;
         tx.commit().await?;

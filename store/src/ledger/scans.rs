@@ -4,6 +4,7 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
+    platform::Seek,
     scan::{
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
@@ -64,10 +65,17 @@ impl ScanRow {
             })
     }
 
+    /// How the list is entered: as the plan says, once the server was asked.
+    pub fn seek(&self) -> Seek {
+        self.plan
+            .as_ref()
+            .map_or(self.request.account.platform.facts().seek, |plan| plan.seek)
+    }
+
     /// How fine the list can be cut.
     pub fn grain(&self) -> Grain {
-        use followlytics_core::{platform::Seek, scan::plan::TIME_UNIT};
-        let seek = self.request.account.platform.facts().seek;
+        use followlytics_core::scan::plan::{self, TIME_UNIT};
+        let seek = self.seek();
         let unit = match seek {
             Seek::Index => i64::from(self.page_rows()),
             Seek::Time => TIME_UNIT,
@@ -76,7 +84,8 @@ impl ScanRow {
         let created = self.report.as_ref().and_then(|report| report.created);
         let floor = match seek {
             Seek::Time => created.map_or(0, Timestamp::as_microsecond),
-            Seek::Index | Seek::Id | Seek::Chain => 0,
+            Seek::Id => plan::floor(&self.probes),
+            Seek::Index | Seek::Chain => 0,
         };
         Grain {
             unit,
@@ -96,8 +105,8 @@ impl ScanRow {
 impl Ledger {
     /// Creates the scan with its first range, or brings what may change up to date. Idempotent.
     pub async fn ensure_scan(&self, request: &ScanRequest) -> Result<(), LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(&request.uid).await?;
+        let now = self.now_in(&tx);
         match find(&mut tx, &request.uid).await? {
             None => {
                 insert(&mut tx, request, now).await?;
@@ -128,9 +137,10 @@ impl Ledger {
     /// Forgets a scan: its rows and its pages, and its result unless that is kept. The objects are deleted by
     /// the worker, soon.
     pub async fn forget_scan(&self, uid: &str, keep_result: bool) -> Result<(), LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.begin_scan(uid).await?;
+        let now = self.now_in(&tx);
         erasures::ask(&mut tx, &layout::pages_of_scan(uid), now).await?;
+        erasures::ask(&mut tx, &layout::shards_of_scan(uid), now).await?;
         if !keep_result {
             let rows = tx
                 .query(
@@ -158,14 +168,15 @@ impl Ledger {
 
     /// The scan's row.
     pub async fn find_scan(&self, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        find(&mut tx, uid).await
+        let sql = format!("SELECT {COLUMNS} FROM scans WHERE uid = $1");
+        let row = self.db.find(&sql, params![uid]).await?;
+        row.as_ref().map(read).transpose()
     }
 }
 
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
-     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget";
+     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -183,8 +194,8 @@ pub(super) async fn get(tx: &mut Tx, uid: &str) -> Result<ScanRow, LedgerError> 
 async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
-           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21)",
+           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget, since) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22)",
         params![
             &request.uid,
             &request.namespace,
@@ -207,6 +218,7 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
             json(&RequestTally::default())?,
             now,
             request.monthly_budget.map(Usd::nanos),
+            request.wishes.since.map(|since| since.to_string()),
         ],
     )
     .await?;
@@ -278,6 +290,10 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
                 max_rows: row.get(12)?,
                 max_runners: row.get(13)?,
                 rows_per_range: row.get(14)?,
+                since: row
+                    .get::<Option<String>>(33)?
+                    .map(|text| ranges::parse("scans.since", &text))
+                    .transpose()?,
             },
             priority: row.get(15)?,
             mode: mode(&row.get::<String>(16)?)?,

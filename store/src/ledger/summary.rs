@@ -1,8 +1,9 @@
 //! Summaries: what the controller, the command line and `why` read of a scan.
 
 use followlytics_core::{
-    platform::{Family, Seek},
+    platform::Family,
     scan::{
+        plan::Plan,
         range::{Kind, Range, State},
         summary::{Hold, RangeTally, Stage, Summary},
     },
@@ -11,7 +12,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ledger, LedgerError, ScanRow, ranges, scans, windows};
-use crate::{db::Tx, params};
+use crate::params;
 
 /// A window that opens later than this gives the runners back meanwhile.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -19,8 +20,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 impl Ledger {
     /// What the ledger knows of a scan.
     pub async fn summary(&self, uid: &str) -> Result<Option<Summary>, LedgerError> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
+        let now = self.now_in(&tx);
         let Some(scan) = scans::find(&mut tx, uid).await? else {
             return Ok(None);
         };
@@ -59,7 +60,7 @@ impl Ledger {
 
     /// Uids of scans that may still change, in order.
     pub async fn list_active_scans(&self) -> Result<Vec<String>, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         let rows = tx
             .query(
                 "SELECT uid FROM scans WHERE stage IN ('Resolving', 'Scanning', 'Merging') ORDER BY uid",
@@ -71,37 +72,8 @@ impl Ledger {
 
     /// All ranges of a scan, in order of their ids.
     pub async fn list_ranges(&self, uid: &str) -> Result<Vec<Range>, LedgerError> {
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.read().await?;
         ranges::all(&mut tx, uid).await
-    }
-
-    /// For a seam: the range whose own rows end it.
-    pub async fn seam_meets(&self, uid: &str, range: u32) -> Result<Option<u32>, LedgerError> {
-        let mut tx = self.db.begin().await?;
-        let row = tx
-            .find(
-                "SELECT meets FROM ranges WHERE scan = $1 AND id = $2 AND kind = 'Seam'",
-                params![uid, range],
-            )
-            .await?;
-        Ok(row.map(|row| row.get(0)).transpose()?.flatten())
-    }
-
-    /// Keys of a range's first pages, in order.
-    pub async fn first_page_keys(
-        &self,
-        uid: &str,
-        range: u32,
-        most: u32,
-    ) -> Result<Vec<String>, LedgerError> {
-        let mut tx: Tx = self.db.begin().await?;
-        let rows = tx
-            .query(
-                "SELECT key FROM pages WHERE scan = $1 AND range_id = $2 ORDER BY seq LIMIT $3",
-                params![uid, range, most],
-            )
-            .await?;
-        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 }
 
@@ -144,17 +116,13 @@ fn wanted(scan: &ScanRow, ranges: &[Range], window: Option<Timestamp>, now: Time
         Stage::Resolving => 1,
         Stage::Scanning => {
             let page = i64::from(scan.page_rows());
-            let seekable = scan.request.account.platform.facts().seek != Seek::Chain
-                && scan
-                    .plan
-                    .as_ref()
-                    .is_some_and(|plan| plan.row_cap == 0 || plan.seek == Seek::Index);
+            let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
             let floor = scan.grain().floor;
             let parts: i64 = ranges
                 .iter()
                 .filter(|range| range.state == State::Open)
                 .map(|range| {
-                    if seekable {
+                    if splittable {
                         (range.rows_left(floor) / (4 * page)).max(1)
                     } else {
                         1

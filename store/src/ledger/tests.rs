@@ -1,7 +1,10 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
 mod leases;
+mod limits;
 mod money;
+mod parallel;
+mod records;
 
 use std::sync::{
     Arc,
@@ -23,7 +26,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{Claimed, Ledger, NewPage, Sandbox, SandboxIdentity, ScanRequest};
-use crate::db::Db;
+use crate::testing;
 
 /// A ledger, its clock and one scan of X.
 struct Desk {
@@ -38,30 +41,14 @@ impl Desk {
         let names = AtomicU64::new(0);
         let clock = Arc::clone(&seconds);
         let ledger = Ledger::new(
-            Db::memory().unwrap(),
+            testing::database(),
             Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
             Arc::new(move || format!("id-{}", names.fetch_add(1, Ordering::Relaxed))),
         );
         let request = ScanRequest {
-            uid: "scan".into(),
-            namespace: "default".into(),
-            name: "scan".into(),
-            generation: 1,
-            account: AccountRef::new("x", "nasa", None).unwrap(),
-            base_url: "https://api.x.com".into(),
-            credential: "default/x".into(),
-            auth: Auth::AppBearer,
-            rules: vec![Rule::new(Family::Followers, 300, 900_000)],
             budget: budget.parse().unwrap(),
             monthly_budget: monthly_budget.map(|text| text.parse().unwrap()),
-            wishes: Wishes {
-                max_runners: 4,
-                rows_per_range: 10_000,
-                max_rows: 0,
-            },
-            priority: 0,
-            mode: Mode::Run,
-            dry_run: false,
+            ..model()
         };
         ledger.ensure_scan(&request).await.unwrap();
         Self {
@@ -97,10 +84,8 @@ impl Desk {
     async fn resolve(&self, sandbox: &Sandbox, followers: i64) -> Reply {
         let lease = self.claim(sandbox).await;
         let report = AccountReport {
-            id: "11".into(),
-            handle: "nasa".into(),
             followers,
-            created: None,
+            ..report()
         };
         let found = Found {
             held: held(&lease),
@@ -157,6 +142,41 @@ impl Desk {
             failure,
         };
         self.ledger.record_failure(sandbox, &failed).await.unwrap()
+    }
+}
+
+fn report() -> AccountReport {
+    AccountReport {
+        id: "11".into(),
+        handle: "nasa".into(),
+        followers: 0,
+        created: None,
+    }
+}
+
+/// A scan of X as most tests ask for it.
+fn model() -> ScanRequest {
+    ScanRequest {
+        uid: "scan".into(),
+        namespace: "default".into(),
+        name: "scan".into(),
+        generation: 1,
+        account: AccountRef::new("x", "nasa", None).unwrap(),
+        base_url: "https://api.x.com".into(),
+        credential: "default/x".into(),
+        auth: Auth::AppBearer,
+        rules: vec![Rule::new(Family::Followers, 300, 900_000)],
+        budget: "1000.00".parse().unwrap(),
+        monthly_budget: None,
+        wishes: Wishes {
+            max_runners: 4,
+            rows_per_range: 10_000,
+            max_rows: 0,
+            since: None,
+        },
+        priority: 0,
+        mode: Mode::Run,
+        dry_run: false,
     }
 }
 

@@ -13,6 +13,9 @@ use jiff::Timestamp;
 use super::{LedgerError, ScanRow, share::Share};
 use crate::{db::Tx, params};
 
+/// The length of no window: the row of a pause.
+const PAUSE: i64 = 0;
+
 /// Takes a slot of every window of this family, or none: none is left, or what is left is for scans that go
 /// before this one.
 pub(super) async fn slot(
@@ -21,7 +24,10 @@ pub(super) async fn slot(
     family: Family,
     now: Timestamp,
 ) -> Result<Slot, LedgerError> {
-    let mut windows = load(tx, scan, family).await?;
+    let (mut windows, paused) = load(tx, scan, family).await?;
+    if let Some(until) = paused.filter(|until| *until > now) {
+        return Ok(Slot::Full { until });
+    }
     if windows.is_empty() {
         return Ok(take(&mut windows, now, START));
     }
@@ -46,7 +52,10 @@ pub(super) async fn full_until(
     family: Family,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, LedgerError> {
-    let windows = load(tx, scan, family).await?;
+    let (windows, paused) = load(tx, scan, family).await?;
+    if let Some(until) = paused.filter(|until| *until > now) {
+        return Ok(Some(until));
+    }
     match take(&mut windows.clone(), now, START) {
         Slot::Full { until } => return Ok(Some(until)),
         Slot::Free { .. } if windows.is_empty() => return Ok(None),
@@ -71,12 +80,33 @@ pub(super) async fn release(
     granted: Timestamp,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let mut windows = load(tx, scan, family).await?;
+    let (mut windows, _) = load(tx, scan, family).await?;
     give_back(&mut windows, granted, now);
     store(tx, &scan.request.credential, &windows).await
 }
 
-/// Takes what the platform's headers said: they speak of the shortest window of the family.
+/// Pauses the credential: nothing that this family is counted with starts before then, whatever its windows have
+/// left. They keep their counts.
+pub(super) async fn pause(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+    until: Timestamp,
+) -> Result<(), LedgerError> {
+    let family = scan.request.account.platform.counted_as(family);
+    tx.execute(
+        "INSERT INTO windows (credential, family, window_ms, requests, used, reset, told) \
+         VALUES ($1, $2, $3, 0, 0, $4, $5) \
+         ON CONFLICT (credential, family, window_ms) DO UPDATE SET reset = \
+           CASE WHEN windows.reset > $4 THEN windows.reset ELSE $4 END",
+        params![&scan.request.credential, <&str>::from(family), PAUSE, until, true],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes what the platform's headers said: they speak of the shortest window that can end as late as they say,
+/// of those that the platform tells of at all.
 pub(super) async fn learn(
     tx: &mut Tx,
     scan: &ScanRow,
@@ -84,15 +114,31 @@ pub(super) async fn learn(
     told: Told,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let mut windows = load(tx, scan, family).await?;
-    let Some(shortest) = windows.iter_mut().min_by_key(|window| window.rule.window_ms) else {
+    let (mut windows, _) = load(tx, scan, family).await?;
+    let platform = scan.request.account.platform;
+    let left_ms = now.duration_until(told.reset).as_millis();
+    let spoken_of = windows
+        .iter_mut()
+        .filter(|window| window.rule.window_ms >= platform.facts().told_from_ms)
+        // Clocks differ: half a window more is still the same one.
+        .min_by_key(|window| {
+            let length = window.rule.window_ms;
+            (i128::from(length) * 3 / 2 < left_ms, length)
+        });
+    let Some(window) = spoken_of else {
         return Ok(());
     };
-    shortest.learn(told, now);
+    window.learn(told, now);
     store(tx, &scan.request.credential, &windows).await
 }
 
-async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>, LedgerError> {
+/// The windows, and when a pause of the credential ends.
+async fn load(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    family: Family,
+) -> Result<(Vec<Window>, Option<Timestamp>), LedgerError> {
+    let family = scan.request.account.platform.counted_as(family);
     let mut windows: Vec<Window> = scan
         .request
         .rules
@@ -106,8 +152,12 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
             params![&scan.request.credential, <&str>::from(family)],
         )
         .await?;
+    let mut paused = None;
     for row in rows {
         let window_ms: i64 = row.get(0)?;
+        if window_ms == PAUSE {
+            paused = row.get(3)?;
+        }
         if let Some(window) = windows
             .iter_mut()
             .find(|window| window.rule.window_ms == window_ms)
@@ -122,7 +172,7 @@ async fn load(tx: &mut Tx, scan: &ScanRow, family: Family) -> Result<Vec<Window>
             window.told = row.get(4)?;
         }
     }
-    Ok(windows)
+    Ok((windows, paused))
 }
 
 async fn store(tx: &mut Tx, credential: &str, windows: &[Window]) -> Result<(), LedgerError> {

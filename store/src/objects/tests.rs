@@ -1,3 +1,7 @@
+mod answers;
+mod full;
+mod s3;
+
 use std::io;
 
 use futures::FutureExt as _;
@@ -29,7 +33,12 @@ fn the_memory_store_answers_at_the_first_poll() {
     );
     assert_eq!(objects.get("a/b").now_or_never().unwrap().unwrap(), "x");
     assert_eq!(objects.list("a/").now_or_never().unwrap().unwrap(), ["a/b"]);
+    assert_eq!(objects.size("a/b").now_or_never().unwrap().unwrap(), 1);
+    let range = objects.read_range("a/b", 0..9).now_or_never();
+    assert_eq!(range.unwrap().unwrap(), "x");
     objects.delete("a/b").now_or_never().unwrap().unwrap();
+    objects.create("a/c", "x").now_or_never().unwrap().unwrap();
+    assert_eq!(objects.delete_all("a/").now_or_never().unwrap().unwrap(), 1);
 }
 
 #[tokio::test]
@@ -78,8 +87,12 @@ fn a_full_disk_says_how_much_is_left_and_what_to_do() {
         source: Box::new(io::Error::from(kind)),
     };
     let folder = tempfile::tempdir().unwrap();
+    let files = Place::Files {
+        root: folder.path().to_owned(),
+        system: LocalFileSystem::new(),
+    };
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
-        let error = ObjectsError::new("pages/a", full(kind), Some(folder.path()));
+        let error = ObjectsError::new("pages/a", full(kind), &files);
         let text = error.to_string();
         assert!(
             text.contains("pages/a") && text.contains("B left)") && text.contains("free some space"),
@@ -87,9 +100,9 @@ fn a_full_disk_says_how_much_is_left_and_what_to_do() {
         );
         assert!(error.is_transient());
     }
-    let denied = ObjectsError::new("pages/a", full(io::ErrorKind::PermissionDenied), None);
+    let denied = ObjectsError::new("pages/a", full(io::ErrorKind::PermissionDenied), &Place::Memory);
     assert!(matches!(denied, ObjectsError::Denied { .. }));
-    let other = ObjectsError::new("pages/a", full(io::ErrorKind::ConnectionReset), None);
+    let other = ObjectsError::new("pages/a", full(io::ErrorKind::ConnectionReset), &Place::Memory);
     assert!(matches!(other, ObjectsError::Unavailable { .. }) && other.is_transient());
 }
 

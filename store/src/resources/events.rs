@@ -100,7 +100,7 @@ pub async fn events_since(
     limit: i64,
 ) -> Result<Vec<StoredEvent>, DbError> {
     let sql = "SELECT version, namespace, name, type, labels, object, previous_labels, previous_object \
-               FROM resource_events WHERE resource = $1 AND version > $2 AND ($3 IS NULL OR namespace = $3) \
+               FROM resource_events WHERE resource = $1 AND version > $2 AND (CAST($3 AS TEXT) IS NULL OR namespace = $3) \
                ORDER BY version LIMIT $4";
     tx.query(sql, params![resource, since, namespace, limit])
         .await?
@@ -109,7 +109,7 @@ pub async fn events_since(
         .collect()
 }
 
-fn stored_event(row: &Row) -> Result<StoredEvent, DbError> {
+pub(super) fn stored_event(row: &Row) -> Result<StoredEvent, DbError> {
     let previous_labels: Option<String> = row.get(6)?;
     let previous_object: Option<String> = row.get(7)?;
     Ok(StoredEvent {

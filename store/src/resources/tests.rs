@@ -1,5 +1,5 @@
 use super::*;
-use crate::db::Db;
+use crate::{db::Scope, testing};
 
 fn object(name: &str, version: i64, labels: &str) -> StoredObject {
     StoredObject {
@@ -15,7 +15,7 @@ fn object(name: &str, version: i64, labels: &str) -> StoredObject {
 
 #[tokio::test]
 async fn versions_rise_by_one_and_survive_a_rollback() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     assert_eq!(next_version(&mut tx).await.unwrap(), 1);
     tx.commit().await.unwrap();
@@ -28,7 +28,7 @@ async fn versions_rise_by_one_and_survive_a_rollback() {
 
 #[tokio::test]
 async fn a_taken_name_is_refused() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     insert_object(&mut tx, &object("a", 1, "{}")).await.unwrap();
     let twin = StoredObject {
@@ -43,7 +43,7 @@ async fn a_taken_name_is_refused() {
 
 #[tokio::test]
 async fn dependents_are_found_by_owner_uid_until_they_are_released() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     let child = object("child", 1, "{}");
     insert_object(&mut tx, &child).await.unwrap();
@@ -57,7 +57,7 @@ async fn dependents_are_found_by_owner_uid_until_they_are_released() {
 
 #[tokio::test]
 async fn only_a_change_of_labels_keeps_the_previous_object() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     let (first, second) = (object("a", 1, "{}"), object("a", 2, "{\"k\":\"v\"}"));
     append_event(&mut tx, EventType::Added, &first, None)
@@ -84,7 +84,7 @@ async fn only_a_change_of_labels_keeps_the_previous_object() {
 
 #[tokio::test]
 async fn trimming_moves_the_horizon_only_of_what_lost_an_entry() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     for version in 1..=3 {
         append_event(
@@ -110,7 +110,7 @@ async fn trimming_moves_the_horizon_only_of_what_lost_an_entry() {
 
 #[tokio::test]
 async fn the_oldest_beyond_the_bound_are_listed_first() {
-    let db = Db::memory().unwrap();
+    let db = testing::database();
     let mut tx = db.begin().await.unwrap();
     for version in 1..=4 {
         insert_object(&mut tx, &object(&format!("a{version}"), version, "{}"))
@@ -125,4 +125,139 @@ async fn the_oldest_beyond_the_bound_are_listed_first() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_over_namespaces() {
+    let db = testing::database();
+    let mut tx = db.begin().await.unwrap();
+    for (version, (namespace, name)) in (1..).zip([("a", "x"), ("a", "y"), ("b", "a"), ("b", "z")]) {
+        let one = StoredObject {
+            namespace: namespace.into(),
+            uid: format!("{namespace}{name}"),
+            ..object(name, version, "{}")
+        };
+        insert_object(&mut tx, &one).await.unwrap();
+    }
+    let key = "scans.followlytics.io";
+    let names = |page: Vec<StoredObject>| {
+        page.into_iter()
+            .map(|o| o.namespace + &o.name)
+            .collect::<Vec<_>>()
+    };
+    let all = list_page(&mut tx, key, None, ("a", "x"), 2).await.unwrap();
+    assert_eq!(names(all), ["ay", "ba"]);
+    let one = list_page(&mut tx, key, Some("b"), ("", ""), 9).await.unwrap();
+    assert_eq!(names(one), ["ba", "bz"]);
+    assert_eq!(count_after(&mut tx, key, None, ("a", "y")).await.unwrap(), 2);
+    assert_eq!(count_after(&mut tx, key, Some("a"), ("a", "x")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_log_knows_what_an_object_was() {
+    let db = testing::database();
+    let mut tx = db.begin().await.unwrap();
+    let key = "scans.followlytics.io";
+    for (version, event) in [
+        (1, EventType::Added),
+        (3, EventType::Modified),
+        (5, EventType::Deleted),
+    ] {
+        append_event(&mut tx, event, &object("a", version, "{}"), None)
+            .await
+            .unwrap();
+    }
+    let was = last_change(&mut tx, key, "default", "a", 4)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((was.version, was.object.as_str()), (3, "{\"v\":3}"));
+    assert!(
+        last_change(&mut tx, key, "default", "a", 0)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let since = changes_since(&mut tx, key, Some("default"), 1).await.unwrap();
+    let types: Vec<&str> = since.iter().map(|(_, _, what)| what.as_str()).collect();
+    assert_eq!(types, ["MODIFIED", "DELETED"]);
+    assert_eq!(changes_since(&mut tx, key, None, 3).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_object_is_found_by_name_uid_and_place_until_it_is_deleted() {
+    let db = testing::database();
+    let mut tx = db.begin_within(Scope::Objects).await.unwrap();
+    let (a, b) = (object("a", 1, "{}"), object("b", 2, "{}"));
+    let other = StoredObject {
+        namespace: "other".into(),
+        uid: "uid-other".into(),
+        ..object("a", 3, "{}")
+    };
+    for object in [&b, &other, &a] {
+        insert_object(&mut tx, object).await.unwrap();
+    }
+    let changed = StoredObject {
+        version: 4,
+        object: "{}".into(),
+        ..a.clone()
+    };
+    update_object(&mut tx, &changed).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let key = "scans.followlytics.io";
+    let by_name = find_object(&mut tx, key, "default", "a").await.unwrap();
+    assert_eq!(by_name.as_ref(), Some(&changed));
+    assert_eq!(find_object_by_uid(&mut tx, "uid-a").await.unwrap(), by_name);
+    let all = [changed.clone(), b.clone(), other.clone()];
+    assert_eq!(list_objects(&mut tx, key, None).await.unwrap(), all);
+    assert_eq!(
+        list_objects(&mut tx, key, Some("default")).await.unwrap(),
+        all[..2]
+    );
+    assert_eq!(
+        list_namespace(&mut tx, "other").await.unwrap(),
+        std::slice::from_ref(&other)
+    );
+    assert!(!is_namespace_empty(&mut tx, "other").await.unwrap());
+    drop(tx);
+    let mut tx = db.begin_within(Scope::Objects).await.unwrap();
+    delete_object(&mut tx, &other).await.unwrap();
+    assert!(is_namespace_empty(&mut tx, "other").await.unwrap());
+    assert_eq!(find_object_by_uid(&mut tx, "uid-other").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn versions_of_many_connections_appear_in_the_order_of_their_commits() {
+    let url = testing::postgres_url();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let db = crate::db::Db::prepared(&url);
+        writers.spawn(async move {
+            for number in 0..20 {
+                let mut tx = db.begin_within(Scope::Objects).await.unwrap();
+                let version = next_version(&mut tx).await.unwrap();
+                tokio::task::yield_now().await;
+                let object = object(&format!("{writer}-{number}"), version, "{}");
+                append_event(&mut tx, EventType::Added, &object, None)
+                    .await
+                    .unwrap();
+                tx.commit().await.unwrap();
+            }
+        });
+    }
+    // Whoever reads meanwhile never sees a version behind which a smaller one turns up later.
+    let db = crate::db::Db::prepared(&url);
+    let mut seen = 0;
+    while seen < 160 {
+        let mut tx = db.read().await.unwrap();
+        let events = events_since(&mut tx, "scans.followlytics.io", None, seen, 500)
+            .await
+            .unwrap();
+        let versions: Vec<i64> = events.iter().map(|event| event.version).collect();
+        let expected: Vec<i64> = (seen + 1..).take(versions.len()).collect();
+        assert_eq!(versions, expected);
+        seen = versions.last().copied().unwrap_or(seen);
+    }
+    writers.join_all().await;
 }

@@ -281,6 +281,8 @@ const fn simulated(platform: Platform) -> Simulated {
         Platform::X => Simulated::X,
         Platform::Bluesky => Simulated::Bluesky,
         Platform::Gitea => Simulated::Gitea,
+        Platform::GitHub => Simulated::Github,
+        Platform::Mastodon => Simulated::Mastodon,
     }
 }
 
@@ -299,11 +301,11 @@ fn world_config(setup: &Setup) -> WorldConfig {
 /// What the controller would ask for.
 pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result<ScanRequest> {
     let handle = match listing.platform {
-        Platform::X | Platform::Gitea => format!("account{number}"),
+        Platform::X | Platform::Gitea | Platform::GitHub | Platform::Mastodon => format!("account{number}"),
         Platform::Bluesky => format!("account{number}.example.org"),
     };
     let x = listing.platform == Platform::X;
-    let host = (listing.platform == Platform::Gitea).then_some("git.test");
+    let host = listing.platform.has_servers().then_some("git.test");
     let rules = match setup.window {
         Some((requests, window_ms)) => {
             vec![
@@ -334,6 +336,7 @@ pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result
             max_runners: listing.runners,
             rows_per_range: listing.rows_per_range,
             max_rows: 0,
+            since: None,
         },
         priority: 0,
         mode: Mode::Run,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use followlytics_tests::bench::{
-    demo, fairness,
+    demo, fairness, listing,
     machine::Machine,
+    memory, merge, pages,
     report::{Section, update},
     requests, runners, windows, wire,
 };
@@ -22,6 +23,9 @@ struct Arguments {
     /// Print only
     #[arg(long)]
     dry_run: bool,
+    /// Only merge what the bench of this name has prepared in this directory, and say what it took
+    #[arg(long, hide = true)]
+    merge_child: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -36,6 +40,14 @@ enum Name {
     Runners,
     /// The same over real sockets and files
     Wire,
+    /// An X list beside tweepy
+    Listing,
+    /// What a million followers hold in memory, and ten
+    Memory,
+    /// Pages a second through the broker
+    Pages,
+    /// The merge beside DuckDB
+    Merge,
     /// The demo, from its start to its table
     Demo,
 }
@@ -48,6 +60,10 @@ impl Name {
             Self::Fairness => fairness::section(),
             Self::Runners => runners::section(),
             Self::Wire => wire::section(),
+            Self::Listing => listing::section(),
+            Self::Memory => memory::section(),
+            Self::Pages => pages::section(),
+            Self::Merge => merge::section(),
             Self::Demo => demo::section(),
         }
     }
@@ -58,6 +74,9 @@ benches, `cargo xtask bench requests` one of them; each writes its own part of t
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(folder) = &arguments.merge_child {
+        return merge::child(folder);
+    }
     let names = if arguments.names.is_empty() {
         Name::value_variants()
     } else {

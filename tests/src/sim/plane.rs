@@ -15,6 +15,7 @@ use kube::{
     client::Body,
 };
 use serde_json::Value;
+use strum::VariantArray as _;
 use tower::{ServiceExt as _, service_fn};
 
 use super::{
@@ -206,8 +207,8 @@ fn unlucky(shared: &Shared, router: axum::Router) -> Client {
 }
 
 fn base_urls() -> BTreeMap<Platform, String> {
-    [Platform::X, Platform::Bluesky, Platform::Gitea]
-        .into_iter()
-        .map(|platform| (platform, format!("http://{platform}.test")))
+    Platform::VARIANTS
+        .iter()
+        .map(|platform| (*platform, format!("http://{platform}.test")))
         .collect()
 }

@@ -360,7 +360,17 @@ impl Simulation {
         if self.shared.fault(300) {
             return Ok(());
         }
-        match followlytics_worker::run_one(&self.ledger, &self.objects, "worker").await {
+        // So small that a scan of a few pages has many runs, several lanes, and runs of runs.
+        let settings = followlytics_worker::Settings {
+            run_pages: 3,
+            fan_in: 3,
+            lane_rows: 150,
+            piece_rows: 100,
+            run_group_rows: 16,
+            group_rows: 32,
+            ..followlytics_worker::Settings::default()
+        };
+        match followlytics_worker::run_one_with(&self.ledger, &self.objects, "worker", &settings).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.shared.trace(&format!("worker failed: {error}"));

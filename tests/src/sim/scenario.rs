@@ -29,6 +29,8 @@ pub struct Scenario {
     pub x_window: (i64, i64),
     /// Rows of a page on Gitea.
     pub gitea_page: u32,
+    /// What ids of Mastodon's server look like: 0 and 1 numbers, 2 and 3 texts of two kinds.
+    pub mastodon_ids: usize,
     /// Whether user tokens that end within the scan are used on X.
     pub x_user_token: bool,
 }
@@ -40,6 +42,8 @@ pub struct ScanPlan {
     pub platform: Platform,
     /// Whose.
     pub handle: String,
+    /// On which server, where the platform has many.
+    pub host: Option<String>,
     /// Followers at the start.
     pub followers: u64,
     /// Unfollows and follows a page, each, in a hundred.
@@ -83,6 +87,7 @@ impl Scenario {
             x_window: (c.between(1, 4), c.between(2_000, 20_000)),
             gitea_page: u32::try_from(c.between(5, 50)).unwrap_or(50),
             x_user_token: c.happens(400),
+            mastodon_ids: c.below(4),
         }
     }
 
@@ -106,15 +111,18 @@ impl Scenario {
 }
 
 fn scan(c: &mut Chance, number: i64) -> ScanPlan {
-    let platform = match c.below(5) {
+    let platform = match c.below(8) {
         0 => Platform::X,
         1 | 2 => Platform::Bluesky,
-        _ => Platform::Gitea,
+        3 | 4 => Platform::Gitea,
+        5 => Platform::GitHub,
+        _ => Platform::Mastodon,
     };
     let (most, handle) = match platform {
         Platform::X => (4_000, format!("account{number}")),
         Platform::Bluesky => (1_800, format!("account{number}.example.org")),
         Platform::Gitea => (1_200, format!("account{number}")),
+        Platform::GitHub | Platform::Mastodon => (2_400, format!("account{number}")),
     };
     let followers = if c.happens(50) {
         0
@@ -124,6 +132,7 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
     ScanPlan {
         platform,
         handle,
+        host: platform.has_servers().then(|| format!("{platform}.test")),
         followers,
         churn: if c.happens(700) {
             u32::try_from(c.between(5, 60)).unwrap_or(5)

@@ -8,7 +8,8 @@ use followlytics_crds::{
     Parallelism, RateLimit, Scan, ScanSpec, SecretRef,
 };
 use followlytics_simulator::{
-    AccountSpec, ChurnSpec, FaultKind, FaultSpec, Platform as SimPlatform, Trigger, World, WorldConfig,
+    AccountSpec, ChurnSpec, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform as SimPlatform,
+    Trigger, World, WorldConfig,
 };
 
 use jiff::SignedDuration;
@@ -21,6 +22,8 @@ pub(super) fn sim_platform(platform: Platform) -> SimPlatform {
         Platform::X => SimPlatform::X,
         Platform::Bluesky => SimPlatform::Bluesky,
         Platform::Gitea => SimPlatform::Gitea,
+        Platform::GitHub => SimPlatform::Github,
+        Platform::Mastodon => SimPlatform::Mastodon,
     }
 }
 
@@ -36,6 +39,15 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     config.x.pricing.dedupe_per_utc_day = false;
     config.x.access_token_seconds = 40;
     config.gitea.max_response_items = scenario.gitea_page;
+    config.mastodon.servers = vec![MastodonServer {
+        host: "mastodon.test".to_owned(),
+        ids: match scenario.mastodon_ids {
+            2 => MastodonIds::Flake,
+            3 => MastodonIds::Ulid,
+            _ => MastodonIds::Snowflake,
+        },
+        ..MastodonServer::default()
+    }];
     config
 }
 
@@ -75,9 +87,29 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         (FaultKind::CreditsDepleted, 0.5),
         (FaultKind::UsageCapExceeded, 0.3),
         (FaultKind::ExpiredCursor, 0.3),
+        (FaultKind::MissingCursor, 1.0),
+        (
+            FaultKind::SecondaryLimit {
+                status: 403,
+                retry_after_seconds: None,
+            },
+            0.5,
+        ),
+        (
+            FaultKind::SecondaryLimit {
+                status: 429,
+                retry_after_seconds: Some(90),
+            },
+            0.5,
+        ),
     ] {
         // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
-        let platform = matches!(kind, FaultKind::DuplicatedRow).then_some(SimPlatform::Bluesky);
+        let platform = match kind {
+            FaultKind::DuplicatedRow => Some(SimPlatform::Bluesky),
+            // Elsewhere a list without a cursor is at its end, and nobody can tell.
+            FaultKind::MissingCursor => Some(SimPlatform::Mastodon),
+            _ => None,
+        };
         let trigger = Trigger::Probability(share * weight);
         world.set_fault(FaultSpec {
             platform,
@@ -147,7 +179,7 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
         account: ScanAccount {
             platform: plan.platform.to_string(),
             handle: plan.handle.clone(),
-            host: (plan.platform == Platform::Gitea).then(|| "git.test".to_owned()),
+            host: plan.host.clone(),
         },
         credential_ref: (plan.platform == Platform::X).then(|| CredentialRef { name: "x".to_owned() }),
         parallelism: Parallelism {
@@ -159,6 +191,7 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
         }),
         source: followlytics_crds::SourceChoice::default(),
         max_followers: 0,
+        since: None,
         priority: 0,
         operating_mode: followlytics_crds::OperatingMode::Running,
         cancelled: false,

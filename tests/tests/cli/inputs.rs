@@ -58,7 +58,7 @@ fn what_names_no_account_is_a_usage_error() {
     let home = Home::new(&site);
     for (account, part) in [
         ("nasa", "PLATFORM:HANDLE"),
-        ("myspace:tom", "known are x, bluesky and gitea"),
+        ("myspace:tom", "known are x, bluesky, gitea, github and mastodon"),
         ("x:@far_too_long_for_x_anyway", "1 to 15 letters"),
         ("bluesky:alice", "a domain such as"),
         ("gitea:bob", "gitea:USER@HOST"),
@@ -338,7 +338,10 @@ fn a_scan_that_was_applied_with_a_bad_account_fails_with_the_field() {
     home.wait_for("bad", "Failed");
     let why = home.run("why bad");
     assert!(
-        why.out.contains("UnknownPlatform") && why.out.contains("known are x, bluesky and gitea"),
+        why.out.contains("UnknownPlatform")
+            && why
+                .out
+                .contains("known are x, bluesky, gitea, github and mastodon"),
         "{why:?}"
     );
 }

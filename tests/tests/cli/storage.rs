@@ -1,5 +1,7 @@
 //! Storage that fails: a full disk, long paths, directories nobody may write to.
 
+mod remote;
+
 use std::process::{Command, Stdio};
 
 use crate::support::{Home, Site, bluesky, finish, program};

@@ -254,6 +254,11 @@ pub struct Up {
 }
 
 impl Up {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
     /// Stops it in good order; its exit code.
     pub fn stop(mut self) -> i32 {
         signal(&self.child, "TERM");

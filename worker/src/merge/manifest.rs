@@ -3,7 +3,7 @@
 use followlytics_core::{account::Platform, scan::certificate::Certificate};
 use serde::{Deserialize, Serialize};
 
-use crate::WorkerError;
+use crate::{Tail, WorkerError};
 
 /// What a result consists of. It names no version: that is given out when the result becomes visible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ pub struct Part {
     pub rows: i64,
     /// Its size.
     pub bytes: u64,
+    /// What vouches for each of its row groups: with it the part is read and believed piece by piece. Parts of the
+    /// first release have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
 }
 
 impl Manifest {

@@ -1,6 +1,9 @@
 mod damage;
+mod model;
+mod resume;
 
 use arrow::{array::AsArray as _, datatypes, record_batch::RecordBatch};
+use bytes::Bytes;
 use followlytics_core::{
     row::{Line, Row},
     scan::{
@@ -9,12 +12,13 @@ use followlytics_core::{
         summary::{ResultRecord, Stage},
     },
 };
-use followlytics_store::ledger::PageRow;
+use followlytics_store::objects::Objects;
 use jiff::Timestamp;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 use crate::{
+    Settings,
     bench::{Bench, TestPage, chain, row},
     read_manifest, read_part, result_ids, run_one,
 };
@@ -144,7 +148,7 @@ async fn every_field_reaches_its_column() {
     let batch = &batches(&bench.objects, &record).await[0];
     assert_eq!(texts(batch, "account"), some(&["42"; 3]));
     assert_eq!(texts(batch, "id"), some(&["7", "did:plc:a", "did:plc:b"]));
-    assert_eq!(numbers(batch, "id_num"), [Some(7), None, None]);
+    assert_eq!(numbers(batch, "id_num"), [None; 3]);
     assert_eq!(texts(batch, "handle"), some(&["c", "a.example", "b.example"]));
     assert_eq!(texts(batch, "name"), [None, None, Some("Bö".into())]);
     assert_eq!(texts(batch, "bio"), [None, None, Some("said \"hi\"\n".into())]);
@@ -283,54 +287,35 @@ fn many() -> Vec<TestPage> {
         .collect()
 }
 
-/// The parts that a merge of these pages writes, read in this order.
-async fn parts_of(bench: &Bench, order: impl Fn(&mut Vec<PageRow>), part_rows: usize) -> Vec<Bytes> {
-    let job = bench.ledger.claim_job("w").await.unwrap().unwrap();
-    let mut input = bench.ledger.merge_input("s").await.unwrap();
-    order(&mut input.pages);
-    let mut heartbeat = Heartbeat::new(&bench.ledger, &job);
-    let collected = collect(&bench.objects, "s", &input, &mut heartbeat)
-        .await
-        .unwrap();
-    let parts = parts::write(
-        &bench.objects,
-        "out/",
-        job.epoch,
-        &input,
-        collected,
-        part_rows,
-        &mut heartbeat,
-    )
-    .await
-    .unwrap();
+/// What a merge of these pages gives with these settings: the bytes of its parts.
+async fn parts_of(bench: &Bench, pages: &[TestPage], settings: &Settings) -> Vec<Bytes> {
+    bench.scan("s", "bluesky:alice.bsky.social", 0, pages).await;
+    let record = bench.merged_with("s", settings).await;
     let mut bytes = Vec::new();
-    for part in parts {
+    for part in read_manifest(&bench.objects, &record).await.unwrap().parts {
         bytes.push(read_part(&bench.objects, &part).await.unwrap());
     }
     bytes
 }
 
 #[tokio::test]
-async fn the_same_pages_give_the_same_bytes_in_any_order_and_from_any_store() {
+async fn the_same_pages_give_the_same_bytes_in_any_order_from_any_store_and_in_any_number_of_runs() {
     let mut outputs = Vec::new();
-    for stride in [1, 7, 11, 13, 29] {
-        let bench = Bench::new();
+    for (stride, run_pages, fan_in) in [(1, 256, 64), (7, 1, 2), (11, 2, 3), (13, 3, 64), (29, 5, 2)] {
         let pages = many();
         let shuffled: Vec<_> = (0..pages.len())
             .map(|n| pages[n * stride % pages.len()].clone())
             .collect();
-        bench.scan("s", "bluesky:alice.bsky.social", 0, &shuffled).await;
-        let order = |rows: &mut Vec<PageRow>| {
-            *rows = (0..rows.len())
-                .map(|n| rows[n * stride % rows.len()].clone())
-                .collect();
+        let settings = Settings {
+            run_pages,
+            fan_in,
+            run_group_rows: 7 + stride,
+            ..Settings::default()
         };
-        outputs.push(parts_of(&bench, order, usize::MAX).await);
+        outputs.push(parts_of(&Bench::new(), &shuffled, &settings).await);
     }
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::files(folder.path());
-    bench.scan("s", "bluesky:alice.bsky.social", 0, &many()).await;
-    outputs.push(parts_of(&bench, |_| {}, usize::MAX).await);
+    outputs.push(parts_of(&Bench::files(folder.path()), &many(), &Settings::default()).await);
     assert_eq!(outputs[0].len(), 1);
     assert!(outputs.iter().all(|output| *output == outputs[0]));
 }
@@ -348,23 +333,31 @@ async fn a_second_run_of_the_whole_job_gives_the_same_manifest() {
 
 #[tokio::test]
 async fn parts_are_cut_at_their_size_and_hold_every_row_once() {
-    for part_rows in [1, 99, 100, 101, 499, 500, 501] {
-        let bench = Bench::new();
-        bench.scan("s", "bluesky:alice.bsky.social", 0, &many()).await;
-        let parts = parts_of(&bench, |_| {}, part_rows).await;
-        let mut ids = Vec::new();
-        for part in &parts {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(part.clone())
-                .unwrap()
-                .build()
-                .unwrap();
-            ids.extend(
-                reader
-                    .flat_map(|batch| numbers(&batch.unwrap(), "id_num"))
-                    .flatten(),
-            );
+    for piece_rows in [1, 99, 100, 101, 499, 500, 501] {
+        for (lane_rows, threads) in [(u64::MAX, 1), (300, 1), (300, 3)] {
+            let settings = Settings {
+                piece_rows,
+                lane_rows,
+                threads,
+                run_pages: 3,
+                run_group_rows: 10,
+                ..Settings::default()
+            };
+            let parts = parts_of(&Bench::new(), &many(), &settings).await;
+            let mut ids = Vec::new();
+            for part in &parts {
+                let reader = ParquetRecordBatchReaderBuilder::try_new(part.clone())
+                    .unwrap()
+                    .build()
+                    .unwrap();
+                ids.extend(reader.flat_map(|batch| texts(&batch.unwrap(), "id")).flatten());
+            }
+            let mut expected: Vec<String> = (0..500).map(|id: u32| id.to_string()).collect();
+            expected.sort_unstable();
+            assert_eq!(ids, expected);
+            if lane_rows == u64::MAX {
+                assert_eq!(parts.len() as u64, 500u64.div_ceil(piece_rows));
+            }
         }
-        assert_eq!(ids, (0..500).collect::<Vec<_>>());
-        assert_eq!(parts.len(), 500usize.div_ceil(part_rows));
     }
 }

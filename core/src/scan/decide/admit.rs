@@ -11,6 +11,7 @@ use crate::{
     scan::{
         plan::Wishes,
         request::ScanRequest,
+        since::{NoVersion, Since},
         source::{Browser, Wish, choose},
         window::Rule,
     },
@@ -77,6 +78,7 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
             max_runners: spec.parallelism.max_runners,
             rows_per_range: spec.parallelism.followers_per_range,
             max_rows: spec.max_followers,
+            since: since(scan)?,
         },
         priority: i64::from(spec.priority),
         mode: match spec.operating_mode {
@@ -85,6 +87,13 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
             OperatingMode::Running => Mode::Run,
         },
         dry_run: spec.dry_run,
+    })
+}
+
+fn since(scan: &Scan) -> Result<Option<Since>, Refusal> {
+    let named = scan.spec.since.as_ref().map(|since| since.version.parse());
+    named.transpose().map_err(|error: NoVersion| {
+        Refusal::new(reasons::INVALID_SPEC, format!("spec.since.version: {error}"))
     })
 }
 

@@ -30,7 +30,9 @@ fn seen(id: &str, second: i64, range: u32, epoch: u64, seq: u32, row: u32) -> Se
 }
 
 fn add(merge: &mut Merge<Sighting>, seen: &Seen) {
-    merge.add(Id::new(&seen.id), seen.sighting, seen.rank, || seen.sighting);
+    merge.add(Id::new(&seen.id, Ids::Integer), seen.sighting, seen.rank, || {
+        seen.sighting
+    });
 }
 
 fn merged<'a>(all: impl IntoIterator<Item = &'a Seen>) -> Merge<Sighting> {
@@ -65,7 +67,7 @@ fn the_greatest_sighting_wins_field_by_field() {
 }
 
 #[test]
-fn numbers_sort_as_numbers_unless_a_text_is_among_them() {
+fn numbers_come_first_as_numbers_then_texts() {
     let numbers = [
         seen("10", 0, 0, 0, 0, 0),
         seen("9", 0, 0, 0, 0, 1),
@@ -77,13 +79,13 @@ fn numbers_sort_as_numbers_unless_a_text_is_among_them() {
         vec![seen("1a", 0, 0, 0, 0, 3), seen("did:plc:a", 0, 0, 0, 0, 4)],
     ]
     .concat();
-    assert_eq!(ids(merged(&mixed)), ["10", "100", "1a", "9", "did:plc:a"]);
+    assert_eq!(ids(merged(&mixed)), ["9", "10", "100", "1a", "did:plc:a"]);
 }
 
 #[test]
 fn only_usual_numbers_are_numbers_and_no_two_texts_are_one_id() {
-    assert_eq!(Id::new("0"), Id::Number(0));
-    assert_eq!(Id::new("9223372036854775807"), Id::Number(i64::MAX));
+    assert_eq!(Id::new("0", Ids::Integer), Id::Number(0));
+    assert_eq!(Id::new("9223372036854775807", Ids::Integer), Id::Number(i64::MAX));
     for text in [
         "",
         "00",
@@ -95,9 +97,10 @@ fn only_usual_numbers_are_numbers_and_no_two_texts_are_one_id() {
         "٣",
         "did:plc:x",
     ] {
-        assert_eq!(Id::new(text), Id::Text(text.into()), "{text:?}");
-        assert_eq!(Id::new(text).to_string(), text);
+        assert_eq!(Id::new(text, Ids::Integer), Id::Text(text.into()), "{text:?}");
+        assert_eq!(Id::new(text, Ids::Integer).to_string(), text);
     }
+    assert_eq!(Id::new("7", Ids::Text), Id::Text("7".into()));
 }
 
 #[test]

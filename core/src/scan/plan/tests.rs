@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use strum::VariantArray as _;
 
 use super::*;
 use crate::scan::range::tiles;
@@ -8,6 +9,7 @@ fn wishes(max_rows: i64) -> Wishes {
         max_runners: 4,
         rows_per_range: 10_000,
         max_rows,
+        since: None,
     }
 }
 
@@ -53,7 +55,7 @@ fn a_chain_is_one_range_with_its_price_and_its_waits() {
 
 #[test]
 fn zero_followers_are_one_request_and_no_error() {
-    for platform in [Platform::X, Platform::Bluesky, Platform::Gitea] {
+    for platform in Platform::VARIANTS.iter().copied() {
         let plan = plan(platform, &report(0), &[], &wishes(0), &[], now());
         assert_eq!(
             (plan.ranges.len(), plan.rows, plan.requests),
@@ -112,6 +114,144 @@ fn dense_times_get_narrow_ranges() {
     assert!((8..=9).contains(&newer), "{newer} of {}", plan.ranges.len());
 }
 
+/// What the probes of a server with follows of these ids say, as often as the plan asks.
+fn probed(ids: &[i64], followers: i64, per_range: u32) -> Vec<Probe> {
+    let wishes = Wishes {
+        rows_per_range: per_range,
+        ..wishes(0)
+    };
+    let mut probes = Vec::new();
+    while let Some(asked) = probe_at(Platform::Mastodon, &report(followers), &wishes, &probes, now()) {
+        let below = ids.partition_point(|id| *id < asked.position);
+        let page = &ids[below.saturating_sub(80)..below];
+        probes.push(Probe {
+            asked,
+            rows: i64::try_from(page.len()).unwrap(),
+            next: (page.len() == 80).then(|| Place::at(page[0])),
+            total: None,
+        });
+    }
+    probes
+}
+
+#[test]
+fn a_list_of_ids_is_cut_where_its_rows_are() {
+    // Follows of one account among those of a whole server: dense in the newest tenth.
+    // The server is older than the account.
+    let ids: Vec<i64> = (0..1000)
+        .map(|n| 1_000_000 + n * 8000)
+        .chain((0..9000).map(|n| 9_000_000 + n * 111))
+        .collect();
+    let probes = probed(&ids, 10_000, 1000);
+    assert_eq!(probes.len(), 9);
+    assert!(floor(&probes) < ids[0]);
+    let wishes = Wishes {
+        rows_per_range: 1000,
+        ..wishes(0)
+    };
+    let plan = plan(Platform::Mastodon, &report(10_000), &probes, &wishes, &[], now());
+    assert_eq!(plan.seek, Seek::Id);
+    assert_eq!(plan.root, Some(Span { lo: 0, hi: NEWEST }));
+    let rows = |span: &Span| ids.iter().filter(|id| (span.lo..span.hi).contains(*id)).count();
+    let most = spans(&plan).iter().map(rows).max().unwrap();
+    assert!(
+        most <= 4000,
+        "{most} of 10000 rows in one of {} ranges",
+        plan.ranges.len()
+    );
+}
+
+#[test]
+fn the_probes_find_a_list_in_a_hundredth_of_a_servers_ids() {
+    let ids: Vec<i64> = (0..20_000)
+        .map(|n| 110_000_000_000_000_000 + n * 1_000_000_000)
+        .collect();
+    let probes = probed(&ids, 20_000, 1000);
+    let top = ids[ids.len() - 80];
+    assert!(top - floor(&probes) < top / 100, "{}", floor(&probes));
+}
+
+#[test]
+fn ids_nobody_can_compute_make_a_chain() {
+    let opaque = Probe {
+        asked: Place::at(NEWEST),
+        rows: 80,
+        next: Some(Place {
+            position: 1,
+            cursor: Some("max_id=9tK2".into()),
+        }),
+        total: None,
+    };
+    let many = report(50_000);
+    assert_eq!(
+        probe_at(
+            Platform::Mastodon,
+            &many,
+            &wishes(0),
+            std::slice::from_ref(&opaque),
+            now()
+        ),
+        None
+    );
+    for (probes, followers) in [(vec![opaque], 50_000), (Vec::new(), 300)] {
+        let plan = plan(
+            Platform::Mastodon,
+            &report(followers),
+            &probes,
+            &wishes(0),
+            &[],
+            now(),
+        );
+        assert_eq!((plan.seek, plan.root, plan.ranges.len()), (Seek::Chain, None, 1));
+    }
+}
+
+#[test]
+fn few_followers_are_not_worth_a_probe() {
+    let asks = |followers, cap| probe_at(Platform::Mastodon, &report(followers), &wishes(cap), &[], now());
+    assert_eq!(asks(320, 0), None);
+    assert_eq!(asks(50_000, 100), None);
+    assert_eq!(asks(321, 0), Some(Place::at(NEWEST)));
+}
+
+#[test]
+fn a_count_of_whole_pages_is_no_finer_than_the_accounts_own() {
+    let rows = |followers, total| {
+        let probe = Probe {
+            asked: Place::at(100),
+            rows: 100,
+            next: None,
+            total: Some(total),
+        };
+        plan(
+            Platform::GitHub,
+            &report(followers),
+            &[probe],
+            &wishes(0),
+            &[],
+            now(),
+        )
+        .rows
+    };
+    assert_eq!((rows(750, 800), rows(650, 800), rows(900, 800)), (750, 800, 800));
+}
+
+proptest! {
+    #[test]
+    fn every_plan_by_ids_tiles_its_root(
+        mut ids in prop::collection::vec(1i64..NEWEST, 400..900),
+        per_range in 50u32..1000,
+    ) {
+        ids.sort_unstable();
+        ids.dedup();
+        let probes = probed(&ids, 5000, per_range);
+        let wishes = Wishes { rows_per_range: per_range, ..wishes(0) };
+        let plan = plan(Platform::Mastodon, &report(5000), &probes, &wishes, &[], now());
+        prop_assert!(tiles(plan.root.unwrap(), &spans(&plan)));
+        prop_assert!(plan.ranges.iter().all(|r| !r.span.unwrap().is_empty()));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]
@@ -126,7 +266,7 @@ proptest! {
             .into_iter()
             .map(|(at, rows, extent)| Probe { asked: Place::at(at), rows, next: Some(Place::at(at - extent)), total: None })
             .collect();
-        let wishes = Wishes { max_runners: 8, rows_per_range: per_range.max(200), max_rows: cap };
+        let wishes = Wishes { max_runners: 8, rows_per_range: per_range.max(200), max_rows: cap, since: None };
         let plan = plan(platform, &report(followers), &probes, &wishes, &[], now());
         let root = plan.root.unwrap();
         prop_assert!(tiles(root, &spans(&plan)));

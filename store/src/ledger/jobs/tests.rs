@@ -12,7 +12,7 @@ use followlytics_core::{
 };
 
 use super::*;
-use crate::{db::Db, ledger::ScanRequest};
+use crate::{ledger::ScanRequest, testing};
 
 /// A ledger whose clock stands still until it is moved.
 pub(in crate::ledger) struct Bench {
@@ -25,7 +25,7 @@ impl Bench {
         let clock = Arc::new(AtomicI64::new(0));
         let hand = Arc::clone(&clock);
         let now = move || Timestamp::from_second(hand.load(Ordering::SeqCst)).unwrap();
-        let ledger = Ledger::new(Db::memory().unwrap(), Arc::new(now), Arc::new(String::new));
+        let ledger = Ledger::new(testing::database(), Arc::new(now), Arc::new(String::new));
         Self { ledger, clock }
     }
 
@@ -51,6 +51,7 @@ impl Bench {
                 max_runners: 1,
                 rows_per_range: 1000,
                 max_rows: 0,
+                since: None,
             },
             priority: 0,
             mode: Mode::Run,

@@ -19,7 +19,9 @@ async fn refused(damage: impl AsyncFnOnce(&Bench, &str), said: &str) {
             ],
         )
         .await;
-    let key = bench.ledger.merge_input("s").await.unwrap().pages[1].key.clone();
+    let key = bench.ledger.list_pages("s", 1, 1, 1).await.unwrap()[0]
+        .key
+        .clone();
     damage(&bench, &key).await;
     assert!(run_one(&bench.ledger, &bench.objects, "w").await.unwrap());
     let summary = bench.ledger.summary("s").await.unwrap().unwrap();

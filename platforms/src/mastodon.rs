@@ -1,0 +1,199 @@
+//! Mastodon and the servers that speak its API: newest follow first.
+//!
+//! Where the next page begins stands in the `Link` header alone: its `max_id` is the id of a *follow*, which no
+//! row shows. On Mastodon it is a number, and a page can begin below any number: the list is seekable. On other
+//! servers it is a text, and only the server can make one: there the list is a chain, whose cursor is the query
+//! of the link as it came. Which of the two a server is shows in the probes (`followlytics_core::scan::plan`).
+
+mod answer;
+mod user;
+
+use followlytics_core::{
+    account::{AccountRef, Platform},
+    page::MAX_ROWS,
+    retry::{Class, Failure},
+    scan::{
+        plan::AccountReport,
+        range::{NEWEST, Place, Walk},
+    },
+};
+use futures::{FutureExt as _, future::BoxFuture};
+use serde_json::value::RawValue;
+
+use self::user::Account;
+use crate::{
+    answer::Answer,
+    connector::{Connector, Context, FetchedPage, LookedUp, PageRequest},
+    links,
+    request::{Dialect, encode, failure, get_moved},
+    rows::{lines, object},
+};
+
+const DIALECT: Dialect = Dialect {
+    limits: &["x-ratelimit"],
+    ..Dialect::JSON
+};
+const API: &str = Platform::Mastodon.facts().api;
+/// docs.joinmastodon.org, followers: `limit` is at most 80.
+const MOST_ROWS: u32 = 80;
+
+/// A Mastodon server.
+#[derive(Debug, Clone, Copy)]
+pub struct Mastodon;
+
+impl Connector for Mastodon {
+    fn look_up<'a>(
+        &'a self,
+        ctx: &'a Context,
+        account: &'a AccountRef,
+        id: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<LookedUp, Failure>> {
+        look_up(ctx, &account.handle, id).boxed()
+    }
+
+    fn page<'a>(
+        &'a self,
+        ctx: &'a Context,
+        request: PageRequest<'a>,
+    ) -> BoxFuture<'a, Result<FetchedPage, Failure>> {
+        page(ctx, request).boxed()
+    }
+}
+
+async fn look_up(ctx: &Context, user: &str, id: Option<&str>) -> Result<LookedUp, Failure> {
+    let path = match id {
+        Some(id) => format!("{API}/accounts/{}", encode(id)),
+        None => format!("{API}/accounts/lookup?acct={}", encode(user)),
+    };
+    let answer = get_moved(ctx, DIALECT, &path).await?;
+    answer::check(&answer, ctx.auth)?;
+    let report = read_account(&answer)?;
+    Ok((report, answer.told))
+}
+
+fn read_account(answer: &Answer) -> Result<AccountReport, Failure> {
+    let account: Account = object(&answer.body).map_err(|_| answer.malformed("it is no account"))?;
+    if account.is_suspended() {
+        return Err(answer.failure(Class::Suspended, "the server suspended the account"));
+    }
+    account.report().map_err(|what| answer.malformed(what))
+}
+
+/// What a page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked<'a> {
+    /// The newest follows below this id.
+    Below {
+        id: i64,
+        /// Whether the answer is to show what kind of list this is.
+        probing: bool,
+    },
+    /// The next page of a chain; its first one has no query.
+    Chain(Option<&'a str>),
+}
+
+impl<'a> Asked<'a> {
+    fn new(request: &PageRequest<'a>) -> Self {
+        let place = request.place;
+        match (place.cursor.as_deref(), request.span) {
+            (Some(query), _) => Self::Chain(Some(query)),
+            // Where every chain begins; a probe never looks below the first id.
+            (None, None) if place.position == 0 => Self::Chain(None),
+            (None, span) => Self::Below {
+                id: place.position,
+                probing: span.is_none(),
+            },
+        }
+    }
+}
+
+async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Failure> {
+    if request.walk == Walk::Up {
+        return Err(failure(
+            Class::BadRequest,
+            "Mastodon's lists are read from their newest end only",
+        ));
+    }
+    let rows = request.max_rows.min(request.page_rows).clamp(1, MOST_ROWS);
+    let asked = Asked::new(&request);
+    let query = match asked {
+        Asked::Chain(Some(query)) => query.to_owned(),
+        Asked::Chain(None) | Asked::Below { id: NEWEST, .. } => format!("limit={rows}"),
+        Asked::Below { id, .. } => format!("limit={rows}&max_id={id}"),
+    };
+    let path = format!("{API}/accounts/{}/followers?{query}", encode(request.account_id));
+    let answer = get_moved(ctx, DIALECT, &path).await?;
+    answer::check(&answer, ctx.auth)?;
+    read_page(&answer, asked, request.place, rows)
+}
+
+fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Result<FetchedPage, Failure> {
+    let list: Vec<&RawValue> =
+        serde_json::from_slice(&answer.body).map_err(|_| answer.malformed("it is no list"))?;
+    let lines = lines(&list, Account::row)
+        .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
+    let returned = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    if returned > 0 && !links::any(&answer.headers) {
+        // Even a list's last page has a way back. Taking this for the end could lose all the rest.
+        return Err(answer.malformed("it has rows but no Link header to say what follows them"));
+    }
+    let next = match (asked, links::query(&answer.headers, "next")) {
+        (Asked::Below { .. }, None) if returned >= rows => {
+            return Err(answer.malformed("its page is full, but nothing says what follows it"));
+        }
+        (_, None) => None,
+        (Asked::Chain(used), Some(query)) => Some(follow(answer, used, place, query)?),
+        (Asked::Below { id, probing }, Some(query)) => Some(below(answer, id, probing, query)?),
+    };
+    Ok(FetchedPage {
+        lines,
+        next,
+        returned,
+        total: None,
+        told: answer.told,
+    })
+}
+
+/// The next place of a chain.
+fn follow(answer: &Answer, used: Option<&str>, place: &Place, query: &str) -> Result<Place, Failure> {
+    if used == Some(query) {
+        return Err(repeated(answer));
+    }
+    Ok(Place {
+        position: place.position.saturating_add(1),
+        cursor: Some(query.to_owned()),
+    })
+}
+
+/// The next place of a list of numbers. A probe that finds another kind says so by a place with a cursor.
+fn below(answer: &Answer, id: i64, probing: bool, query: &str) -> Result<Place, Failure> {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse::<i64>().ok()).flatten()
+    };
+    let next = links::parameter(query, "max_id").and_then(number);
+    // The id of the page's first row: not below the one asked for, if the server does not seek.
+    let first = links::query(&answer.headers, "prev")
+        .and_then(|query| links::parameter(query, "min_id").or_else(|| links::parameter(query, "since_id")))
+        .and_then(number);
+    match next {
+        Some(next) if next == id => Err(repeated(answer)),
+        Some(next) if next > 0 && next < id && first.is_none_or(|first| first < id) => Ok(Place::at(next)),
+        _ if probing => Ok(Place {
+            position: 1,
+            cursor: Some(query.to_owned()),
+        }),
+        Some(_) => Err(answer.malformed("its next page leads to newer rows than were asked for")),
+        None => Err(answer.malformed("its ids were numbers and are none any more")),
+    }
+}
+
+fn repeated(answer: &Answer) -> Failure {
+    answer.failure(
+        Class::CursorRepeated,
+        "the server named the place of this page as the next one",
+    )
+}
+
+#[cfg(test)]
+mod tests;

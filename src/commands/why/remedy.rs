@@ -1,0 +1,121 @@
+//! Which setting, or which command, would change what a scan waits on.
+
+use followlytics_crds::{Scan, reasons};
+
+/// The remedy for a published reason; `None` where everything is as it was wished.
+pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
+    let name = scan.metadata.name.as_deref().unwrap_or_default();
+    Some(match reason {
+        reasons::BUDGET_TOO_SMALL | reasons::BUDGET_EXHAUSTED => budget(scan),
+        reasons::CURSOR_EXPIRED => {
+            format!("{}; then `followlytics resume {name}`", budget(scan))
+        }
+        reasons::MONTHLY_BUDGET_REACHED | reasons::OVER_80_PERCENT => {
+            "spec.monthlyBudgetUsd of the Credential: a larger one; or the next month (UTC)".to_owned()
+        }
+        reasons::REQUESTED | reasons::DRAINING => {
+            format!("spec.operatingMode: Running (`followlytics resume {name}`)")
+        }
+        reasons::RATE_LIMIT_WINDOW => {
+            "nothing needs to be done; spec.rateLimits of the Credential, if your contract allows more"
+                .to_owned()
+        }
+        reasons::CREDENTIAL_MISSING => {
+            "spec.credentialRef: a Credential (`followlytics credential add`)".to_owned()
+        }
+        reasons::CREDENTIAL_INVALID => {
+            format!(
+                "another token under the same name (`followlytics credential add`), then `followlytics resume {name}`"
+            )
+        }
+        reasons::CREDITS_DEPLETED | reasons::USAGE_CAPPED => {
+            format!("credits or a higher cap on the platform, then `followlytics resume {name}`")
+        }
+        reasons::PLATFORM_REFUSED => {
+            format!("a right of the application on the platform, then `followlytics resume {name}`")
+        }
+        reasons::PLATFORM_UNREACHABLE => {
+            "the network, or the base URL (spec.baseUrl of the Credential, `up --base-url`); it tries again by itself"
+                .to_owned()
+        }
+        reasons::RUNNERS_BUSY => "spec.priority: a larger one; or `up --max-runners`: more".to_owned(),
+        reasons::RUNNER_STARTING => "nothing needs to be done; it takes a moment".to_owned(),
+        reasons::RUNNERS_FAILING => format!(
+            "what the message names; `followlytics get sandboxes`, and runner.log in the data directory, say more; then \
+             `followlytics resume {name}`"
+        ),
+        reasons::UNKNOWN_PLATFORM | reasons::MALFORMED_HANDLE => {
+            "spec.account cannot be changed: create another Scan".to_owned()
+        }
+        reasons::INVALID_SPEC => "the field that the message names".to_owned(),
+        reasons::ACCOUNT_NOT_FOUND => {
+            "another Scan with the handle as the platform writes it now; accounts can be renamed".to_owned()
+        }
+        reasons::ACCOUNT_PROTECTED | reasons::ACCOUNT_SUSPENDED => {
+            "only the platform or the account's owner can: then create another Scan".to_owned()
+        }
+        reasons::STORAGE_UNAVAILABLE => {
+            "room or reach for the data directory and the object store (`followlytics doctor`); it goes on by itself"
+                .to_owned()
+        }
+        reasons::RANGES_GIVEN_UP | reasons::CANCELLED => "another Scan reads the list again".to_owned(),
+        _ => return None,
+    })
+}
+
+fn budget(scan: &Scan) -> String {
+    let plan = scan.status.as_ref().and_then(|status| status.plan.as_ref());
+    let price = plan
+        .map(|plan| format!(" (the whole list costs about ${})", plan.usd))
+        .unwrap_or_default();
+    format!("spec.budget.maxUsd: a larger one{price}; or spec.maxFollowers: fewer rows")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the page says of this reason, in the column of remedies.
+    fn documented(reason: &str) -> bool {
+        let page = include_str!("../../../docs/operations.md");
+        page.lines()
+            .any(|line| line.starts_with('|') && line.contains(&format!("`{reason}`")))
+    }
+
+    #[test]
+    fn every_reason_to_wait_or_to_end_has_a_remedy_and_is_documented() {
+        let scan: Scan = serde_json::from_value(json!({
+            "apiVersion": "followlytics.io/v1alpha1", "kind": "Scan", "metadata": {"name": "s"},
+            "spec": {"account": {"platform": "x", "handle": "nasa"}},
+        }))
+        .unwrap();
+        for reason in [
+            reasons::ACCOUNT_NOT_FOUND,
+            reasons::ACCOUNT_PROTECTED,
+            reasons::ACCOUNT_SUSPENDED,
+            reasons::BUDGET_EXHAUSTED,
+            reasons::BUDGET_TOO_SMALL,
+            reasons::CREDENTIAL_INVALID,
+            reasons::CREDENTIAL_MISSING,
+            reasons::CREDITS_DEPLETED,
+            reasons::CURSOR_EXPIRED,
+            reasons::DRAINING,
+            reasons::MONTHLY_BUDGET_REACHED,
+            reasons::PLATFORM_REFUSED,
+            reasons::PLATFORM_UNREACHABLE,
+            reasons::RATE_LIMIT_WINDOW,
+            reasons::REQUESTED,
+            reasons::RUNNERS_BUSY,
+            reasons::RUNNERS_FAILING,
+            reasons::RUNNER_STARTING,
+            reasons::STORAGE_UNAVAILABLE,
+            reasons::USAGE_CAPPED,
+        ] {
+            assert!(remedy(reason, &scan).is_some(), "{reason}");
+            assert!(documented(reason), "{reason} is missing in docs/operations.md");
+        }
+        assert_eq!(remedy(reasons::COMPLETE, &scan), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! What platforms say of their limits, beside the window that everybody knows.
+
+use followlytics_core::scan::window::Told;
+
+use super::*;
+
+/// A scan of GitHub, of which several share one token.
+async fn on_github(desk: &Desk, uid: &str) -> Sandbox {
+    let request = ScanRequest {
+        uid: uid.into(),
+        name: uid.into(),
+        account: AccountRef::new("github", uid, None).unwrap(),
+        base_url: "https://api.github.com".into(),
+        credential: "default/github".into(),
+        auth: Auth::UserToken,
+        rules: Platform::GitHub.rules(Auth::UserToken),
+        ..desk.request.clone()
+    };
+    desk.ledger.ensure_scan(&request).await.unwrap();
+    let identity = SandboxIdentity {
+        uid: format!("runner-{uid}"),
+        name: uid.into(),
+        scan_uid: uid.into(),
+    };
+    let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
+    desk.ledger.find_sandbox(&token).await.unwrap().unwrap()
+}
+
+async fn refuse(desk: &Desk, sandbox: &Sandbox, lease: &Lease, failure: Failure) {
+    let failed = Failed {
+        held: held(lease),
+        permit: permit(&lease.step).id,
+        failure,
+    };
+    desk.ledger.record_failure(sandbox, &failed).await.unwrap();
+}
+
+fn secondary(retry_after_ms: Option<i64>) -> Failure {
+    Failure {
+        class: Class::SecondaryLimited,
+        message: "too fast".into(),
+        told: None,
+        retry_after_ms,
+    }
+}
+
+fn waits(desk: &Desk, step: &Step) -> i64 {
+    let Step::Wait { until, .. } = step else {
+        panic!("it may go on: {step:?}")
+    };
+    until.as_second() - desk.seconds.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_secondary_limit_pauses_every_scan_of_the_credential() {
+    for (retry_after_ms, seconds) in [(None, 60), (Some(90_000), 90)] {
+        let desk = Desk::new("100.00", None).await;
+        let (a, b) = (on_github(&desk, "one").await, on_github(&desk, "two").await);
+        let lease = desk.claim(&a).await;
+        refuse(&desk, &a, &lease, secondary(retry_after_ms)).await;
+        let other = desk.claim(&b).await;
+        assert_eq!(waits(&desk, &other.step), seconds);
+        desk.pass(seconds - 1);
+        let release = followlytics_core::wire::Release {
+            held: held(&other),
+            unused: None,
+        };
+        assert!(waits(&desk, &desk.ledger.step(&b, &release).await.unwrap().step) >= 1);
+        // Beside the pause, the minute that nobody told of may end as much later as its request travelled.
+        desk.pass(13);
+        permit(&desk.ledger.step(&b, &release).await.unwrap().step);
+    }
+}
+
+#[tokio::test]
+async fn the_primary_limits_headers_say_nothing_of_the_secondarys_minute() {
+    let desk = Desk::new("100.00", None).await;
+    let a = on_github(&desk, "one").await;
+    let lease = desk.claim(&a).await;
+    let told = Told {
+        limit: Some(5000),
+        remaining: Some(4000),
+        reset: Timestamp::from_second(desk.seconds.load(Ordering::Relaxed) + 30).unwrap(),
+    };
+    let failure = Failure {
+        class: Class::ServerError,
+        told: Some(told),
+        ..secondary(None)
+    };
+    refuse(&desk, &a, &lease, failure).await;
+    let windows = desk
+        .ledger
+        .credential_use("default/github")
+        .await
+        .unwrap()
+        .windows;
+    let used: Vec<(i64, i64)> = windows.iter().map(|window| (window.used, window.limit)).collect();
+    assert_eq!(
+        used,
+        [(1, 900), (1000, 5000)],
+        "look-ups and pages are counted together"
+    );
+}

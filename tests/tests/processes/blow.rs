@@ -1,0 +1,121 @@
+//! What befalls an installation, and at which step.
+
+use std::{fs, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{installation::Installation, support::pause};
+
+/// One accident.
+#[derive(Debug, Clone, Copy)]
+pub struct Blow {
+    /// It falls once the platforms have answered so many requests.
+    pub after: u64,
+    pub strike: Strike,
+    /// How long it lasts.
+    pub milliseconds: u64,
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strike {
+    /// `up`, and with it broker, controllers and every child.
+    KillUp,
+    FreezeUp,
+    /// An operator stops it in good order and starts it again.
+    StopUp,
+    KillRunner,
+    FreezeRunner,
+    KillWorker,
+    FreezeWorker,
+    KillDatabase,
+    FreezeDatabase,
+}
+
+impl Blow {
+    /// Strikes, waits, and sets right what nobody else would.
+    pub fn fall(self, installation: &mut Installation) {
+        let lasts = Duration::from_millis(self.milliseconds);
+        match self.strike {
+            Strike::KillUp => {
+                installation.kill_up();
+                pause(lasts);
+                installation.start_up();
+            }
+            Strike::StopUp => {
+                installation.stop_up();
+                pause(lasts);
+                installation.start_up();
+            }
+            Strike::FreezeUp => freeze(&[installation.up_pid()], lasts),
+            Strike::KillRunner => kill(&one(&installation.children("run-scan"), self.after)),
+            Strike::FreezeRunner => freeze(&one(&installation.children("run-scan"), self.after), lasts),
+            Strike::KillWorker => kill(&installation.children("worker")),
+            Strike::FreezeWorker => freeze(&installation.children("worker"), lasts),
+            Strike::KillDatabase => {
+                installation.database().kill().unwrap();
+                pause(lasts);
+                installation.database().restart().unwrap();
+            }
+            Strike::FreezeDatabase => {
+                installation.database().pause().unwrap();
+                pause(lasts);
+                installation.database().resume().unwrap();
+            }
+        }
+    }
+}
+
+fn one(pids: &[i32], number: u64) -> Vec<i32> {
+    let place = usize::try_from(number).unwrap().checked_rem(pids.len());
+    place.map(|place| pids[place]).into_iter().collect()
+}
+
+fn kill(pids: &[i32]) {
+    send(pids, Signal::KILL);
+}
+
+fn freeze(pids: &[i32], lasts: Duration) {
+    send(pids, Signal::STOP);
+    pause(lasts);
+    send(pids, Signal::CONT);
+}
+
+fn send(pids: &[i32], signal: Signal) {
+    for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        // It may have ended by itself meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// A process as `/proc` shows it.
+pub struct Process {
+    pub pid: i32,
+    pub parent: i32,
+    pub words: Vec<String>,
+}
+
+/// Every process that still runs; one that is over and was not waited for (Z) does not.
+pub fn processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
+        .collect()
+}
+
+fn read(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in brackets and may hold anything.
+    let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = rest.next()?;
+    let parent = rest.next()?.parse().ok()?;
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = line
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned());
+    (state != "Z" && state != "X").then(|| Process {
+        pid,
+        parent,
+        words: words.collect(),
+    })
+}

@@ -1,0 +1,75 @@
+//! Real processes, really killed: `up`, its runners and its worker, and the database, at random steps of real scans.
+//!
+//! A seed makes a schedule: a storage, a scan on every kind of list, and blows that fall once the platforms have
+//! answered so many requests. Whatever falls when, the scans end with exact results, every dollar is accounted for,
+//! and nothing is left running. `FOLLOWLYTICS_PROCESS_SEEDS` plays more schedules than CI does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    dead_code,
+    reason = "a test fails by panicking; the toolkit is shared with the tests of the command line"
+)]
+
+mod blow;
+mod installation;
+mod schedule;
+#[path = "../cli/support.rs"]
+mod support;
+mod verify;
+
+use std::{env, sync::Mutex, thread};
+
+use schedule::{Schedule, Storage};
+
+/// Schedules on each database.
+const SEEDS: u64 = 15;
+/// Schedules at once: each has half a dozen processes, most of them waiting.
+const AT_ONCE: usize = 2;
+
+#[test]
+fn scans_survive_every_blow_on_sqlite() {
+    play(Storage::Sqlite);
+}
+
+#[test]
+fn scans_survive_every_blow_on_postgres() {
+    play(Storage::Postgres);
+}
+
+fn play(storage: Storage) {
+    let seeds: Vec<u64> = match env::var("FOLLOWLYTICS_PROCESS_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (0..seeds()).collect(),
+    };
+    let next = Mutex::new(seeds.into_iter());
+    thread::scope(|scope| {
+        let players: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.lock().unwrap().next();
+                        let Some(seed) = seed else { return };
+                        let schedule = Schedule::of(seed, storage);
+                        println!("seed {seed}: {schedule}");
+                        installation::play(&schedule);
+                    }
+                })
+            })
+            .collect();
+        // The first that fails names its seed; the others still play to their end.
+        let failed = players
+            .into_iter()
+            .filter_map(|player| player.join().err())
+            .next();
+        if let Some(failed) = failed {
+            std::panic::resume_unwind(failed);
+        }
+    });
+}
+
+fn seeds() -> u64 {
+    env::var("FOLLOWLYTICS_PROCESS_SEEDS").map_or(SEEDS, |text| text.parse().unwrap())
+}
