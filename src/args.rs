@@ -133,6 +133,10 @@ pub(crate) enum Command {
     Get(commands::get::GetArgs),
     /// Show one object in full, with its ranges, sandboxes and events
     Describe(commands::describe::DescribeArgs),
+    /// Compare two results of an account: who came, who left, who was renamed
+    Diff(commands::diff::DiffArgs),
+    /// Write a result as Parquet, CSV or lines of JSON
+    Export(commands::export::ExportArgs),
     /// Delete objects
     Delete(commands::delete::DeleteArgs),
     /// Pause a scan; nothing is lost, nothing is spent

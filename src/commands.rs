@@ -6,7 +6,9 @@ pub(crate) mod credential;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod modes;
 mod run_scan;
@@ -49,6 +51,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Apply(args) => edge(apply::run(global, args)),
         Command::Get(args) => edge(get::run(global, args)),
         Command::Describe(args) => edge(describe::run(global, args)),
+        Command::Diff(args) => edge(diff::run(global, args)),
+        Command::Export(args) => edge(export::run(global, args)),
         Command::Delete(args) => edge(delete::run(global, args)),
         Command::Pause(args) => edge(modes::pause(global, args)),
         Command::Resume(args) => edge(modes::resume(global, args)),

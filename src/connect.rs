@@ -116,6 +116,17 @@ fn said(data: &DataDir, name: &str) -> Option<String> {
     facts.find_map(|(found, value)| (found == name).then(|| value.to_owned()))
 }
 
+/// The storage of the control plane that runs on this data directory; otherwise what the arguments name.
+pub(crate) async fn storage(global: &Global, data: &DataDir) -> Result<Storage, Failure> {
+    let chosen = Storage::chosen(global, data)?;
+    if socket::running(data).await.is_none() {
+        return Ok(chosen);
+    }
+    same_storage(global, data)?;
+    let (database, objects) = (said(data, "database"), said(data, "objects"));
+    chosen.used_by_another(database.as_deref(), objects.as_deref())
+}
+
 /// Fails where arguments name other storage than that of the control plane that runs on this data directory.
 fn same_storage(global: &Global, data: &DataDir) -> Result<(), Failure> {
     let wanted = Storage::chosen(global, data)?;

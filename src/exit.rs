@@ -6,6 +6,7 @@
 use std::fmt;
 
 use followlytics_store::{db::DbError, ledger::LedgerError};
+use followlytics_worker::WorkerError;
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,15 @@ impl From<anyhow::Error> for Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         Self::storage(error.to_string()).because(error)
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Ledger(error) => error.into(),
+            error => Self::storage(error.to_string()).because(error),
+        }
     }
 }
 

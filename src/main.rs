@@ -20,6 +20,7 @@ mod platform_env;
 mod private_file;
 mod progress;
 mod report;
+mod results;
 mod scan_name;
 mod storage;
 

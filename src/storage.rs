@@ -75,6 +75,33 @@ impl Storage {
         Ok(storage)
     }
 
+    /// The same where a running control plane says that it uses these.
+    pub(crate) fn used_by_another(
+        mut self,
+        database: Option<&str>,
+        objects: Option<&str>,
+    ) -> Result<Self, Failure> {
+        if let Some(database) = database.filter(|database| *database != self.database()) {
+            if address::scheme(database).is_some() {
+                return Err(Failure::usage(format!(
+                    "failed to open the database: the running control plane uses {database}; name it, with its password, in \
+                     {DATABASE}"
+                )));
+            }
+            self.database = Database::File(PathBuf::from(database));
+        }
+        if let Some(objects) = objects.filter(|objects| Path::new(objects) != self.objects_root()) {
+            self.objects = match address::scheme(objects) {
+                Some(_) => Place::S3 {
+                    url: objects.to_owned(),
+                    options: S3Options::from_variables(std::env::vars()),
+                },
+                None => Place::Files(PathBuf::from(objects)),
+            };
+        }
+        Ok(self)
+    }
+
     /// Opens the database and brings its schema up to date.
     pub(crate) async fn open_database(&self) -> Result<Db, Failure> {
         match &self.database {

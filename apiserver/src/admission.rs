@@ -88,7 +88,7 @@ pub(crate) fn admit_create(
     if resource.form == Form::Namespace {
         builtin::label_namespace(&mut candidate);
     }
-    let mut candidate = with_defaults(resource, &candidate)?;
+    let mut candidate = with_defaults(resource, candidate)?;
     if let ManagedFields::Track(writer) = managed_fields {
         candidate = track(resource, None, candidate, &writer);
     }
@@ -113,7 +113,7 @@ pub(crate) fn admit_update(
     managed_fields: ManagedFields<'_>,
 ) -> Result<Object, StatusError> {
     check_version(resource, old, &candidate)?;
-    let mut candidate = with_defaults(resource, &candidate)?;
+    let mut candidate = with_defaults(resource, candidate)?;
     if resource.form == Form::Namespace {
         builtin::label_namespace(&mut candidate);
     }
@@ -217,9 +217,9 @@ fn status_part(old: &Object, mut candidate: Object) -> Object {
     new
 }
 
-fn with_defaults(resource: &Resource, object: &Object) -> Result<Object, StatusError> {
+fn with_defaults(resource: &Resource, object: Object) -> Result<Object, StatusError> {
     if !resource.is_custom() {
-        return Ok(object.clone());
+        return Ok(object);
     }
     let mut value = object.to_value();
     apply_defaults(&resource.schema, &mut value);

@@ -1,5 +1,7 @@
 //! What the body of a request may hold: the type its path takes, metadata of the right types, known fields.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -112,7 +114,7 @@ fn unrecognized(call: &Call, problem: &str) -> StatusError {
         None => "<empty>".to_owned(),
         Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
         Some(_) => {
-            let digits: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits = hexadecimal(start);
             format!("{digits}{more}")
         }
     };
@@ -120,6 +122,14 @@ fn unrecognized(call: &Call, problem: &str) -> StatusError {
     StatusError::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): {problem} ({summary})"
     ))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 /// Checks the type and the metadata of an object and drops what its kind doesn't know.

@@ -1,4 +1,4 @@
-//! OpenAPI v3: one document for every group and version, and the index that names them by their hash.
+//! `OpenAPI` v3: one document for every group and version, and the index that names them by their hash.
 //!
 //! kubectl needs them to apply (the `fieldValidation` parameter), to create and to explain. The schema of a kind is
 //! its definition's own, with the metadata every kind has.
@@ -20,7 +20,10 @@ use sha2::{Digest, Sha512};
 
 pub(crate) use schemas::inlined;
 
-use crate::registry::{Registry, Resource};
+use crate::{
+    decode::hexadecimal,
+    registry::{Registry, Resource},
+};
 
 /// A document, written once.
 struct Document {
@@ -131,7 +134,7 @@ fn document(resources: &[&Resource]) -> Document {
     let body = document.to_string();
     let hash = Sha512::digest(body.as_bytes());
     Document {
-        hash: hash.iter().map(|byte| format!("{byte:02X}")).collect(),
+        hash: hexadecimal(&hash).to_uppercase(),
         body: Bytes::from(body),
     }
 }

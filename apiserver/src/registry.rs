@@ -259,7 +259,7 @@ impl Registry {
             .get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
     }
 
-    /// The OpenAPI documents of every group and version.
+    /// The `OpenAPI` documents of every group and version.
     pub(crate) fn documents(&self) -> &Documents {
         self.documents.get_or_init(|| Documents::of(self))
     }

@@ -127,7 +127,7 @@ impl Columns {
 
     pub(crate) fn of_events() -> Self {
         Self {
-            definitions: event::definitions(name_definition(1)).to_string(),
+            definitions: event::definitions(&name_definition(1)).to_string(),
             cells: Cells::Event,
         }
     }

@@ -46,6 +46,10 @@ pub(crate) enum Start {
 }
 
 /// A running watch.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what was asked for and how far it is are four plain facts"
+)]
 pub(crate) struct Watch {
     server: Arc<Inner>,
     call: Call,

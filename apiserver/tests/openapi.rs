@@ -1,4 +1,4 @@
-//! OpenAPI documents, discovery of everything, definitions as objects, and "may I?".
+//! `OpenAPI` documents, discovery of everything, definitions as objects, and "may I?".
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -32,10 +32,8 @@ async fn page(world: &World, query: &str) -> Value {
 }
 
 fn token(list: &Value) -> String {
-    list["metadata"]["continue"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    let token = list.pointer("/metadata/continue").and_then(Value::as_str);
+    token.unwrap_or_default().to_owned()
 }
 
 #[tokio::test]

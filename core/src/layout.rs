@@ -61,6 +61,11 @@ pub fn result_part(prefix: &str, epoch: u64, part: u32) -> String {
     format!("{prefix}part-{epoch:06}-{part:05}.parquet")
 }
 
+/// Key of the ids of a result's newest rows.
+pub fn result_head(prefix: &str, epoch: u64) -> String {
+    format!("{prefix}head-{epoch:06}.json")
+}
+
 /// Key of a result's manifest.
 pub fn manifest(prefix: &str, epoch: u64) -> String {
     format!("{prefix}manifest-{epoch:06}.json")

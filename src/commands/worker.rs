@@ -13,6 +13,10 @@ use crate::{
     storage::Storage,
 };
 
+/// An installation has one worker at a time, so the next one takes a dead one's job at once; were the first still alive,
+/// its next write would be fenced.
+const NAME: &str = "worker";
+
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::child(async {
         let data = DataDir::open(global.data.as_deref())?;
@@ -24,8 +28,7 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
         );
         let objects = storage.open_objects()?;
         let mut interrupt = Interrupt::listen()?;
-        let name = format!("worker-{}", std::process::id());
-        followlytics_worker::run(&ledger, &objects, &name, interrupt.wait()).await;
+        followlytics_worker::run(&ledger, &objects, NAME, interrupt.wait()).await;
         Ok(Exit::Ok)
     })
 }

@@ -46,7 +46,7 @@ pub use jobs::{Job, JobKind, Retry};
 pub use locks::LockTaken;
 pub use meetings::Meeting;
 pub use permits::PermitState;
-pub use results::{MergeInput, NewResult, PageRow};
+pub use results::{Account, MergeInput, NewResult, PageRow};
 pub use sandboxes::{Sandbox, SandboxIdentity};
 pub use scans::ScanRow;
 pub use shards::{NewRun, OpenRun, PagesOfRange, Run, Shard, Span};

@@ -240,6 +240,11 @@ impl Postgres {
         Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
     }
 
+    /// One of the installation's programs, such as `pgbench`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
     /// Port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
@@ -260,7 +265,8 @@ impl Postgres {
         self.folder.join("data")
     }
 
-    fn log(&self) -> PathBuf {
+    /// The file that the server logs to.
+    pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 

@@ -61,7 +61,7 @@ pub(crate) async fn sort(
             first: from,
             last: last.seq,
         };
-        let run = sorted(work, span, &listed).await?;
+        let run = sorted(work, span, &listed, "").await?;
         from = match work.ledger.add_run(work.job, &run).await? {
             Some(_) => span.last + 1,
             // Another job sorts this range, too: behind what it has done.
@@ -87,7 +87,8 @@ pub(crate) async fn sort_again(work: &mut Work<'_>, span: Span) -> Result<Vec<Sh
         .ledger
         .list_pages(&work.job.scan, span.range, span.first, most)
         .await?;
-    Ok(sorted(work, span, &listed).await?.shards)
+    // Not under the name of the damaged one, whose bytes stay where they are.
+    Ok(sorted(work, span, &listed, "again-").await?.shards)
 }
 
 /// The pages of one run, and whether it is as large as a run gets.
@@ -105,7 +106,12 @@ fn of_one_run(work: &Work<'_>, mut listed: Vec<PageRow>) -> (Vec<PageRow>, bool)
 }
 
 /// Reads pages and stores what they hold, in order of ids. The rows in memory are those of one run.
-async fn sorted(work: &mut Work<'_>, span: Span, listed: &[PageRow]) -> Result<NewRun, WorkerError> {
+async fn sorted(
+    work: &mut Work<'_>,
+    span: Span,
+    listed: &[PageRow],
+    again: &str,
+) -> Result<NewRun, WorkerError> {
     let mut gathered = Gathered::new(&work.input.account_id);
     for row in listed {
         let page = pages::read(work.objects, &work.job.scan, &work.input, row).await?;
@@ -139,7 +145,7 @@ async fn sorted(work: &mut Work<'_>, span: Span, listed: &[PageRow]) -> Result<N
             last: from == batch.num_rows(),
             trimmed: 0,
         };
-        let name = format!("{:06}-{:08}", span.range, span.first);
+        let name = format!("{again}{:06}-{:08}", span.range, span.first);
         let key =
             |hash: &str| followlytics_core::layout::shard(&work.job.scan, &name, work.job.epoch, piece, hash);
         shards.push(store(work.objects, made, key).await?);

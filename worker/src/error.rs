@@ -18,7 +18,7 @@ pub enum WorkerError {
     Ledger(#[source] LedgerError),
     /// The objects refused.
     #[error("failed to work with the objects")]
-    Objects(#[from] ObjectsError),
+    Objects(#[source] Box<ObjectsError>),
     /// Another worker has the job by now.
     #[error("failed to keep the job: another worker took it over")]
     Lost,
@@ -78,6 +78,12 @@ impl From<LedgerError> for WorkerError {
             LedgerError::Fenced => Self::Lost,
             other => Self::Ledger(other),
         }
+    }
+}
+
+impl From<ObjectsError> for WorkerError {
+    fn from(error: ObjectsError) -> Self {
+        Self::Objects(Box::new(error))
     }
 }
 

@@ -12,8 +12,10 @@
 mod bench;
 mod combine;
 mod compact;
+pub mod diff;
 mod erase;
 mod error;
+pub mod export;
 mod heartbeat;
 mod lanes;
 mod merge;

@@ -5,6 +5,8 @@
 //! sorted. Parts are written under the job's own epoch: a worker that lost the job leaves garbage beside the result,
 //! never in it.
 
+mod base;
+mod head;
 pub(crate) mod manifest;
 
 use followlytics_core::{
@@ -49,7 +51,8 @@ async fn merge_runs(work: &mut Work<'_>) -> Result<(OpenRun, Vec<Run>), WorkerEr
     restore(work).await?;
     loop {
         combine::combine_to_few(work).await?;
-        let live = work.ledger.list_runs(&work.job.scan).await?;
+        let mut live = work.ledger.list_runs(&work.job.scan).await?;
+        live.extend(base::run(work).await?);
         if let Some(open) = open_run(work, &live).await? {
             let open = result_run(work, &live, open).await?;
             return Ok((open, live));
@@ -133,6 +136,7 @@ async fn publish(work: &mut Work<'_>, open: &OpenRun, live: &[Run]) -> Result<Re
     if shards.is_empty() {
         shards.push(empty(work).await?);
     }
+    let head = head::write(work).await?;
     let manifest = manifest(work, open, live, shards);
     let key = layout::manifest(&prefix(work), work.job.epoch);
     let bytes = manifest.encode(&key)?;
@@ -147,6 +151,7 @@ async fn publish(work: &mut Work<'_>, open: &OpenRun, live: &[Run]) -> Result<Re
         duplicates: manifest.duplicates,
         unread: manifest.unread,
         certificate: manifest.certificate,
+        head,
     };
     Ok(work.ledger.publish_result(work.job, &result).await?)
 }
@@ -159,6 +164,7 @@ fn manifest(work: &Work<'_>, open: &OpenRun, live: &[Run], shards: Vec<Shard>) -
     let rows: i64 = shards.iter().map(|shard| shard.rows).sum();
     let trimmed: i64 = open.shards.iter().map(|shard| shard.trimmed).sum();
     let unique = rows + trimmed;
+    let known = input.since.as_ref().map_or(0, |base| base.rows);
     let capped = input.row_cap > 0 && unique >= input.row_cap;
     Manifest {
         format: Manifest::FORMAT,
@@ -168,7 +174,8 @@ fn manifest(work: &Work<'_>, open: &OpenRun, live: &[Run], shards: Vec<Shard>) -
         account: input.account.clone(),
         rows,
         scanned,
-        duplicates: scanned - unread - unique,
+        duplicates: scanned + known - unread - unique,
+        since: input.since.as_ref().map(|base| base.version),
         trimmed,
         unread,
         certificate: certificate(input, scanned, unread, rows, capped),
@@ -204,6 +211,7 @@ async fn empty(work: &Work<'_>) -> Result<Shard, WorkerError> {
 
 fn certificate(input: &MergeInput, scanned: i64, unread: i64, unique: i64, capped: bool) -> Certificate {
     let certificate = issue(&Evidence {
+        since: input.since.as_ref().map(|base| base.version),
         seek: input.seek,
         drift: input.drift,
         root: input.root,

@@ -132,14 +132,13 @@ impl Rows {
         };
         self.parts += 1;
         self.group = 0;
-        self.part = match &part.tail {
-            Some(tail) => Some(open(&io, &part.key, part.bytes, tail, Shape::Plain).await?),
-            None => {
-                // The first release's parts are vouched for only as a whole.
-                let bytes = read_part(&self.objects, part).await?;
-                self.reader = Some(whole(bytes, self.columns.as_deref())?);
-                None
-            }
+        self.part = if let Some(tail) = &part.tail {
+            Some(open(&io, &part.key, part.bytes, tail, Shape::Plain).await?)
+        } else {
+            // The first release's parts are vouched for only as a whole.
+            let bytes = read_part(&self.objects, part).await?;
+            self.reader = Some(whole(bytes, self.columns.as_deref())?);
+            None
         };
         Ok(true)
     }

@@ -21,12 +21,16 @@ const SWEEP: SignedDuration = SignedDuration::from_hours(1);
 /// How often a worker asks whether that is due.
 const ASK: Duration = Duration::from_mins(10);
 
-/// Does jobs under this name until `stop` is ready; a job under way is then given back for the next worker.
+/// Does jobs under this name until `stop` is ready; a job under way is then given back for the next worker. Of one name
+/// there is one worker at a time: it takes up at once what a dead one of its name had begun.
 pub async fn run(ledger: &Ledger, objects: &Objects, worker: &str, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let settings = Settings::of_machine();
     let mut asked = None;
     let mut changes = ledger.changes();
+    if let Err(error) = ledger.abandon_jobs(worker).await {
+        tracing::warn!(%error, "failed to free the jobs of an earlier worker: their leases run out");
+    }
     loop {
         let claimed = ledger.claim_job(worker).await.map_err(WorkerError::from);
         let pause = match claimed {

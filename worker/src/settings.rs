@@ -36,7 +36,7 @@ impl Default for Settings {
             run_pages: 256,
             run_bytes: 64 << 20,
             fan_in: 64,
-            lane_rows: 4_000_000,
+            lane_rows: 2_000_000,
             piece_rows: 1_000_000,
             piece_bytes: 64 << 20,
             run_group_rows: 16 * 1024,

@@ -153,12 +153,8 @@ impl Synthetic {
             (0..words).map(|_| chance.word()).collect::<Vec<_>>().join(" ")
         });
         let location = (chance.below(100) < 35).then(|| {
-            let city = chance.below(600);
-            format!(
-                "{}, {}",
-                WORDS.get(city as usize % WORDS.len()).unwrap_or(&""),
-                city % 50
-            )
+            let number = chance.below(50);
+            format!("{}, {number}", chance.word())
         });
         let mut count = |most: u32| i64::try_from(chance.next() >> (44 + chance.below(u64::from(most)))).ok();
         Row {
@@ -170,8 +166,8 @@ impl Synthetic {
             followers: count(18),
             following: count(14),
             posts: count(20),
-            verified: Some(follower % 50 == 0),
-            protected: Some(follower % 12 == 0),
+            verified: Some(follower.is_multiple_of(50)),
+            protected: Some(follower.is_multiple_of(12)),
             created: Timestamp::from_second(
                 1_150_000_000 + i64::try_from(mix(follower) % 600_000_000).unwrap_or(0),
             )
@@ -215,7 +211,8 @@ impl Chance {
     /// Common words come often.
     fn word(&mut self) -> &'static str {
         let (a, b) = (self.below(WORDS.len() as u64), self.below(WORDS.len() as u64));
-        WORDS.get(a.min(b) as usize).copied().unwrap_or_default()
+        let number = usize::try_from(a.min(b)).unwrap_or(0);
+        WORDS.get(number).copied().unwrap_or_default()
     }
 }
 

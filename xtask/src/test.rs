@@ -12,7 +12,14 @@ use crate::{bench, generate, lint, packages, readme, stream, tools};
 /// Settings of the long battery; a value already in the environment wins.
 ///
 /// `FOLLOWLYTICS_SIM_SEEDS`: how many seeds every simulation test plays. `PROPTEST_CASES`: cases of a property.
-const LONG: [(&str, &str); 2] = [("FOLLOWLYTICS_SIM_SEEDS", "100000"), ("PROPTEST_CASES", "10000")];
+/// `FOLLOWLYTICS_PROCESS_SEEDS`: schedules of killed processes on each database. `FOLLOWLYTICS_LONG_FOLLOWERS`: how long
+/// the list is that is scanned under kills.
+const LONG: [(&str, &str); 4] = [
+    ("FOLLOWLYTICS_SIM_SEEDS", "100000"),
+    ("PROPTEST_CASES", "10000"),
+    ("FOLLOWLYTICS_PROCESS_SEEDS", "200"),
+    ("FOLLOWLYTICS_LONG_FOLLOWERS", "10000000"),
+];
 
 /// The feature that compiles deliberate faults in; what is shipped must never have it.
 const MUTANTS: &str = "mutants";

@@ -114,7 +114,7 @@ fn kind(resource: &Resource) -> Value {
     schema
 }
 
-/// Says in the words of OpenAPI what an extension says of a field that is a number or a text.
+/// Says in the words of `OpenAPI` what an extension says of a field that is a number or a text.
 fn spell_out(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

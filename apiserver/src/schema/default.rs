@@ -24,7 +24,7 @@ pub(crate) fn apply_defaults(schema: &Schema, value: &mut Value) {
                 }
             }
             fields.retain(|name, child| {
-                !(child.is_null() && schema.field(name).is_some_and(|property| property.refuses_null()))
+                !(child.is_null() && schema.field(name).is_some_and(Schema::refuses_null))
             });
             for (name, child) in fields.iter_mut() {
                 if let Some(child_schema) = schema.field(name) {

@@ -17,7 +17,7 @@ const REASON: &str = "This should be a short, machine understandable string that
 const FIRST: &str =
     "The time at which the event was first recorded. (Time of server receipt is in TypeMeta.)";
 
-pub(super) fn definitions(name: Value) -> Value {
+pub(super) fn definitions(name: &Value) -> Value {
     json!([
         definition(
             "Last Seen",

@@ -45,9 +45,10 @@ impl DeleteOptions {
         let propagation = propagation(&sent, &mut causes);
         let dry_runs = sent.get("dryRun").and_then(Value::as_array);
         let dry_runs: Vec<&str> = dry_runs.into_iter().flatten().filter_map(Value::as_str).collect();
-        let is_dry_run = dry_runs
-            .iter()
-            .fold(false, |found, one| dry_run(one, &mut causes) || found);
+        let mut is_dry_run = false;
+        for one in dry_runs {
+            is_dry_run |= dry_run(one, &mut causes);
+        }
         if !causes.is_empty() {
             return Err(StatusError::invalid_options("DeleteOptions", &causes));
         }

@@ -212,10 +212,13 @@ pub async fn watch_lines(world: &World, uri: &str, accept: &str) -> Vec<serde_js
 
 /// Every name in a list as it was answered.
 pub fn names(list: &serde_json::Value) -> Vec<String> {
-    let items = list["items"].as_array().into_iter().flatten();
-    items
-        .map(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned())
-        .collect()
+    let items = list
+        .get("items")
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten();
+    let name = |item: &serde_json::Value| Some(item.pointer("/metadata/name")?.as_str()?.to_owned());
+    items.filter_map(name).collect()
 }
 
 /// The raw answer to a request: status code and JSON.

@@ -74,6 +74,8 @@ pub struct Evidence<'a> {
     pub ranges: &'a [Range],
     /// Whether the scan stopped at a row cap.
     pub capped: bool,
+    /// The version it went on from, if only what is new was read.
+    pub since: Option<i64>,
     /// Rows read.
     pub scanned: i64,
     /// Followers in the result.
@@ -101,6 +103,11 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
     }
     if evidence.capped {
         against.push("only the first rows were asked for (maxFollowers)".to_owned());
+    }
+    if let Some(version) = evidence.since {
+        against.push(format!(
+            "only what is new since result {version} was read: who left since is still in it"
+        ));
     }
     if evidence.drift == Drift::Both {
         against.push("rows of this list move both ways while it is read".to_owned());
@@ -175,6 +182,7 @@ mod tests {
             root,
             ranges,
             capped: false,
+            since: None,
             scanned: 20,
             unique: 19,
             platform_count: 21,

@@ -56,7 +56,7 @@ pub struct Job {
     pub epoch: u64,
     /// Failed tries in a row before this one.
     pub attempts: u32,
-    lost: u32,
+    pub(super) lost: u32,
 }
 
 /// Whether a failed job is tried again.
@@ -157,6 +157,17 @@ impl Ledger {
         }
         tx.commit().await?;
         Ok(None)
+    }
+
+    /// Frees what a worker of this name held: one that starts holds nothing, so its namesake is dead.
+    pub async fn abandon_jobs(&self, worker: &str) -> Result<(), LedgerError> {
+        let mut tx = self.db.begin_within(Scope::Rows).await?;
+        let now = self.now_in(&tx);
+        let sql =
+            "UPDATE jobs SET lease_until = $2 WHERE holder = $1 AND state = 'Running' AND lease_until > $2";
+        tx.execute(sql, params![worker, now]).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Workers ask often: without a job for them the ledger is not locked.

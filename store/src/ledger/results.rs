@@ -4,7 +4,7 @@
 //! unreachable garbage until then. Versions of an account count from 1 without holes.
 
 use followlytics_core::{
-    account::Platform,
+    account::{AccountRef, Platform},
     mutants::{self, Mutant},
     platform::{Drift, Seek},
     scan::{
@@ -41,6 +41,8 @@ pub struct MergeInput {
     pub drift: Drift,
     /// The planned space; `None` for a chain.
     pub root: Option<Span>,
+    /// The result it goes on from.
+    pub since: Option<Base>,
     /// Followers the platform counted at the start.
     pub platform_count: i64,
     /// All ranges, in order of their ids.
@@ -85,6 +87,17 @@ pub struct NewResult {
     pub unread: i64,
     /// What is promised.
     pub certificate: Certificate,
+    /// Key of the ids of its newest rows, where the list is read newest first.
+    pub head: Option<String>,
+}
+
+/// An account that has results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The platform.
+    pub platform: Platform,
+    /// As results are kept by: [`MergeInput::account`].
+    pub id: String,
 }
 
 impl Ledger {
@@ -109,6 +122,7 @@ impl Ledger {
             seek: row.plan.as_ref().map_or(facts.seek, |plan| plan.seek),
             drift: facts.drift,
             root: row.plan.as_ref().and_then(|plan| plan.root),
+            since: row.plan.as_ref().and_then(|plan| plan.since.clone()),
             platform_count,
             ranges,
         })
@@ -156,6 +170,48 @@ impl Ledger {
     pub async fn find_result(&self, scan: &str) -> Result<Option<ResultRecord>, LedgerError> {
         let mut tx = self.db.read().await?;
         find(&mut tx, scan).await
+    }
+
+    /// The account that was called so when it was scanned last.
+    pub async fn find_account(
+        &self,
+        tenant: &str,
+        named: &AccountRef,
+    ) -> Result<Option<Account>, LedgerError> {
+        let sql = "SELECT account_id FROM results WHERE tenant = $1 AND platform = $2 AND LOWER(handle) = LOWER($3) \
+                     AND COALESCE(host, '') = $4 ORDER BY created_at DESC LIMIT 1";
+        let platform = <&str>::from(named.platform);
+        let host = named.host.as_deref().unwrap_or_default();
+        let mut tx = self.db.read().await?;
+        let row = tx
+            .find(sql, params![tenant, platform, &named.handle, host])
+            .await?;
+        row.map(|row| {
+            Ok(Account {
+                platform: named.platform,
+                id: row.get(0)?,
+            })
+        })
+        .transpose()
+    }
+
+    /// The account of a scan of this name, if it has a result.
+    pub async fn find_account_of_scan(
+        &self,
+        tenant: &str,
+        name: &str,
+    ) -> Result<Option<Account>, LedgerError> {
+        let sql = "SELECT r.platform, r.account_id FROM results r JOIN scans s ON s.uid = r.scan \
+                   WHERE s.namespace = $1 AND s.name = $2";
+        let mut tx = self.db.read().await?;
+        let row = tx.find(sql, params![tenant, name]).await?;
+        row.map(|row| {
+            Ok(Account {
+                platform: ranges::parse("results.platform", &row.get::<String>(0)?)?,
+                id: row.get(1)?,
+            })
+        })
+        .transpose()
     }
 
     /// Every version of an account's result, the first one first. `account` is [`MergeInput::account`].
@@ -266,8 +322,8 @@ async fn insert(
         + i64::from(mutants::on(Mutant::VersionSkipped));
     tx.execute(
         "INSERT INTO results (tenant, platform, account_id, version, scan, manifest, parts, sha256, lines, \
-           duplicates, unread, certificate, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+           duplicates, unread, certificate, created_at, head, handle, host) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         params![
             tenant,
             platform,
@@ -282,6 +338,9 @@ async fn insert(
             result.unread,
             scans::json(&result.certificate)?,
             now,
+            result.head.as_deref(),
+            &row.request.account.handle,
+            row.request.account.host.as_deref(),
         ],
     )
     .await?;

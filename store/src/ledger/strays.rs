@@ -80,7 +80,7 @@ async fn is_named(tx: &mut Tx, key: &str) -> Result<bool, LedgerError> {
         exists(tx, "SELECT 1 FROM shards WHERE key = $1", params![key]).await?
             || exists(
                 tx,
-                "SELECT 1 FROM results WHERE scan = $1 AND (manifest = $2 OR parts LIKE $3 ESCAPE '\\')",
+                "SELECT 1 FROM results WHERE scan = $1 AND (manifest = $2 OR head = $2 OR parts LIKE $3 ESCAPE '\\')",
                 params![scan, key, part],
             )
             .await?

@@ -5,6 +5,7 @@ mod limits;
 mod money;
 mod parallel;
 mod records;
+mod since;
 
 use std::sync::{
     Arc,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use followlytics_tests::bench::{
-    demo, fairness, listing,
+    commits, demo, fairness, listing,
     machine::Machine,
     memory, merge, pages,
     report::{Section, update},
@@ -46,6 +46,8 @@ enum Name {
     Memory,
     /// Pages a second through the broker
     Pages,
+    /// Page commits on PostgreSQL beside pgbench
+    Commits,
     /// The merge beside DuckDB
     Merge,
     /// The demo, from its start to its table
@@ -63,6 +65,7 @@ impl Name {
             Self::Listing => listing::section(),
             Self::Memory => memory::section(),
             Self::Pages => pages::section(),
+            Self::Commits => commits::section(),
             Self::Merge => merge::section(),
             Self::Demo => demo::section(),
         }

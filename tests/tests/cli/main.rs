@@ -15,6 +15,7 @@ mod objects;
 mod objects_read;
 mod platforms;
 mod remote;
+mod results;
 mod shell;
 mod storage;
 mod support;

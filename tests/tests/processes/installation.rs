@@ -1,9 +1,9 @@
 //! One installation: simulated platforms, a database, `up` and its children.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use followlytics_simulator::WorldConfig;
-use followlytics_store::{db::Db, objects::Objects};
+use followlytics_store::{db::Db, ledger::Ledger, objects::Objects};
 use followlytics_testbed::postgres::{Options, Postgres};
 use serde_json::json;
 
@@ -64,6 +64,16 @@ impl Installation {
             site,
             home,
             database,
+            up: None,
+        }
+    }
+
+    /// One with SQLite, on platforms and in a home of one's own.
+    pub fn of(site: Site, home: Home) -> Self {
+        Self {
+            site,
+            home,
+            database: None,
             up: None,
         }
     }
@@ -164,6 +174,13 @@ impl Installation {
     /// The server; only schedules that have one strike it.
     pub fn database(&self) -> &Postgres {
         &self.database.as_ref().unwrap().0
+    }
+
+    /// The ledger, now that nobody else uses it.
+    pub async fn ledger(&self) -> (Ledger, Objects) {
+        let (db, objects) = self.open().await;
+        let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+        (Ledger::new(db, clock, Arc::new(|| "none".to_owned())), objects)
     }
 
     /// Ledger and objects, now that nobody else uses them.

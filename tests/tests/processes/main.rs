@@ -15,6 +15,7 @@
 
 mod blow;
 mod installation;
+mod long;
 mod schedule;
 #[path = "../cli/support.rs"]
 mod support;
@@ -27,7 +28,7 @@ use schedule::{Schedule, Storage};
 /// Schedules on each database.
 const SEEDS: u64 = 15;
 /// Schedules at once: each has half a dozen processes, most of them waiting.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 #[test]
 fn scans_survive_every_blow_on_sqlite() {

@@ -21,8 +21,11 @@ pub struct Manifest {
     pub account: String,
     /// Followers.
     pub rows: i64,
-    /// Lines of all pages: `rows + duplicates + trimmed + unread`.
+    /// Lines of all pages: `rows + duplicates + trimmed + unread`, less the rows of the result it goes on from.
     pub scanned: i64,
+    /// Version of the result it goes on from, where only what is new was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
     /// Rows that were merged away.
     pub duplicates: i64,
     /// Followers beyond the row cap.

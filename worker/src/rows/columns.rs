@@ -14,6 +14,7 @@ use followlytics_core::{
     row::Row,
     scan::merge::{Id, Rank, Sighting},
 };
+use jiff::Timestamp;
 
 use super::schema::{Shape, schema};
 
@@ -97,7 +98,7 @@ impl Columns {
         self.verified.append_option(row.verified);
         self.protected.append_option(row.protected);
         self.created
-            .append_option(row.created.map(|created| created.as_microsecond()));
+            .append_option(row.created.map(Timestamp::as_microsecond));
         self.seen_at.append_value(sighting.seen_at.as_microsecond());
         self.source.append_value(SOURCE);
         self.range.append_value(sighting.range);
@@ -123,7 +124,7 @@ impl Columns {
             *column = Arc::new(id_num);
         }
         if shape == Shape::Ranked {
-            columns.extend(ranks(order.iter().map(|(.., rank)| rank)));
+            columns.extend(ranks(&order.iter().map(|(.., rank)| rank)));
         }
         RecordBatch::try_new(schema(shape), columns)
     }
@@ -156,7 +157,7 @@ impl Columns {
 }
 
 /// The columns of [`Shape::Ranked`].
-pub(super) fn ranks<'a>(ranks: impl Iterator<Item = &'a Rank> + Clone) -> [ArrayRef; 4] {
+pub(super) fn ranks<'a>(ranks: &(impl Iterator<Item = &'a Rank> + Clone)) -> [ArrayRef; 4] {
     let positions: Int64Array = ranks.clone().map(|rank| Some(rank.position)).collect();
     let number = |of: fn(&Rank) -> u32| -> ArrayRef {
         Arc::new(ranks.clone().map(|rank| Some(of(rank))).collect::<UInt32Array>())

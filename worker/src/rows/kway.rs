@@ -256,7 +256,7 @@ impl Kway {
             );
         }
         if self.spread.to == Shape::Ranked {
-            columns.extend(ranks(self.ranks.iter()));
+            columns.extend(ranks(&self.ranks.iter()));
         }
         RecordBatch::try_new(schema(self.spread.to), columns)
     }

@@ -147,14 +147,14 @@ impl ChunkReader for Window {
 }
 
 fn vouch(key: &str, what: &str, bytes: &[u8], length: u64, expected: &str) -> Result<(), WorkerError> {
-    let detail = if bytes.len() as u64 != length {
-        format!("{what} has {} of {length} bytes: it was cut off", bytes.len())
-    } else {
+    let detail = if bytes.len() as u64 == length {
         let found = sha256(bytes);
         if found == expected {
             return Ok(());
         }
         format!("{what} has the SHA-256 {found}, it was written as {expected}: it was changed")
+    } else {
+        format!("{what} has {} of {length} bytes: it was cut off", bytes.len())
     };
     Err(WorkerError::Damaged {
         key: key.to_owned(),
@@ -170,5 +170,5 @@ fn missing(key: &str, error: ObjectsError) -> WorkerError {
             detail: "it is not there any more".to_owned(),
         };
     }
-    WorkerError::Objects(error)
+    error.into()
 }

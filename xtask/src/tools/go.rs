@@ -59,13 +59,13 @@ pub(super) const VERSITYGW: Module = Module {
 impl Module {
     /// Builds every program into `<tools>/bin`.
     pub(super) fn build(&self, tools: &Path) -> Result<()> {
-        require_go()?;
         let module = tools.join("build").join(self.name);
         let built = module.join("bin");
         std::fs::create_dir_all(&built)
             .with_context(|| format!("failed to create the build directory {}", built.display()))?;
         write(&module.join("go.mod"), self.go_mod)?;
         write(&module.join("go.sum"), self.go_sum)?;
+        require_go(&module)?;
         let packages = self.programs.iter().map(|(package, _)| package);
         stream::run(self.go_build(&module).arg("-o").arg(&built).args(packages))?;
         for (package, name) in self.programs {
@@ -115,12 +115,13 @@ fn write(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))
 }
 
-fn require_go() -> Result<()> {
+/// Asked in the module: there an older `go` fetches the one that the module names, unless it is told not to.
+fn require_go(module: &Path) -> Result<()> {
     let remedy = format!(
         "install Go {}.{} or newer (https://go.dev/dl/) and put its bin directory on PATH",
         OLDEST.0, OLDEST.1
     );
-    let answer = stream::capture(Command::new("go").args(["env", "GOVERSION"]))
+    let answer = stream::capture(Command::new("go").args(["env", "GOVERSION"]).current_dir(module))
         .with_context(|| format!("failed to run `go`: {remedy}"))?;
     match version_of_go(&answer) {
         Some(version) if version >= OLDEST => Ok(()),

@@ -91,6 +91,10 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
 }
 
 fn since(scan: &Scan) -> Result<Option<Since>, Refusal> {
+    if scan.spec.since.is_some() && scan.spec.max_followers > 0 {
+        let message = "spec.maxFollowers: a scan with spec.since stops where the list is known; leave one of the two out";
+        return Err(Refusal::new(reasons::INVALID_SPEC, message));
+    }
     let named = scan.spec.since.as_ref().map(|since| since.version.parse());
     named.transpose().map_err(|error: NoVersion| {
         Refusal::new(reasons::INVALID_SPEC, format!("spec.since.version: {error}"))

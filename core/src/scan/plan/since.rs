@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_list_that_can_be_sought_is_one_range_for_one_reader() {
         let (whole, plan) = planned(Platform::Bluesky, 100_000, 100_000);
-        assert!(whole.ranges.len() == 10 && whole.is_splittable());
+        assert!(whole.ranges.len() > 1 && whole.is_splittable());
         assert_eq!((plan.ranges.len(), plan.root), (1, whole.root));
         assert!(!plan.is_splittable());
         assert_eq!((plan.rows, plan.requests), (100, 2));

@@ -248,3 +248,22 @@ async fn a_worker_that_answers_clears_the_deaths_before_it() {
     }
     assert_eq!(bench.scan("s").await.stage, Stage::Merging);
 }
+
+#[tokio::test]
+async fn a_worker_that_starts_again_takes_its_own_job_up_at_once_and_nobody_elses() {
+    let bench = Bench::new();
+    bench.merging("s", "nasa").await;
+    let first = bench.claim("a").await;
+    bench.ledger.abandon_jobs("b").await.unwrap();
+    assert_eq!(bench.ledger.claim_job("b").await.unwrap(), None);
+    bench.ledger.abandon_jobs("a").await.unwrap();
+    let second = bench.claim("a").await;
+    assert_eq!(
+        (second.id.as_str(), second.epoch),
+        (first.id.as_str(), first.epoch + 1)
+    );
+    assert!(
+        !bench.ledger.extend_job(&first).await.unwrap(),
+        "were the first still alive, it would be told"
+    );
+}

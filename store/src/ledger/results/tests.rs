@@ -11,6 +11,7 @@ fn result(scan: &str) -> NewResult {
         rows: 3,
         duplicates: 1,
         unread: 2,
+        head: None,
         certificate: Certificate {
             guarantee: Guarantee::Exact,
             evidence: Vec::new(),

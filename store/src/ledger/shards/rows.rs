@@ -26,12 +26,10 @@ pub(super) async fn sorted_to(tx: &mut Tx, scan: &str, range: RangeId) -> Result
 }
 
 /// Committed pages of a span, and their lines.
-pub(super) async fn pages(tx: &mut Tx, scan: &str, span: Span) -> Result<(i64, i64), LedgerError> {
+pub(super) async fn pages(tx: &mut Tx, scan: &str, of: Span) -> Result<(i64, i64), LedgerError> {
     let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages \
                WHERE scan = $1 AND range_id = $2 AND seq >= $3 AND seq <= $4";
-    let row = tx
-        .find(sql, params![scan, span.range, span.first, span.last])
-        .await?;
+    let row = tx.find(sql, params![scan, of.range, of.first, of.last]).await?;
     row.map_or(Ok((0, 0)), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
@@ -41,15 +39,14 @@ pub(super) async fn unsorted(
     scan: &str,
     range: Option<RangeId>,
 ) -> Result<Vec<PagesOfRange>, LedgerError> {
-    let rows = match range {
-        Some(range) => {
-            let sql = "SELECT range_id, MAX(seq) + 1 FROM pages WHERE scan = $1 AND range_id = $2 GROUP BY range_id";
-            tx.query(sql, params![scan, range]).await?
-        }
-        None => {
-            let sql = "SELECT range_id, MAX(seq) + 1 FROM pages WHERE scan = $1 GROUP BY range_id ORDER BY range_id";
-            tx.query(sql, params![scan]).await?
-        }
+    let rows = if let Some(range) = range {
+        let sql =
+            "SELECT range_id, MAX(seq) + 1 FROM pages WHERE scan = $1 AND range_id = $2 GROUP BY range_id";
+        tx.query(sql, params![scan, range]).await?
+    } else {
+        let sql =
+            "SELECT range_id, MAX(seq) + 1 FROM pages WHERE scan = $1 GROUP BY range_id ORDER BY range_id";
+        tx.query(sql, params![scan]).await?
     };
     let mut left = Vec::new();
     for row in rows {

@@ -3,6 +3,7 @@
 use followlytics_core::layout;
 
 use super::*;
+use crate::ledger::Meeting;
 
 #[tokio::test]
 async fn a_scan_is_listed_while_it_may_change_and_shows_its_ranges_and_first_pages() {

@@ -111,7 +111,7 @@ prop_compose! {
         group_rows in 1usize..20,
         threads in 1usize..3,
     ) -> Settings {
-        Settings { run_pages, fan_in, lane_rows, piece_rows, run_group_rows, group_rows, threads, ..Settings::default() }
+        Settings { threads, run_pages, fan_in, lane_rows, piece_rows, run_group_rows, group_rows, ..Settings::default() }
     }
 }
 
@@ -147,7 +147,8 @@ proptest! {
             let lines: usize = pages.iter().map(|page| page.lines.len()).sum();
             let manifest = read_manifest(&bench.objects, &record).await.unwrap();
             let accounted = manifest.rows + manifest.duplicates + manifest.trimmed + manifest.unread;
-            assert_eq!((manifest.scanned, accounted), (lines as i64, lines as i64));
+            let lines = i64::try_from(lines).unwrap();
+            assert_eq!((manifest.scanned, accounted), (lines, lines));
             assert_eq!(plan.seek == Seek::Chain, platform == Platform::X);
         });
     }

@@ -19,13 +19,14 @@ fn small() -> Settings {
     }
 }
 
-async fn read(bench: &Bench, record: &ResultRecord) -> Vec<RecordBatch> {
+/// All rows; how they are cut into objects depends on the runs they were merged of.
+async fn read(bench: &Bench, record: &ResultRecord) -> RecordBatch {
     let mut batches = Vec::new();
     let mut rows = crate::read::rows(&bench.objects, record).await.unwrap();
     while let Some(batch) = rows.next().await.unwrap() {
         batches.push(batch);
     }
-    batches
+    arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
 }
 
 /// Works until nothing is due; a job that failed waits meanwhile.
@@ -42,7 +43,7 @@ async fn work_off(bench: &Bench, settings: &Settings) -> u32 {
     tries
 }
 
-async fn undisturbed() -> (ResultRecord, Vec<RecordBatch>, u64) {
+async fn undisturbed() -> (ResultRecord, RecordBatch, u64) {
     let (bench, store) = Bench::failing();
     store.before.store(-1, Ordering::SeqCst);
     bench.scan("s", "x:nasa", 0, &many()).await;
@@ -76,9 +77,12 @@ async fn a_write_that_fails_anywhere_costs_that_write_alone() {
             assert_eq!(read(&bench, &found).await, batches);
             assert_eq!((found.rows, found.duplicates), (record.rows, record.duplicates));
             // The one that failed, and nothing that was recorded before it.
+            // The head is written with the manifest, under the epoch of whoever publishes.
+            let head = u64::from(write == writes - 1);
+            let expected = writes + 1 + head;
             assert_eq!(
                 store.writes.load(Ordering::SeqCst),
-                writes + 1,
+                expected,
                 "after write {write}"
             );
         }
@@ -231,7 +235,9 @@ async fn a_part_that_went_before_its_result_was_published_is_made_again() {
 
 #[tokio::test]
 async fn pages_that_were_sorted_are_not_read_again() {
-    let (bench, _) = fails_at(u64::MAX >> 1, false).await;
+    // A list that is not read newest first: its result has no head, which is read from the first pages.
+    let bench = Bench::new();
+    bench.scan("s", "gitea:tea@one.example", 0, &many()).await;
     sorted(&bench, 3).await;
     let pages = bench.objects.list("pages/").await.unwrap();
     for page in pages {
@@ -257,7 +263,7 @@ async fn what_a_published_result_needs_no_more_is_deleted_and_strays_are_swept_a
     assert_eq!(crate::sweep(&bench.ledger, &bench.objects).await.unwrap(), 0);
     assert_eq!(bench.objects.list("pages/").await.unwrap().len(), pages);
     let mut left = bench.objects.list("results/").await.unwrap();
-    left.retain(|key| !key.ends_with(".json"));
+    left.retain(|key| key.contains("/part-"));
     assert_eq!(left, record.parts);
 }
 
