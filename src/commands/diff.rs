@@ -1,6 +1,7 @@
 //! `diff`: who came, who left and who was renamed between two results of an account.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{BufWriter, Write as _},
     path::PathBuf,
@@ -107,6 +108,7 @@ fn line(file: &mut BufWriter<File>, change: &Change) -> Result<(), Failure> {
 
 fn table(counts: &Counts, shown: &[Change]) -> String {
     let lost = counts.lost.map_or_else(|| "not known".to_owned(), grouped);
+    // Writing to a String cannot fail.
     let mut text = format!(
         "version {} to {}: {} gained, {lost} lost, {} renamed\n",
         counts.from,
@@ -115,7 +117,7 @@ fn table(counts: &Counts, shown: &[Change]) -> String {
         grouped(counts.renamed)
     );
     if let Some(why) = &counts.lost_unknown {
-        text.push_str(&format!("who left is not known: {why}\n"));
+        let _ = writeln!(text, "who left is not known: {why}");
     }
     for change in shown {
         let line = match change.change {
@@ -131,10 +133,11 @@ fn table(counts: &Counts, shown: &[Change]) -> String {
     let all = counts.gained + counts.renamed + counts.lost.unwrap_or(0);
     let more = all - i64::try_from(shown.len()).unwrap_or(0);
     if more > 0 {
-        text.push_str(&format!(
-            "… and {} more: --out FILE writes all of them\n",
+        let _ = writeln!(
+            text,
+            "… and {} more: --out FILE writes all of them",
             grouped(more)
-        ));
+        );
     }
     text
 }

@@ -3,6 +3,7 @@
 //! Durable: nothing. The objects lie in one temporary directory that goes with the test process.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::Read as _,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -273,7 +274,11 @@ fn random() -> Result<String> {
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
         .context("failed to read random bytes")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 #[expect(clippy::disallowed_methods, reason = "real processes live in real time")]

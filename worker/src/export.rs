@@ -1,8 +1,14 @@
 //! A result as one file: Parquet, CSV, or a line of JSON a follower.
 
-use std::{io::Write, str::FromStr};
+use std::{io::Write, str::FromStr, sync::Arc};
 
-use arrow::{csv, error::ArrowError, json};
+use arrow::{
+    array::{Array as _, ArrayRef, AsArray as _, RecordBatch},
+    csv,
+    datatypes::{Schema, TimestampMicrosecondType},
+    error::ArrowError,
+    json,
+};
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, ZstdLevel},
@@ -51,14 +57,14 @@ pub async fn export(rows: &mut Rows, format: Format, mut out: impl Write + Send)
         Format::Csv => {
             let mut writer = csv::WriterBuilder::new().with_header(true).build(&mut out);
             while let Some(batch) = rows.next().await? {
-                writer.write(&batch)?;
+                writer.write(&shown(&batch)?)?;
                 written += batch.num_rows() as u64;
             }
         }
         Format::Ndjson => {
             let mut writer = json::LineDelimitedWriter::new(&mut out);
             while let Some(batch) = rows.next().await? {
-                writer.write(&batch)?;
+                writer.write(&shown(&batch)?)?;
                 written += batch.num_rows() as u64;
             }
             writer.finish()?;
@@ -77,4 +83,19 @@ pub async fn export(rows: &mut Rows, format: Format, mut out: impl Write + Send)
     }
     out.flush().map_err(ArrowError::from)?;
     Ok(written)
+}
+
+/// The same rows with UTC written as an offset: texts of named zones would take a table of all the world's.
+fn shown(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let column: ArrayRef = match column.as_primitive_opt::<TimestampMicrosecondType>() {
+            Some(times) => Arc::new(times.clone().with_timezone("+00:00")),
+            None => Arc::clone(column),
+        };
+        fields.push(field.as_ref().clone().with_data_type(column.data_type().clone()));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }

@@ -27,7 +27,7 @@ pub enum BrokerError {
     Ledger(#[from] LedgerError),
     /// The object store refused.
     #[error("failed to use the object store")]
-    Objects(#[from] ObjectsError),
+    Objects(#[source] Box<ObjectsError>),
     /// The body is no page.
     #[error("failed to read the page")]
     Page(#[from] PageError),
@@ -37,6 +37,12 @@ pub enum BrokerError {
     /// The credential's secret could not be used.
     #[error("failed to use the credential")]
     Credential(#[from] CredentialError),
+}
+
+impl From<ObjectsError> for BrokerError {
+    fn from(error: ObjectsError) -> Self {
+        Self::Objects(Box::new(error))
+    }
 }
 
 impl BrokerError {

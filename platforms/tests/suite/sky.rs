@@ -138,7 +138,7 @@ impl Reader<'_> {
             }));
             match page.next {
                 Some(next) if next.position > lo || next.cursor.is_some() && self.span.is_none() => {
-                    place = next
+                    place = next;
                 }
                 _ => return ids,
             }

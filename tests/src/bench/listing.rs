@@ -202,6 +202,5 @@ pub fn section() -> Result<Section> {
              the end of its file, without Python's start. Broker: the process of `up`, with controllers and API server."
                 .to_owned(),
         ],
-        ..Section::default()
     })
 }

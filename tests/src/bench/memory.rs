@@ -69,6 +69,5 @@ pub fn section() -> Result<Section> {
              limits off: 1,000 rows a page."
                 .to_owned(),
         ],
-        ..Section::default()
     })
 }

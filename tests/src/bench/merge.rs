@@ -1,4 +1,5 @@
-//! The merge of sorted runs into a result: this program beside DuckDB, on the same shards.
+//! The merge of sorted runs into a result: this program beside `DuckDB`, on the same shards.
+#![expect(clippy::cast_precision_loss, reason = "figures for people have three digits")]
 
 mod ours;
 mod peer;

@@ -325,6 +325,5 @@ pub fn section() -> Result<Section> {
              Broker and senders share the processor in one process."
                 .to_owned(),
         ],
-        ..Section::default()
     })
 }

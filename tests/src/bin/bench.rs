@@ -48,7 +48,7 @@ enum Name {
     Pages,
     /// Page commits on PostgreSQL beside pgbench
     Commits,
-    /// The merge beside DuckDB
+    /// The merge beside `DuckDB`
     Merge,
     /// The demo, from its start to its table
     Demo,

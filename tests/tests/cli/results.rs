@@ -128,7 +128,7 @@ fn a_damaged_result_is_named_and_nothing_is_written() {
     let site = Site::slow(0, [bluesky("alice.bsky.social", 500)]);
     let home = Home::new(&site);
     let report = home.run("scan bluesky:alice.bsky.social -q -o json").json();
-    let part = report["parquet"][0].as_str().unwrap().to_owned();
+    let part = report["result"]["parquet"][0].as_str().unwrap().to_owned();
     let mut bytes = fs::read(&part).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -171,7 +171,7 @@ fn a_scan_since_the_latest_result_pays_for_what_is_new_and_one_page_more() {
         (&21_500.into(), &"20.01".into(), &2_000.into()),
         "{second}"
     );
-    assert_eq!(second["certificate"]["guarantee"], "BestEffort", "{second}");
+    assert_eq!(second["result"]["guarantee"], "BestEffort", "{second}");
     let diff = home.run("diff x:@nasa -o json").json();
     assert_eq!(
         (&diff["counts"]["gained"], &diff["counts"]["lost"]),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     blow::processes,
-    schedule::{Schedule, Storage},
+    schedule::{ScanPlan, Schedule, Storage},
     support::{Home, Site, Up, X_TOKEN, eventually, pause},
     verify,
 };
@@ -50,7 +50,7 @@ impl Installation {
             latency_ms: schedule.latency_ms,
             ..WorldConfig::default()
         };
-        let site = Site::new(config, schedule.scans.iter().map(|scan| scan.spec()));
+        let site = Site::new(config, schedule.scans.iter().map(ScanPlan::spec));
         let mut home = Home::new(&site).with("FOLLOWLYTICS_X_TOKEN", X_TOKEN);
         let database = (schedule.storage == Storage::Postgres).then(|| {
             let server = Postgres::start(Options::default()).unwrap();

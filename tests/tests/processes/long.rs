@@ -231,7 +231,7 @@ impl Long {
             throughout += judged.throughout;
             listed += ids.len();
         }
-        assert_eq!(listed as i64, record.rows);
+        assert_eq!(i64::try_from(listed).unwrap(), record.rows);
         let truth = world
             .roll_digest(Platform::X, WHO, RollOf::Throughout, stretch)
             .unwrap();

@@ -61,10 +61,7 @@ fn play(storage: Storage) {
             })
             .collect();
         // The first that fails names its seed; the others still play to their end.
-        let failed = players
-            .into_iter()
-            .filter_map(|player| player.join().err())
-            .next();
+        let failed = players.into_iter().find_map(|player| player.join().err());
         if let Some(failed) = failed {
             std::panic::resume_unwind(failed);
         }

@@ -41,7 +41,9 @@ pub(super) async fn write(work: &mut Work<'_>) -> Result<Option<String>, WorkerE
             key: base.head,
             source,
         })?;
-        known.into_iter().for_each(|id| head.add(&id));
+        for id in &known {
+            head.add(id);
+        }
     }
     let key = layout::result_head(&prefix(work), work.job.epoch);
     let bytes = serde_json::to_vec(&head.newest).map_err(|source| WorkerError::Manifest {
@@ -67,7 +69,9 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Head) -> Result<(),
                 break;
             }
             let page = pages::read(work.objects, &work.job.scan, &work.input, row).await?;
-            page.rows().for_each(|row| head.add(&row.id));
+            for follower in page.rows() {
+                head.add(&follower.id);
+            }
             from = row.seq + 1;
         }
         work.heartbeat.beat().await?;

@@ -258,7 +258,7 @@ impl Writer<'_> {
     }
 
     /// One of the names that pgbench has as a variable, or a time.
-    fn named(&self, seen: &[&str]) -> Option<String> {
+    fn named(&mut self, seen: &[&str]) -> Option<String> {
         let is = |of: fn(&Commit) -> String| {
             seen.iter()
                 .zip(self.commits)
@@ -285,18 +285,21 @@ impl Writer<'_> {
         if numbers.len() != seen.len() || !changes {
             return None;
         }
-        times.iter().find_map(|(name, of)| {
+        let (base, offset) = times.iter().find_map(|(name, of)| {
             let mut offsets = numbers
                 .iter()
                 .zip(self.commits)
                 .map(|(number, commit)| number - of(commit));
             let first = offsets.next()?;
-            let is_its = offsets.all(|offset| offset == first);
-            is_its.then(|| match first {
-                0 => format!(":{name}"),
-                offset => format!("(:{name} + {offset})"),
-            })
-        })
+            offsets.all(|offset| offset == first).then_some((*name, first))
+        })?;
+        if offset == 0 {
+            return Some(format!(":{base}"));
+        }
+        // Added up by pgbench: the server would take the sum of two parameters without a type for a short integer.
+        let name = format!("n{}", self.settings.lines().count());
+        let _ = writeln!(self.settings, "\\set {name} :{base} + {offset}");
+        Some(format!(":{name}"))
     }
 
     /// A number that grows by the same with every page.

@@ -1,4 +1,4 @@
-//! DuckDB, by its Python package.
+//! `DuckDB`, by its Python package.
 
 use std::{path::Path, process::Command, thread};
 
