@@ -220,8 +220,7 @@ fn notes(found: &Found) -> Vec<String> {
          the page's number; numbers within a text (key, tally) are put together in the statement. NULL is written out. A \
          parameter that is named twice is sent twice, and all go as text, where ours go once and in binary. pgbench has \
          the statement of the locks prepared, ours sends it as text. Every 256th commit of ours also puts a job on the \
-         list. pgbench also works out these expressions on the shared processor: near 1 the ratio says that both wait for \
-         the server, not that either client is the quicker one."
+         list. pgbench also works out these expressions on the shared processor."
             .to_owned(),
         "Read from the statements, not done: the page, scan, range and permit could be read in one round trip instead of \
          four, and the permits in doubt, the open one and the overdue ones in one instead of three; the writes are \
