@@ -329,7 +329,7 @@ fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
         return vec![Stretch {
             from: oldest,
             to: newest,
-            weight: 1,
+            weight: i128::from((newest - oldest).max(1)),
         }];
     }
     let mut edges = vec![oldest];

@@ -32,7 +32,8 @@ async fn the_whole_contract_holds_on_postgresql_and_leaves_out_no_statement() {
     let unseen: Vec<_> = written.iter().filter(|site| !seen.contains_key(*site)).collect();
     assert!(unseen.is_empty(), "no test runs the statements at {unseen:?}");
     for db in [Db::memory().unwrap(), testing::postgres()] {
-        for (site, texts) in &seen {
+        // Tests make tables of their own, which are not in this database.
+        for (site, texts) in seen.iter().filter(|(site, _)| written.contains(site)) {
             for sql in texts {
                 let mut tx = db.begin().await.unwrap();
                 if let Err(error) = tx.prepare(sql).await {
