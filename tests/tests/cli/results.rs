@@ -83,7 +83,9 @@ fn a_result_is_exported_in_every_format_and_never_by_halves() {
     let home = Home::new(&site);
     assert_eq!(home.run("scan bluesky:alice.bsky.social -q").code, 0);
     let csv = home.run("export bluesky:alice.bsky.social");
-    assert_eq!((csv.code, csv.out.lines().count()), (0, 1_235), "{}", csv.err);
+    // A bio may hold line breaks, in quotes.
+    let records = csv.out.lines().filter(|line| line.starts_with("did:plc:"));
+    assert_eq!((csv.code, records.count()), (0, 1_234), "{}", csv.err);
     assert!(
         csv.out.starts_with("account,id,id_num,handle,name,bio,"),
         "{}",
