@@ -3,6 +3,7 @@
 //! One line of JSON (the header), then a zstd frame with one line of JSON a row. Written once, never
 //! changed; its key carries the hash of its bytes.
 
+mod frame;
 mod shape;
 
 use std::{
@@ -138,8 +139,7 @@ pub fn encode(header: &Header, lines: &[Line]) -> Result<Vec<u8>, PageError> {
         })?;
         body.push(b'\n');
     }
-    // Level 1: the fsync that follows costs more than what a higher level would save.
-    object.extend(zstd::encode_all(body.as_slice(), 1).map_err(PageError::Body)?);
+    object.extend(frame::compress(&body).map_err(PageError::Body)?);
     Ok(object)
 }
 
@@ -191,12 +191,18 @@ pub fn check(object: &[u8]) -> Result<(Header, usize), PageError> {
 
 fn read(
     object: &[u8],
-    mut line: impl FnMut(&[u8]) -> Result<(), serde_json::Error>,
+    line: impl FnMut(&[u8]) -> Result<(), serde_json::Error>,
 ) -> Result<Header, PageError> {
     let (header, start) = decode_header(object)?;
-    let frame = object.get(start..).unwrap_or_default();
-    let decoder = zstd::Decoder::new(frame).map_err(PageError::Body)?;
-    let mut reader = std::io::BufReader::new(decoder.take(MAX_BODY + 1));
+    frame::decompress(object.get(start..).unwrap_or_default(), |body| read_lines(body, line))?;
+    Ok(header)
+}
+
+fn read_lines(
+    body: &mut dyn std::io::Read,
+    mut line: impl FnMut(&[u8]) -> Result<(), serde_json::Error>,
+) -> Result<(), PageError> {
+    let mut reader = std::io::BufReader::new(body.take(MAX_BODY + 1));
     let (mut count, mut text, mut size) = (0, Vec::new(), 0u64);
     loop {
         text.clear();
@@ -209,7 +215,7 @@ fn read(
             });
         }
         if read == 0 {
-            return Ok(header);
+            return Ok(());
         }
         if count == MAX_ROWS {
             return Err(PageError::TooLarge {

@@ -5,7 +5,6 @@
 mod certificates;
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -14,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{keeper::Keeper, tools};
+use crate::{keeper::Keeper, port, tools};
 
 /// How long a part may take to come up on a machine that is busy compiling.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -53,9 +52,9 @@ impl KubeApiServer {
             .context("failed to create a directory for the API server")?
             .keep();
         let token = certificates::write_all(&directory)?;
-        let etcd_port = free_port()?;
+        let etcd_port = port::free()?;
         let etcd = etcd(&directory, etcd_port)?;
-        let port = free_port()?;
+        let port = port::free()?;
         let url = format!("https://127.0.0.1:{port}");
         let kubeconfig = directory.join("kubeconfig");
         write(&kubeconfig, &kubeconfig_of(&directory, &url, &token))?;
@@ -115,7 +114,7 @@ fn etcd(directory: &Path, port: u16) -> Result<Keeper> {
     let data = directory.join("etcd");
     let client = format!("http://127.0.0.1:{port}");
     // Nobody else joins, yet etcd wants an address for it.
-    let peer = format!("http://127.0.0.1:{}", free_port()?);
+    let peer = format!("http://127.0.0.1:{}", port::free()?);
     let arguments = [
         format!("--data-dir={}", data.display()),
         format!("--listen-client-urls={client}"),
@@ -192,15 +191,6 @@ fn wait_until_ready(apiserver: &Keeper, kubeconfig: &Path) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// A port nobody listens on now; between this and its use someone else could take it, which has yet to happen.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("failed to find a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("failed to find a free port")?
-        .port())
 }
 
 fn kubeconfig_of(directory: &Path, url: &str, token: &str) -> String {

@@ -4,6 +4,7 @@
 
 pub mod keeper;
 pub mod kube;
+mod port;
 pub mod postgres;
 pub mod s3;
 pub mod tools;

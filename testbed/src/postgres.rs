@@ -12,7 +12,6 @@ mod tests;
 use std::{
     fmt::Write as _,
     fs,
-    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -83,7 +82,7 @@ impl Postgres {
             programs,
             folder,
             options,
-            port: free_port()?,
+            port: port::free()?,
             server: Mutex::default(),
             janitor,
             databases: AtomicU32::new(0),
@@ -289,8 +288,4 @@ impl Drop for Postgres {
             let _ = server.wait();
         }
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -6,7 +6,7 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::Read as _,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -19,7 +19,7 @@ use rustix::{
     process::{Pid, Signal, kill_process},
 };
 
-use crate::{keeper::Keeper, tools};
+use crate::{keeper::Keeper, port, tools};
 
 /// The bucket that every server comes with.
 pub const BUCKET: &str = "followlytics";
@@ -112,7 +112,7 @@ impl S3 {
         };
         let mut last = None;
         for _ in 0..PORTS {
-            s3.port = free_port()?;
+            s3.port = port::free()?;
             match s3.restart() {
                 Ok(()) => return Ok(s3),
                 Err(error) => last = Some(error),
@@ -260,12 +260,6 @@ impl S3 {
 
 fn has_attributes(directory: &Path) -> bool {
     rustix::fs::setxattr(directory, "user.followlytics", b"1", XattrFlags::empty()).is_ok()
-}
-
-/// A port that nobody listens on right now.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to find a free port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// Letters that nobody guesses.
