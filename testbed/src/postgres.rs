@@ -82,7 +82,7 @@ impl Postgres {
             programs,
             folder,
             options,
-            port: port::free()?,
+            port: crate::port::free()?,
             server: Mutex::default(),
             janitor,
             databases: AtomicU32::new(0),

@@ -15,8 +15,9 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The rule of `cargo xtask`: `$FOLLOWLYTICS_CACHE`, else below `$XDG_CACHE_HOME`, else below `~/.cache`.
-fn cache() -> Result<PathBuf> {
+/// Where things are kept between runs, by the rule of `cargo xtask`: `$FOLLOWLYTICS_CACHE`, else below
+/// `$XDG_CACHE_HOME`, else below `~/.cache`.
+pub fn cache() -> Result<PathBuf> {
     let set = |name: &str| -> Option<PathBuf> {
         std::env::var_os(name)
             .filter(|value: &OsString| !value.is_empty())
