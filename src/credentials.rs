@@ -33,6 +33,7 @@ pub(crate) struct NewCredential {
 pub(crate) const fn kind_of(auth: Auth) -> CredentialType {
     match auth {
         Auth::UserToken => CredentialType::UserToken,
+        Auth::WebSession => CredentialType::WebSession,
         Auth::AppBearer | Auth::Anonymous => CredentialType::AppBearer,
     }
 }

@@ -186,6 +186,11 @@ pub(crate) fn exit_of(reason: &str) -> Exit {
         reasons::CREDENTIAL_INVALID
         | reasons::CREDENTIAL_MISSING
         | reasons::PLATFORM_REFUSED
+        | reasons::BROWSER_OFF
+        | reasons::BROWSER_MISSING
+        | reasons::SESSION_ENDED
+        | reasons::CHALLENGE_SHOWN
+        | reasons::MARKUP_CHANGED
         | reasons::CREDITS_DEPLETED
         | reasons::USAGE_CAPPED => Exit::Credential,
         reasons::PLATFORM_UNREACHABLE => Exit::Unreachable,

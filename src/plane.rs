@@ -12,7 +12,12 @@ pub(crate) mod secrets;
 mod sockets;
 mod worker;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use followlytics_api::{broker::Broker, credentials::Credentials};
@@ -48,8 +53,8 @@ const NOTICE: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(1);
 /// Runners at once over the installation, unless `up --max-runners` says otherwise.
 pub(crate) const MAX_RUNNERS: u32 = 16;
-/// Variables that a runner needs to reach the internet the way its parent does.
-const PASSED_ON: [&str; 10] = [
+/// Variables that a runner needs to reach the internet the way its parent does, and its browser.
+const PASSED_ON: [&str; 11] = [
     logs::VARIABLE,
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -60,6 +65,7 @@ const PASSED_ON: [&str; 10] = [
     "https_proxy",
     "no_proxy",
     "ALL_PROXY",
+    "FOLLOWLYTICS_CHROMIUM",
 ];
 
 /// What a control plane does.
@@ -71,6 +77,8 @@ pub(crate) struct Options {
     pub(crate) max_runners: u32,
     /// Base URLs that are not the platforms' public ones.
     pub(crate) base_urls: BTreeMap<Platform, String>,
+    /// Platforms whose lists a browser may read.
+    pub(crate) browsers: BTreeSet<Platform>,
     /// Where kubectl is served, if it is.
     pub(crate) https: Option<Listen>,
 }
@@ -82,6 +90,7 @@ impl Options {
             work: false,
             max_runners: 0,
             base_urls: BTreeMap::new(),
+            browsers: BTreeSet::new(),
             https: None,
         }
     }
@@ -92,6 +101,7 @@ impl Options {
             work: true,
             max_runners: MAX_RUNNERS,
             base_urls,
+            browsers: BTreeSet::new(),
             https: None,
         }
     }
@@ -214,6 +224,7 @@ impl Plane {
             scans: scans::Policy {
                 base_urls: options.base_urls,
                 environment: environment.auths(),
+                browsers: options.browsers,
                 ..scans::Policy::default()
             },
             sandboxes: sandboxes::Policy::default(),

@@ -1,6 +1,10 @@
 //! What the environment says of platforms: base URLs of one's own servers, and tokens.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use followlytics_core::account::Platform;
 use secrecy::SecretString;
@@ -28,6 +32,40 @@ pub(crate) fn base_urls() -> Result<BTreeMap<Platform, String>, Failure> {
         }
     }
     Ok(found)
+}
+
+/// The variable that enables browsers, for platforms separated by commas.
+const BROWSERS: &str = "FOLLOWLYTICS_BROWSER";
+
+/// Platforms whose lists a browser may read: those of which an operator wrote down the risk, in `given` or in the
+/// environment.
+pub(crate) fn browsers(given: &[String]) -> Result<BTreeSet<Platform>, Failure> {
+    let variable = text(BROWSERS).unwrap_or_default();
+    let named = variable.split(',').filter(|pair| !pair.is_empty());
+    given
+        .iter()
+        .map(|pair| browser(pair, "--browser"))
+        .chain(named.map(|pair| browser(pair, BROWSERS)))
+        .collect()
+}
+
+fn browser(pair: &str, from: &str) -> Result<Platform, Failure> {
+    let refused = |why: String| Failure::usage(format!("failed to read {from}: {why}"));
+    let (name, risk) = pair.split_once('=').unwrap_or((pair, ""));
+    let known = name.parse::<Platform>().ok();
+    let Some((platform, web)) = known.and_then(|platform| Some((platform, platform.web()?))) else {
+        return Err(refused(format!(
+            "no browser lists followers on {name:?}; leave it out"
+        )));
+    };
+    if risk == web.consent {
+        return Ok(platform);
+    }
+    Err(refused(format!(
+        "{platform} forbids scripts on its site and may suspend the account of the session; who takes that on writes \
+         {platform}={}",
+        web.consent
+    )))
 }
 
 /// Checks a base URL; `from` names where it was written.

@@ -9,6 +9,7 @@ use followlytics_core::{
     scan::{
         certificate::Certificate,
         range::{Kind, Range},
+        source::Source,
         summary::{ResultRecord, Summary},
     },
 };
@@ -31,6 +32,9 @@ pub(crate) struct ScanReport {
     pub(crate) phase: String,
     pub(crate) platform_count: i64,
     pub(crate) rows_scanned: i64,
+    /// Of those, what a browser read. Absent where none did, or where nobody at hand knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rows_by_browser: Option<i64>,
     pub(crate) unique_followers: Option<i64>,
     pub(crate) duplicates_removed: Option<i64>,
     pub(crate) refetched_rows: i64,
@@ -117,14 +121,16 @@ impl ScanReport {
             phase: phase(scan, summary),
             platform_count: counted.unwrap_or(summary.expected),
             rows_scanned: summary.scanned,
+            rows_by_browser: by_browser(ranges),
             unique_followers: result.map(|result| result.rows),
             duplicates_removed: result.map(|result| result.duplicates),
             refetched_rows: summary.requests.refetched_rows,
             ranges: listing,
             splits: Some(summary.requests.splits),
-            requests: Some(requests(summary, listing)),
+            requests: Some(requests(summary, listing, by_browser(ranges))),
             cost_usd: summary.spent.to_string(),
-            estimated_charge_usd: estimated_charge(scan, summary).map(|charge| charge.to_string()),
+            estimated_charge_usd: estimated_charge(scan, summary, by_browser(ranges))
+                .map(|charge| charge.to_string()),
             milliseconds: lasted.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0),
             result: result.map(|result| ResultReport::new(result, objects)),
             ..Self::named(scan)
@@ -186,6 +192,7 @@ impl ScanReport {
             phase: String::new(),
             platform_count: 0,
             rows_scanned: 0,
+            rows_by_browser: None,
             unique_followers: None,
             duplicates_removed: None,
             refetched_rows: 0,
@@ -242,7 +249,7 @@ fn place(objects: Option<&Path>, key: &str) -> String {
 
 /// Requests made, and the fewest that could have done: whole pages of the rows that are in the result, the pages
 /// that join what had been cut, and what had to be known before. A cut in time falls within a page on each side.
-fn requests(summary: &Summary, listing: i64) -> Requests {
+fn requests(summary: &Summary, listing: i64, by_browser: Option<i64>) -> Requests {
     let tally = summary.requests;
     let plan = summary.plan.as_ref();
     let page = plan.map_or(1, |plan| i64::from(plan.page_rows)).max(1);
@@ -254,7 +261,11 @@ fn requests(summary: &Summary, listing: i64) -> Requests {
         Some(Seek::Time | Seek::Id) => (listing - 1).max(0),
         Some(Seek::Index | Seek::Chain) | None => 0,
     };
-    let pages = ((rows + page - 1) / page).max(i64::from(plan.is_some()));
+    let full = |rows: i64, page: i64| (rows + page - 1) / page;
+    let pages = match by_browser {
+        Some(web) => full(summary.scanned - web, page) + full(web, WEB_ROWS),
+        None => full(rows, page).max(i64::from(plan.is_some())),
+    };
     Requests {
         made: tally.lookups + tally.probes + tally.pages + tally.seam_pages + tally.failed + tally.unanswered,
         necessary: pages + tally.seam_pages + cuts + tally.probes + tally.lookups,
@@ -267,10 +278,22 @@ fn requests(summary: &Summary, listing: i64) -> Requests {
     }
 }
 
-/// Every follower charged once, however often its row was read.
-fn estimated_charge(scan: &Scan, summary: &Summary) -> Option<Usd> {
+/// Rows that a page for people shows at a time.
+const WEB_ROWS: i64 = 20;
+
+/// Rows that a browser read; `None` where none did.
+fn by_browser(ranges: &[Range]) -> Option<i64> {
+    let web = ranges.iter().filter(|range| range.source == Source::Browser);
+    let mut rows = web.map(|range| range.rows).peekable();
+    rows.peek()?;
+    Some(rows.sum())
+}
+
+/// Every follower charged once, however often its row was read; what a browser read is not charged.
+fn estimated_charge(scan: &Scan, summary: &Summary, by_browser: Option<i64>) -> Option<Usd> {
     let platform: Platform = scan.spec.account.platform.parse().ok()?;
-    let unique = summary.result.as_ref()?.rows;
+    let read = summary.scanned - by_browser.unwrap_or(0);
+    let unique = summary.result.as_ref()?.rows.min(read);
     let charge = platform
         .price(Family::Followers, unique)
         .plus(platform.price(Family::Lookup, summary.requests.lookups));
@@ -292,6 +315,9 @@ pub(crate) fn table(reports: &[ScanReport]) -> String {
     line("phase", &|report| report.phase.clone());
     line("platform count", &|report| grouped(report.platform_count));
     line("rows scanned", &|report| grouped(report.rows_scanned));
+    if reports.iter().any(|report| report.rows_by_browser.is_some()) {
+        line("… by a browser", &|report| number(report.rows_by_browser));
+    }
     line("unique followers", &|report| number(report.unique_followers));
     line("duplicates removed", &|report| number(report.duplicates_removed));
     line("re-fetched rows", &|report| grouped(report.refetched_rows));

@@ -17,7 +17,7 @@ mod step;
 use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
-use followlytics_core::{page, wire::Step};
+use followlytics_core::{page, scan::range::RangeId, wire::Step};
 use followlytics_store::{
     ledger::{Ledger, Sandbox},
     objects::Objects,
@@ -64,19 +64,24 @@ impl Broker {
             .with_state(self)
     }
 
-    /// The access token for a scan's requests, refreshed when it is about to expire.
-    async fn token(&self, sandbox: &Sandbox) -> Result<Option<String>, BrokerError> {
-        let Some(scan) = self.ledger.find_scan(&sandbox.scan).await? else {
+    /// The access token for a range's requests, refreshed when it is about to expire.
+    async fn token(&self, sandbox: &Sandbox, range: RangeId) -> Result<Option<String>, BrokerError> {
+        let Some(credential) = self.ledger.find_range_credential(&sandbox.scan, range).await? else {
             return Ok(None);
         };
-        let token = self.credentials.access(&scan.request.credential).await?;
+        let token = self.credentials.access(&credential).await?;
         Ok(token.map(|token| token.expose_secret().to_owned()))
     }
 
     /// The token to send with an answer: only a step that is a request needs one.
-    async fn token_for(&self, sandbox: &Sandbox, step: &Step) -> Result<Option<String>, BrokerError> {
+    async fn token_for(
+        &self,
+        sandbox: &Sandbox,
+        range: RangeId,
+        step: &Step,
+    ) -> Result<Option<String>, BrokerError> {
         match step {
-            Step::Permit(_) => self.token(sandbox).await,
+            Step::Permit(_) => self.token(sandbox, range).await,
             Step::Wait { .. } | Step::Done | Step::Suspend | Step::Cancel => Ok(None),
         }
     }

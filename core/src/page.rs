@@ -194,7 +194,9 @@ fn read(
     line: impl FnMut(&[u8]) -> Result<(), serde_json::Error>,
 ) -> Result<Header, PageError> {
     let (header, start) = decode_header(object)?;
-    frame::decompress(object.get(start..).unwrap_or_default(), |body| read_lines(body, line))?;
+    frame::decompress(object.get(start..).unwrap_or_default(), |body| {
+        read_lines(body, line)
+    })?;
     Ok(header)
 }
 

@@ -91,6 +91,19 @@ pub enum Auth {
     AppBearer,
     /// A user's token.
     UserToken,
+    /// A signed-in web session, in a browser.
+    WebSession,
+}
+
+/// What is known of a platform's pages for people, where a browser can list followers from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Web {
+    /// Base URL of the public site.
+    pub base_url: &'static str,
+    /// Rows that the page asks for at a time; its first answer holds more.
+    pub page_rows: u32,
+    /// What an operator has to write to enable it: the risk by its name.
+    pub consent: &'static str,
 }
 
 /// What is known of a platform.
@@ -214,6 +227,19 @@ impl Platform {
         }
     }
 
+    /// What is known of its pages for people; `None` where no browser lists followers.
+    pub const fn web(self) -> Option<Web> {
+        match self {
+            // platform rules, August 2026: scripting the site is forbidden, accounts that do are suspended.
+            Self::X => Some(Web {
+                base_url: "https://x.com",
+                page_rows: 20,
+                consent: "x-forbids-this-and-may-suspend-the-account",
+            }),
+            Self::Bluesky | Self::Gitea | Self::GitHub | Self::Mastodon => None,
+        }
+    }
+
     /// The published limits for this way of authorising; every rule of a family needs a free slot.
     pub fn rules(self, auth: Auth) -> Vec<Rule> {
         const QUARTER: i64 = 15 * MINUTE;
@@ -223,6 +249,13 @@ impl Platform {
                 vec![
                     Rule::new(Family::Lookup, 900, QUARTER),
                     Rule::new(Family::Followers, 300, QUARTER),
+                ]
+            }
+            // What the site's own page is allowed, an account: measured by others, never published.
+            (Self::X, Auth::WebSession) => {
+                vec![
+                    Rule::new(Family::Lookup, 95, QUARTER),
+                    Rule::new(Family::Followers, 50, QUARTER),
                 ]
             }
             (Self::X, _) => {

@@ -59,6 +59,26 @@ pub enum Class {
     Malformed,
     /// The platform answered with the same place again.
     CursorRepeated,
+    /// A browser's session has ended, was never one, or is another account's.
+    LoggedOut,
+    /// The platform wants a person to prove to be one.
+    Challenge,
+    /// The platform locked or suspended the account whose session a browser uses.
+    SessionLocked,
+    /// The platform, or what stands in front of it, refuses the browser.
+    Blocked,
+    /// The platform's own page is older than its server.
+    ClientOutdated,
+    /// The platform's pages or answers are not as they are known; nothing was guessed.
+    MarkupChanged,
+    /// The platform refuses to begin a page at a place it did not lead to.
+    SeekRefused,
+    /// The platform's page makes no request.
+    PageStuck,
+    /// The browser or one of its tabs ended.
+    BrowserCrashed,
+    /// There is no browser that can be started here.
+    NoBrowser,
     /// A class of a newer runner.
     #[serde(other)]
     Unknown,
@@ -134,7 +154,16 @@ impl Class {
             Self::NotFound | Self::Protected | Self::Suspended | Self::BadRequest => {
                 (1, Linear, Last::Fail, false)
             }
-            Self::CursorExpired => (1, Linear, Last::Restart, false),
+            Self::CursorExpired | Self::SeekRefused => (1, Linear, Last::Restart, false),
+            Self::PageStuck => (3, Linear, Last::Hold, false),
+            Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
+            Self::ClientOutdated => (2, Linear, Last::Hold, false),
+            // The answer that could not be read was counted.
+            Self::MarkupChanged => (2, Linear, Last::Hold, true),
+            // A person has to act, and each further request makes it worse.
+            Self::LoggedOut | Self::Challenge | Self::SessionLocked | Self::Blocked | Self::NoBrowser => {
+                (1, Linear, Last::Stop, false)
+            }
         };
         Policy {
             tries,
@@ -222,6 +251,19 @@ mod tests {
             delays(Class::Network),
             [again(1), again(2), Next::Over(Last::Hold)]
         );
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_tried_once_and_never_held() {
+        for class in [
+            Class::LoggedOut,
+            Class::Challenge,
+            Class::SessionLocked,
+            Class::Blocked,
+            Class::NoBrowser,
+        ] {
+            assert_eq!(next(class, 1), Next::Over(Last::Stop), "{class}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ pub mod accept;
 pub mod certificate;
 #[cfg(feature = "crds")]
 pub mod decide;
+pub mod fallback;
 pub mod lease;
+pub mod meeting;
 pub mod merge;
 pub mod permit;
 pub mod plan;

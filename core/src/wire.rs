@@ -8,7 +8,7 @@
 //! | `POST claim` | – | [`Claim`] |
 //! | `POST heartbeat` | [`Held`] | [`Beat`] |
 //! | `POST step` | [`Release`] (an unused permit is given back, the lease is kept) | [`Reply`] |
-//! | `POST pages` | a page object ([`crate::page`]), header `x-followlytics-window`: [`Told`] | [`Reply`] |
+//! | `POST pages` | a page object ([`crate::page`]), with [`WINDOW_HEADER`]: [`Told`] | [`Reply`] |
 //! | `POST found` | [`Found`] | [`Reply`] |
 //! | `POST failed` | [`Failed`] | [`Reply`] |
 //! | `POST release` | [`Release`] | 204 |
@@ -28,6 +28,7 @@ use crate::{
     scan::{
         plan::{AccountReport, Probe},
         range::{Kind, Place, RangeId, Span, Walk},
+        source::Source,
         window::Told,
     },
 };
@@ -36,6 +37,13 @@ use crate::{
 pub const VERSION: u32 = 1;
 /// Header that carries [`VERSION`] in every request.
 pub const VERSION_HEADER: &str = "x-followlytics-protocol";
+/// Header that carries what the platform's own headers said of the window beside a page: [`Told`], as JSON.
+pub const WINDOW_HEADER: &str = "x-followlytics-window";
+/// Header that says which tab of a sandbox's browser calls, from 1; without it the sandbox itself. Each holds a
+/// lease of its own.
+pub const TAB_HEADER: &str = "x-followlytics-tab";
+/// Most tabs beside the sandbox itself: four ranges at once share a session's few slots.
+pub const MOST_TABS: u32 = 3;
 
 /// Answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +76,9 @@ pub struct Lease {
     pub expires: Timestamp,
     /// How often to send heartbeats, in milliseconds.
     pub heartbeat_ms: i64,
+    /// Where its rows come from.
+    #[serde(default)]
+    pub source: Source,
     /// Whose followers are listed.
     pub account: AccountRef,
     /// The account's id, once resolved.
@@ -89,6 +100,9 @@ pub struct Lease {
     pub span: Option<Span>,
     /// Where the next page begins.
     pub place: Place,
+    /// How many tabs of a browser beside the sandbox itself would find work.
+    #[serde(default)]
+    pub tabs: u32,
     /// Scan uid, for the page header.
     pub scan: String,
     /// What to do first.

@@ -29,12 +29,16 @@ use crate::sandbox::OperatingMode;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.account == oldSelf.account").message("account is immutable: create another Scan"))]
 #[x_kube(validation = Rule::new("!has(self.credentialRef) || self.credentialRef.name.size() > 0").message("credentialRef.name must not be empty"))]
+#[x_kube(validation = Rule::new("!has(self.sessionRef) || self.sessionRef.name.size() > 0").message("sessionRef.name must not be empty"))]
 pub struct ScanSpec {
     /// Whose followers are listed.
     pub account: AccountSpec,
     /// The credential to use; without it the platform's anonymous access or the environment's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_ref: Option<CredentialRef>,
+    /// The web session of a browser; without it no browser is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_ref: Option<CredentialRef>,
     /// How the list may be read.
     #[serde(default)]
     pub source: SourceChoice,
@@ -372,6 +376,18 @@ pub mod reasons {
     pub const ACCOUNT_SUSPENDED: &str = "AccountSuspended";
     /// The credential was refused.
     pub const CREDENTIAL_INVALID: &str = "CredentialInvalid";
+    /// No operator enabled browser scanning for the platform.
+    pub const BROWSER_OFF: &str = "BrowserOff";
+    /// Chromium is missing, too old, or does not start.
+    pub const BROWSER_MISSING: &str = "BrowserMissing";
+    /// The browser or its page ended again and again.
+    pub const BROWSER_FAILING: &str = "BrowserFailing";
+    /// The web session has ended, or is another account's.
+    pub const SESSION_ENDED: &str = "SessionEnded";
+    /// The platform wants a person to prove to be one, or locked the account of the session.
+    pub const CHALLENGE_SHOWN: &str = "ChallengeShown";
+    /// The platform's pages are not as they are known.
+    pub const MARKUP_CHANGED: &str = "MarkupChanged";
     /// There is no credential.
     pub const CREDENTIAL_MISSING: &str = "CredentialMissing";
     /// The platform's application is not allowed to list followers.

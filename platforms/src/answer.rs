@@ -13,17 +13,21 @@ const RELATIVE_BELOW: i64 = 1_000_000_000;
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) told: Option<Told>,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// What its headers say of the window.
+    pub told: Option<Told>,
     retry_after_ms: Option<i64>,
 }
 
 impl Answer {
     /// Reads what the headers say; `limits` is what the names of each kind of rate-limit headers begin with.
-    pub(crate) fn read(response: Response<Bytes>, limits: &[&str], now: Timestamp) -> Self {
+    pub fn read(response: Response<Bytes>, limits: &[&str], now: Timestamp) -> Self {
         let (parts, body) = response.into_parts();
         // A day's window counts as soon as it has less left than the short one.
         let told = limits
@@ -46,7 +50,7 @@ impl Answer {
     }
 
     /// A failure with what the headers said.
-    pub(crate) fn failure(&self, class: Class, message: impl Into<String>) -> Failure {
+    pub fn failure(&self, class: Class, message: impl Into<String>) -> Failure {
         Failure {
             class,
             message: message.into(),
@@ -56,7 +60,7 @@ impl Answer {
     }
 
     /// The failures that every platform's status says in the same way; `None` where its body decides.
-    pub(crate) fn common_failure(&self) -> Option<Failure> {
+    pub fn common_failure(&self) -> Option<Failure> {
         let status = self.status.as_u16();
         let (class, message) = match status {
             300..=399 => (
@@ -80,7 +84,7 @@ impl Answer {
     }
 
     /// A failure no table knows.
-    pub(crate) fn unknown(&self) -> Failure {
+    pub fn unknown(&self) -> Failure {
         let message = format!(
             "the platform answered with {} and nothing that explains it",
             self.status.as_u16()
@@ -89,7 +93,7 @@ impl Answer {
     }
 
     /// An answer that says success and cannot be read.
-    pub(crate) fn malformed(&self, what: &str) -> Failure {
+    pub fn malformed(&self, what: &str) -> Failure {
         self.failure(
             Class::Malformed,
             format!("the platform's answer cannot be read: {what}"),

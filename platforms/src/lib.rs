@@ -5,7 +5,7 @@
 //! know leases, permits or the broker: a call of a connector is one request, for which somebody else has paid.
 //! Nothing is durable here. Time comes from a [`clock::Clock`], the network from an [`http::HttpService`].
 
-mod answer;
+pub mod answer;
 pub mod bluesky;
 pub mod clock;
 pub mod connector;
@@ -16,7 +16,7 @@ mod links;
 pub mod mastodon;
 mod numbered;
 mod request;
-mod rows;
+pub mod rows;
 #[cfg(test)]
 mod testing;
 pub mod x;

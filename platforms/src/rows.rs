@@ -47,8 +47,17 @@ where
     }
 }
 
+/// An id that is a number. A server's own ghosts and bots have ids below 1, and follow nobody.
+pub(crate) fn id(number: i64) -> Result<String, &'static str> {
+    if number > 0 {
+        Ok(number.to_string())
+    } else {
+        Err("id is not above 0")
+    }
+}
+
 /// A text that says something.
-pub(crate) fn text(value: Option<String>) -> Option<String> {
+pub fn text(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.is_empty())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use followlytics_core::{
     scan::window::Told,
-    wire::{Refusal, VERSION, VERSION_HEADER},
+    wire::{Refusal, TAB_HEADER, VERSION, VERSION_HEADER, WINDOW_HEADER},
 };
 use followlytics_platforms::{
     clock::Clock,
@@ -18,20 +18,21 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::run::RunnerError;
 
-/// Carries what the platform's headers said of the window beside a page.
-const WINDOW_HEADER: &str = "x-followlytics-window";
 /// First delay before the same bytes are sent again; doubles.
 const FIRST_DELAY: SignedDuration = SignedDuration::from_millis(100);
 /// Longest delay.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// The broker.
+#[derive(Clone)]
 pub(crate) struct Broker {
     pub(crate) http: HttpService,
     pub(crate) base_url: String,
     /// `Bearer TOKEN`, marked as sensitive.
     pub(crate) authorization: HeaderValue,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Which tab of the browser speaks; 0 = the sandbox itself.
+    pub(crate) tab: u32,
 }
 
 /// A message to the broker, ready to be sent any number of times.
@@ -102,6 +103,7 @@ impl Broker {
             base_url: base_url.trim_end_matches('/').to_owned(),
             authorization,
             clock,
+            tab: 0,
         })
     }
 
@@ -158,6 +160,9 @@ impl Broker {
             .header(header::CONTENT_TYPE, HeaderValue::from_static(message.media_type));
         if let Some(window) = &message.window {
             request = request.header(WINDOW_HEADER, window.clone());
+        }
+        if self.tab > 0 {
+            request = request.header(TAB_HEADER, self.tab);
         }
         let request = request.body(message.body.clone());
         let request = request.map_err(|_| Trouble::Final(RunnerError::BrokerUrl))?;

@@ -8,10 +8,11 @@ use followlytics_core::{
     scan::{
         plan::Probe,
         range::{Kind, Place, Span, Walk},
+        source::Source,
     },
     wire::{Failed, Finding, Found, Held, Lease, Permit, Reply, Step},
 };
-use followlytics_platforms::connector::{Connector, Context, FetchedPage, PageRequest, connector};
+use followlytics_platforms::connector::{Context, FetchedPage, PageRequest};
 use secrecy::SecretString;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 /// What a lease gives a right to, with what the replies have changed since.
 pub(crate) struct Right {
     kind: Kind,
+    source: Source,
     account: AccountRef,
     account_id: Option<String>,
     base_url: String,
@@ -37,6 +39,7 @@ impl Right {
     pub(crate) fn new(lease: Lease) -> (Self, Step) {
         let right = Self {
             kind: lease.kind,
+            source: lease.source,
             account: lease.account,
             account_id: lease.account_id,
             base_url: lease.base_url,
@@ -67,10 +70,6 @@ impl Right {
         if let Some(token) = &reply.token {
             self.token = Some(SecretString::from(token.clone()));
         }
-    }
-
-    fn connector(&self) -> &'static dyn Connector {
-        connector(self.account.platform)
     }
 }
 
@@ -114,8 +113,9 @@ type Report = Result<Result<Message, RunnerError>, Failure>;
 
 async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit) -> Report {
     let ctx = context(runner, right);
-    let (report, told) = right
-        .connector()
+    let (report, told) = runner
+        .sources
+        .connector(right.source, right.account.platform)?
         .look_up(&ctx, &right.account, right.account_id.as_deref())
         .await?;
     // The probes that follow under this lease list by it.
@@ -188,12 +188,13 @@ async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedP
         max_rows: permit.max_rows,
         page_rows: right.page_rows,
     };
-    right.connector().page(&ctx, request).await
+    let connector = runner.sources.connector(right.source, right.account.platform)?;
+    connector.page(&ctx, request).await
 }
 
 fn context(runner: &Runner, right: &Right) -> Context {
     Context {
-        http: runner.platform.clone(),
+        http: runner.sources.http.clone(),
         base_url: right.base_url.clone(),
         auth: right.auth,
         token: right.token.clone(),

@@ -1,6 +1,9 @@
 //! Holding a lease: step after step, heartbeats beside it, until the range is read, lost or given back.
 
-use followlytics_core::wire::{Held, Lease, Mode, Permit, Release, Reply, Step};
+use followlytics_core::{
+    scan::source::Source,
+    wire::{Held, Lease, Mode, Permit, Release, Reply, Step},
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
@@ -14,6 +17,8 @@ use crate::{
 /// A lease is not kept through a longer wait: another sandbox may have better use for its runner's time, and
 /// the lease costs heartbeats.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+/// A browser keeps its lease through a whole window: a new session costs requests.
+const LONGEST_WAIT_OF_A_BROWSER: SignedDuration = SignedDuration::from_mins(20);
 /// Shortest time before asking again.
 const SHORTEST_WAIT: SignedDuration = SignedDuration::from_millis(10);
 /// Before a claim that follows a permit returned too late: clocks that disagree must not make a busy loop.
@@ -43,10 +48,14 @@ pub(crate) async fn hold(runner: &Runner, lease: Lease) -> Result<End, RunnerErr
         mode: Mode::Run,
         span: lease.span,
     });
+    let longest_wait = match lease.source {
+        Source::Api => LONGEST_WAIT,
+        Source::Browser => LONGEST_WAIT_OF_A_BROWSER,
+    };
     tracing::info!(range = held.range, epoch = held.epoch, "lease taken");
     let end = tokio::select! {
         biased;
-        end = Holder { runner, held, wanted }.walk(lease) => end,
+        end = Holder { runner, held, wanted, longest_wait }.walk(lease) => end,
         lost = beat(runner, held, period, tell) => lost.map(|()| End::Again),
     };
     tracing::info!(range = held.range, epoch = held.epoch, end = ?end.as_ref().ok(), "lease ended");
@@ -58,6 +67,7 @@ struct Holder<'a> {
     runner: &'a Runner,
     held: Held,
     wanted: watch::Receiver<Wanted>,
+    longest_wait: SignedDuration,
 }
 
 impl Holder<'_> {
@@ -100,7 +110,7 @@ impl Holder<'_> {
     /// Sleeps until an instant, unless it is too far away or the scan wants something else meanwhile.
     async fn wait(&mut self, until: Timestamp) -> Result<Option<End>, RunnerError> {
         let left = self.runner.until(until);
-        if left > LONGEST_WAIT {
+        if left > self.longest_wait {
             self.give_back(None).await?;
             return Ok(Some(End::After(until)));
         }

@@ -34,8 +34,11 @@ pub mod config;
 mod fetch;
 mod hold;
 mod run;
+mod sources;
+mod tabs;
 
 pub use self::{
     config::{BROKER_VARIABLE, RunnerConfig},
     run::{Outcome, RunnerError, run, run_until},
+    sources::Sources,
 };

@@ -15,6 +15,8 @@ use crate::{
     broker::{Broker, Message, Trouble},
     config::RunnerConfig,
     hold::{End, hold},
+    sources::Sources,
+    tabs::{Tabs, work_with_tabs},
 };
 
 /// Longest sleep without asking the broker: a suspended or finished scan is noticed by then.
@@ -87,12 +89,25 @@ pub enum RunnerError {
 /// What every lease of a runner shares.
 pub(crate) struct Runner {
     pub(crate) broker: Broker,
-    pub(crate) platform: HttpService,
+    pub(crate) sources: Sources,
     pub(crate) clock: Arc<dyn Clock>,
     stop: watch::Receiver<bool>,
 }
 
 impl Runner {
+    /// The same runner as a tab of its browser.
+    pub(crate) fn of_tab(&self, tab: u32) -> Self {
+        Self {
+            broker: Broker {
+                tab,
+                ..self.broker.clone()
+            },
+            sources: self.sources.clone(),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+        }
+    }
+
     /// Whether somebody asked this process to end.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
@@ -115,15 +130,15 @@ impl Runner {
 /// Works for a scan until the broker says that it is enough. Dropping the future ends it at once, with nothing
 /// lost but the requests in flight.
 ///
-/// `broker` and `platform` are the two ways out; `token` names this sandbox to the broker.
+/// `broker` and `sources` are the two ways out; `token` names this sandbox to the broker.
 pub async fn run(
     config: RunnerConfig,
     broker: HttpService,
-    platform: HttpService,
+    sources: impl Into<Sources>,
     token: SecretString,
     clock: Arc<dyn Clock>,
 ) -> Result<Outcome, RunnerError> {
-    run_until(config, broker, platform, token, clock, watch::channel(false).1).await
+    run_until(config, broker, sources, token, clock, watch::channel(false).1).await
 }
 
 /// Like [`run`], and ends early once `stop` is true: the request in flight is finished and sent on, the lease
@@ -131,7 +146,7 @@ pub async fn run(
 pub async fn run_until(
     config: RunnerConfig,
     broker: HttpService,
-    platform: HttpService,
+    sources: impl Into<Sources>,
     token: SecretString,
     clock: Arc<dyn Clock>,
     stop: watch::Receiver<bool>,
@@ -139,10 +154,19 @@ pub async fn run_until(
     let broker = Broker::new(broker, &config.broker_url, &token, Arc::clone(&clock))?;
     let runner = Runner {
         broker,
-        platform,
+        sources: sources.into(),
         clock,
         stop,
     };
+    if runner.sources.browser.is_some() {
+        work_with_tabs(&runner).await
+    } else {
+        work(&runner, &Tabs::default()).await
+    }
+}
+
+/// Claims and holds one range after the other.
+pub(crate) async fn work(runner: &Runner, tabs: &Tabs) -> Result<Outcome, RunnerError> {
     let claim = Message::empty("claim");
     loop {
         if runner.is_stopping() {
@@ -151,11 +175,14 @@ pub async fn run_until(
         let not_before = match runner.broker.insist::<Claim>(&claim, None).await {
             Ok(Claim::Finished) => return Ok(Outcome::Finished),
             Ok(Claim::Wait { until, .. }) => Some(until),
-            Ok(Claim::Lease(lease)) => match hold(&runner, *lease).await? {
-                End::Again => None,
-                End::After(until) => Some(until),
-                End::Over(outcome) => return Ok(outcome),
-            },
+            Ok(Claim::Lease(lease)) => {
+                tabs.want(lease.tabs);
+                match hold(runner, *lease).await? {
+                    End::Again => None,
+                    End::After(until) => Some(until),
+                    End::Over(outcome) => return Ok(outcome),
+                }
+            }
             // Somebody else was faster; there is nothing to give back.
             Err(Trouble::Fenced | Trouble::Unavailable(_)) => Some(runner.clock.now()),
             Err(Trouble::Final(error)) => return Err(error),

@@ -50,4 +50,6 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/x/apps/{client_id}/tokens", post(x::issue_token))
         .route("/x/apps/{client_id}/balance", get(x::balance).put(x::set_balance))
         .route("/x/tokens/revoke", post(x::revoke))
+        .route("/x/sessions", get(x::web_sessions).post(x::sign_in_web))
+        .route("/x/sessions/{handle}", delete(x::sign_out_web))
 }

@@ -9,7 +9,6 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -48,6 +47,11 @@ pub(crate) struct Wire {
     pub(crate) authorization: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    pub(crate) cookie: Option<String>,
+    /// `x-csrf-token`.
+    pub(crate) csrf: Option<String>,
+    /// `x-client-transaction-id`.
+    pub(crate) transaction: Option<String>,
     /// The server's name as the caller wrote it, without a port.
     pub(crate) host: Option<String>,
     /// Where the caller is: what a platform counts callers without a token by.
@@ -77,6 +81,9 @@ impl<S: Sync> FromRequestParts<S> for Wire {
             authorization: owned("authorization"),
             user_agent: owned("user-agent"),
             if_none_match: owned("if-none-match"),
+            cookie: owned("cookie"),
+            csrf: owned("x-csrf-token"),
+            transaction: owned("x-client-transaction-id"),
             host: host.map(|host| without_port(host).to_owned()),
             address: address.unwrap_or_else(|| "127.0.0.1".to_owned()),
             path: parts.uri.path().to_owned(),
@@ -121,13 +128,21 @@ impl Ask {
     /// The place in the list the request names, if any.
     pub(crate) fn cursor(&self) -> Option<&str> {
         match self.realm.platform {
-            Platform::X => self.query("pagination_token"),
+            // The web client's is inside its `variables`, which its route has taken apart.
+            Platform::X => self.query("pagination_token").or_else(|| self.form("cursor")),
             Platform::Bluesky => self.query("cursor"),
             Platform::Gitea | Platform::Github => self.query("page"),
             Platform::Mastodon => ["max_id", "min_id", "since_id"]
                 .into_iter()
                 .find_map(|name| self.query(name)),
         }
+    }
+
+    /// A cookie of the web client.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.wire.cookie.as_deref()?.split(';');
+        let mut named = pairs.filter_map(|pair| pair.trim().split_once('='));
+        named.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// The credentials after `scheme`, in any letter case.
@@ -144,19 +159,24 @@ impl Ask {
 
     /// A short hash by which the log tells tokens apart without holding them.
     pub(crate) fn token_fingerprint(&self) -> Option<String> {
-        use std::fmt::Write as _;
+        // The web client's bearer is the same for everybody: its session tells callers apart.
         let token = self
-            .wire
-            .authorization
-            .as_deref()
+            .cookie("auth_token")
+            .or(self.wire.authorization.as_deref())
             .or_else(|| self.form("refresh_token"))?;
         let token = token.split_once(' ').map_or(token, |(_, rest)| rest.trim());
-        let mut text = String::with_capacity(12);
-        for byte in Sha256::digest(token.as_bytes()).iter().take(6) {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Some(text)
+        Some(fingerprint(token))
     }
+}
+
+/// First 12 hex digits of the SHA-256 of a secret.
+pub(crate) fn fingerprint(secret: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(12);
+    for byte in Sha256::digest(secret.as_bytes()).iter().take(6) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -193,6 +213,7 @@ pub(crate) enum Content {
     Empty,
     Json,
     Html,
+    Script,
 }
 
 /// What goes back.
@@ -226,54 +247,6 @@ impl Answer {
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
-    }
-
-    /// The gateway's own errors, which look alike on every platform; `None` for every other fault.
-    pub(crate) fn gateway_fault(fault: &FaultKind, platform: Platform) -> Option<Self> {
-        let empty = |status| Self {
-            content: Content::Empty,
-            ..Self::json(status, "")
-        };
-        match fault {
-            FaultKind::InternalErrorHtml => Some(Self {
-                content: Content::Html,
-                ..Self::json(
-                    500,
-                    "<!DOCTYPE html><html><head><title>500</title></head>\
-                     <body><h1>Something went wrong</h1></body></html>",
-                )
-            }),
-            FaultKind::BadGateway => Some(empty(502)),
-            FaultKind::GatewayTimeout => Some(empty(504)),
-            FaultKind::BlockedHtml => Some(
-                Self {
-                    content: Content::Html,
-                    ..Self::json(
-                        403,
-                        "<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head>\
-                         <body><h1>Sorry, you have been blocked</h1></body></html>",
-                    )
-                }
-                .with_header("server", "cloudflare")
-                .with_header("cf-ray", "8f2b0c4d1e6a7b39-FRA"),
-            ),
-            FaultKind::MaintenanceHtml => Some(Self {
-                content: Content::Html,
-                ..Self::json(
-                    200,
-                    "<!DOCTYPE html><html><head><title>Maintenance</title></head>\
-                     <body><h1>We'll be back soon</h1></body></html>",
-                )
-            }),
-            FaultKind::Forbidden => Some(Self::json(403, forbidden(platform).to_string())),
-            FaultKind::Unavailable {
-                retry_after_seconds: None,
-            } => Some(empty(503)),
-            FaultKind::Unavailable {
-                retry_after_seconds: Some(seconds),
-            } => Some(empty(503).with_header("retry-after", seconds.to_string())),
-            _ => None,
-        }
     }
 
     fn meet(&mut self, mishap: Mishap) {
@@ -357,6 +330,7 @@ impl IntoResponse for Answer {
         let content_type = match self.content {
             Content::Json => Some("application/json; charset=utf-8"),
             Content::Html => Some("text/html; charset=utf-8"),
+            Content::Script => Some("text/javascript; charset=utf-8"),
             Content::Empty => None,
         };
         if let Some(content_type) = content_type {
@@ -374,32 +348,5 @@ impl IntoResponse for Answer {
             }
         }
         response
-    }
-}
-
-/// What each platform says to whom it does not serve.
-fn forbidden(platform: Platform) -> Value {
-    match platform {
-        Platform::X => json!({
-            "client_id": "12345678",
-            "detail": "When authenticating requests to the Twitter API v2 endpoints, you must use keys and tokens from \
-                       a Twitter developer App that is attached to a Project. You can create a project via the \
-                       developer portal.",
-            "registration_url": "https://developer.twitter.com/en/docs/projects/overview",
-            "title": "Client Forbidden",
-            "required_enrollment": "Appropriate Level of API Access",
-            "reason": "client-not-enrolled",
-            "type": "https://api.twitter.com/2/problems/client-forbidden",
-        }),
-        Platform::Bluesky => json!({"error": "Forbidden", "message": "Forbidden"}),
-        Platform::Gitea => {
-            json!({"message": "token does not have at least one of required scope(s): [read:user]"})
-        }
-        Platform::Github => json!({
-            "message": "Resource not accessible by personal access token",
-            "documentation_url": "https://docs.github.com/rest",
-            "status": "403",
-        }),
-        Platform::Mastodon => json!({"error": "This action is not allowed"}),
     }
 }

@@ -8,10 +8,12 @@ use crate::{error::WorldError, faults::FaultSpec};
 
 mod github;
 mod mastodon;
+mod web;
 mod x;
 
 pub use github::{GithubConfig, GithubSecondary, RenamedAnswer, SecondaryWait};
 pub use mastodon::{MastodonConfig, MastodonIds, MastodonServer, SuspendedAnswer};
+pub use web::{WebConfig, WebLanguage, WebLimits, WebSessionSpec, WebShape};
 pub use x::{NameSet, XAppSpec, XConfig, XLimits, XPricing};
 
 /// The whole world's settings; `{}` is a valid configuration.
@@ -26,7 +28,7 @@ pub struct WorldConfig {
     pub faults: Vec<FaultSpec>,
     /// How much of what happened can be read back.
     pub log: LogConfig,
-    /// X API v2.
+    /// X: API v2 and the web client.
     pub x: XConfig,
     /// Bluesky's `AppView`.
     pub bluesky: BlueskyConfig,
@@ -49,6 +51,7 @@ impl WorldConfig {
             check_share(field, share)?;
         }
         self.mastodon.validate()?;
+        self.x.web.validate()?;
         self.faults.iter().try_for_each(FaultSpec::check)?;
         let limits = &self.x.limits;
         for (field, value) in [
@@ -194,6 +197,16 @@ mod tests {
             (
                 r#"{"x":{"apps":[{"clientId":"a","bearer":"b"},{"clientId":"a","bearer":"c"}]}}"#,
                 "x.apps",
+            ),
+            (r#"{"x":{"web":{"count":101}}}"#, "x.web.count"),
+            (
+                r#"{"x":{"web":{"limits":{"windowMs":0}}}}"#,
+                "x.web.limits.windowMs",
+            ),
+            (r#"{"x":{"web":{"queryId":"a/b"}}}"#, "x.web.queryId"),
+            (
+                r#"{"x":{"web":{"sessions":[{"authToken":"a b","ct0":"c","handle":"d"}]}}}"#,
+                "authToken",
             ),
         ] {
             let error = serde_json::from_str::<WorldConfig>(text)

@@ -2,7 +2,7 @@
 //!
 //! At most one fault befalls a request: the oldest that matches and fires.
 
-use std::fmt;
+mod kind;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -13,126 +13,7 @@ use crate::{
     world::{Endpoint, Platform, State, World},
 };
 
-/// When the platform says its window ends, against when it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ResetHeader {
-    /// The true end of the window.
-    True,
-    /// So many seconds before it: who believes it comes back to another 429 (set `times` to 2 or more).
-    Early(u32),
-    /// So many seconds after it.
-    Late(u32),
-    /// No rate-limit headers at all.
-    Absent,
-}
-
-impl ResetHeader {
-    /// The time the header names for a window that ends at `at`, in the same unit of milliseconds.
-    pub(crate) fn shift(self, at: u64) -> Option<u64> {
-        match self {
-            Self::True => Some(at),
-            Self::Early(seconds) => Some(at.saturating_sub(u64::from(seconds) * 1_000)),
-            Self::Late(seconds) => Some(at.saturating_add(u64::from(seconds) * 1_000)),
-            Self::Absent => None,
-        }
-    }
-}
-
-/// What happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum FaultKind {
-    /// 500 with an HTML page.
-    InternalErrorHtml,
-    /// 502 with an empty body.
-    BadGateway,
-    /// 504 with an empty body.
-    GatewayTimeout,
-    /// 403 with the HTML page of a bot wall in front (`cf-ray`); nothing behind it heard of the request.
-    BlockedHtml,
-    /// 200 with an HTML page: closed for maintenance.
-    MaintenanceHtml,
-    /// 403 in the platform's own words: on X the application is not enrolled.
-    Forbidden,
-    /// 503 with an empty body.
-    Unavailable {
-        /// Value of a `retry-after` header, if any.
-        retry_after_seconds: Option<u32>,
-    },
-    /// 429 although the window has room; not counted in it.
-    RateLimited {
-        /// What the headers say.
-        reset: ResetHeader,
-    },
-    /// GitHub: a secondary limit, with room in the first one.
-    SecondaryLimit {
-        /// 403 or 429.
-        status: u16,
-        /// Value of `retry-after`; absent = none, wait a minute or more.
-        retry_after_seconds: Option<u32>,
-    },
-    /// GitHub: 451.
-    LegallyBlocked,
-    /// X: 402.
-    CreditsDepleted,
-    /// X: 429 `UsageCapExceeded`.
-    UsageCapExceeded,
-    /// 401 for a token that is good. `times: 20` makes a storm.
-    Unauthorized,
-    /// The right answer, cut in the middle, with a matching length: valid HTTP, invalid JSON. Charged.
-    TruncatedBody,
-    /// The right answer with nothing in it: 200 and an empty body. Charged.
-    EmptyBody,
-    /// The right answer, called `text/html`. Charged.
-    WrongContentType,
-    /// X: the right rows, and besides them an `errors` member about one that could not be shown. Charged.
-    PartialErrors,
-    /// One more row, in the middle, whose id and names have the wrong type. Charged, and never in the truth.
-    MalformedRow,
-    /// The page's first row once more at its end.
-    DuplicatedRow,
-    /// Half the rows, and a cursor that goes on right behind them. X, Bluesky and Mastodon.
-    ShortPage,
-    /// No rows, and a cursor that goes on from the same place. X, Bluesky and Mastodon.
-    EmptyPage,
-    /// The right rows, but the next cursor is the one just used. X, Bluesky and Mastodon, from the second page on.
-    RepeatedCursor,
-    /// The right rows, and no way on, although there is more. Not on Gitea.
-    MissingCursor,
-    /// The cursor is refused as if it had expired. X and Bluesky, from the second page on.
-    ExpiredCursor,
-    /// The right answer, later.
-    ExtraLatency {
-        /// On top of everything else.
-        milliseconds: u64,
-    },
-    /// The right answer with a `Date` header this far from the truth.
-    ClockSkew {
-        /// Positive = the platform's clock is ahead.
-        seconds: i64,
-    },
-    /// The right answer, so many bytes a second. Charged.
-    SlowBody {
-        /// At least 1.
-        bytes_per_second: u32,
-    },
-    /// Half the right answer, whose headers promise all of it; then the connection is closed. Charged.
-    BodyLost,
-    /// Processed and charged; then nothing comes for so long, and the connection is dropped.
-    Hang {
-        /// Until the platform gives up.
-        milliseconds: u64,
-    },
-    /// Processed, logged and charged; then the connection is dropped. On the token endpoint the rotation is done.
-    ResponseLost,
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, formatter)
-    }
-}
+pub use self::kind::{FaultKind, ResetHeader};
 
 /// Which of the matching requests suffer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -219,32 +100,6 @@ pub(crate) struct Faults {
     set: Vec<FaultView>,
 }
 
-impl FaultKind {
-    /// Whether this fault means anything on that platform and endpoint.
-    fn fits(&self, platform: Platform, endpoint: Endpoint) -> bool {
-        match self {
-            Self::MalformedRow | Self::DuplicatedRow => endpoint == Endpoint::Followers,
-            Self::ShortPage | Self::EmptyPage | Self::RepeatedCursor => {
-                endpoint == Endpoint::Followers && !matches!(platform, Platform::Gitea | Platform::Github)
-            }
-            Self::ExpiredCursor => {
-                endpoint == Endpoint::Followers && matches!(platform, Platform::X | Platform::Bluesky)
-            }
-            Self::MissingCursor => endpoint == Endpoint::Followers && platform != Platform::Gitea,
-            Self::SecondaryLimit { .. } | Self::LegallyBlocked => platform == Platform::Github,
-            Self::PartialErrors => platform == Platform::X && endpoint == Endpoint::Followers,
-            Self::CreditsDepleted | Self::UsageCapExceeded => {
-                platform == Platform::X && endpoint != Endpoint::Token
-            }
-            _ => true,
-        }
-    }
-
-    fn needs_cursor(&self) -> bool {
-        matches!(self, Self::RepeatedCursor | Self::ExpiredCursor)
-    }
-}
-
 impl State {
     /// The fault that befalls this request, if any.
     pub(crate) fn draw_fault(&mut self, ask: &Ask, subject: Option<u64>) -> Option<FaultKind> {
@@ -303,18 +158,15 @@ impl FaultSpec {
         let platforms = spec
             .platform
             .map_or(Platform::ALL.to_vec(), |platform| vec![platform]);
-        let all = [
-            Endpoint::Account,
-            Endpoint::Followers,
-            Endpoint::Me,
-            Endpoint::Token,
-            Endpoint::Instance,
-        ];
-        let endpoints = spec.endpoint.map_or(all.to_vec(), |endpoint| vec![endpoint]);
+        // The web client is X's alone.
+        let plays = |platform: Platform, endpoint: &Endpoint| !endpoint.is_web() || platform == Platform::X;
+        let endpoints = spec
+            .endpoint
+            .map_or(Endpoint::ALL.to_vec(), |endpoint| vec![endpoint]);
         let sensible = |platform: &Platform| {
             endpoints
                 .iter()
-                .any(|endpoint| spec.kind.fits(*platform, *endpoint))
+                .any(|endpoint| plays(*platform, endpoint) && spec.kind.fits(*platform, *endpoint))
         };
         if !platforms.iter().any(sensible) {
             let reason = format!(

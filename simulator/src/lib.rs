@@ -11,6 +11,7 @@
 //! | prefix | platform |
 //! |---|---|
 //! | `/2/…` | X API v2 |
+//! | `/{handle}/followers`, `/i/…` | X's web client: pages, their script, GraphQL |
 //! | `/xrpc/…` | Bluesky |
 //! | `/api/v1/users/…` | Gitea |
 //! | `/users/…`, `/user/…` | GitHub |
@@ -28,6 +29,7 @@ mod credits;
 mod edges;
 mod error;
 mod faults;
+mod gateway;
 mod gitea;
 mod github;
 mod growth;
@@ -38,6 +40,7 @@ mod mastodon;
 mod mishap;
 mod moment;
 mod oauth;
+mod place;
 mod population;
 mod roll;
 mod router;
@@ -54,8 +57,8 @@ pub use bulk::{BulkDone, BulkSpec};
 pub use churn::ChurnSpec;
 pub use config::{
     BlueskyConfig, GiteaConfig, GithubConfig, GithubSecondary, LogConfig, MastodonConfig, MastodonIds,
-    MastodonServer, NameSet, RateLimit, RenamedAnswer, SecondaryWait, SuspendedAnswer, WorldConfig, XAppSpec,
-    XConfig, XLimits, XPricing,
+    MastodonServer, NameSet, RateLimit, RenamedAnswer, SecondaryWait, SuspendedAnswer, WebConfig,
+    WebLanguage, WebLimits, WebSessionSpec, WebShape, WorldConfig, XAppSpec, XConfig, XLimits, XPricing,
 };
 pub use error::WorldError;
 pub use faults::{FaultKind, FaultSpec, FaultView, ResetHeader, Trigger};
@@ -67,3 +70,4 @@ pub use roll::{Judged, Roll, RollDigest, RollOf, RollRow};
 pub use router::router;
 pub use serve::serve;
 pub use world::{Clock, Endpoint, Platform, World};
+pub use x::web::{WebCall, WebSessionView};

@@ -17,8 +17,15 @@ use crate::{
 
 /// All platforms and the admin routes of one world.
 pub fn router(world: Arc<World>) -> Router {
+    // Absent, `/{handle}` catches nothing.
+    let web = if world.config().x.web.enabled {
+        x::web::routes()
+    } else {
+        Router::new()
+    };
     Router::new()
         .merge(x::routes())
+        .merge(web)
         .merge(bluesky::routes())
         .merge(gitea::routes())
         .merge(github::routes())

@@ -11,7 +11,6 @@ use std::{
 
 use jiff::Timestamp;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng as _};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Answer, Ask, Subject, Turn},
@@ -24,87 +23,14 @@ use crate::{
     oauth::OAuth,
     population::Population,
     windows::Windows,
+    x::web::WebSessions,
 };
+
+pub(crate) use crate::place::Realm;
+pub use crate::place::{Endpoint, Platform};
 
 /// Where the world takes the time from; it must not go backwards.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// A platform the world plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Platform {
-    /// X API v2.
-    X,
-    /// Bluesky's `AppView`.
-    Bluesky,
-    /// A Gitea server.
-    Gitea,
-    /// GitHub's REST API.
-    Github,
-    /// Mastodon servers, and others that speak its API.
-    Mastodon,
-}
-
-impl Platform {
-    /// Every platform.
-    pub const ALL: [Self; 5] = [Self::X, Self::Bluesky, Self::Gitea, Self::Github, Self::Mastodon];
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::X => "x",
-            Self::Bluesky => "bluesky",
-            Self::Gitea => "gitea",
-            Self::Github => "github",
-            Self::Mastodon => "mastodon",
-        })
-    }
-}
-
-/// A platform, and where it is many servers, which of them: each has its own users, ids and lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Realm {
-    pub(crate) platform: Platform,
-    pub(crate) server: usize,
-}
-
-impl From<Platform> for Realm {
-    fn from(platform: Platform) -> Self {
-        Self { platform, server: 0 }
-    }
-}
-
-/// A kind of route, the same words on every platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Endpoint {
-    /// The look-up of one account by handle or id.
-    Account,
-    /// A page of followers.
-    Followers,
-    /// X: the token's own user.
-    Me,
-    /// X: the OAuth 2 token endpoint.
-    Token,
-    /// GitHub: how the window stands.
-    RateLimit,
-    /// Mastodon: the server itself.
-    Instance,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Account => "account",
-            Self::Followers => "followers",
-            Self::Me => "me",
-            Self::Token => "token",
-            Self::RateLimit => "rateLimit",
-            Self::Instance => "instance",
-        })
-    }
-}
 
 /// The platforms with all their users; shared by the router and the tests that watch it.
 pub struct World {
@@ -135,6 +61,7 @@ pub(crate) struct State {
     pub(crate) windows: Windows,
     pub(crate) credits: Credits,
     pub(crate) oauth: OAuth,
+    pub(crate) web: WebSessions,
     pub(crate) faults: Faults,
 }
 
@@ -177,6 +104,7 @@ impl World {
             windows: Windows::default(),
             credits: Credits::new(&config.x.pricing),
             oauth: OAuth::new(&config.x.apps),
+            web: WebSessions::new(&config.x.web.sessions),
             faults,
         };
         Self {

@@ -1,4 +1,4 @@
-//! X API v2: user look-ups, follower pages, the OAuth 2 token endpoint.
+//! X API v2: user look-ups, follower pages, the OAuth 2 token endpoint. The web client is in [`web`].
 //!
 //! Facts it keeps to: pages are newest first; tokens are opaque and belong to one list; limits are fixed windows per
 //! (route, app) and (route, user); money is charged per row. Errors are in [`errors`], word for word.
@@ -10,6 +10,7 @@ pub(crate) mod page_token;
 mod rows;
 mod token;
 mod users;
+pub(crate) mod web;
 
 use std::sync::Arc;
 

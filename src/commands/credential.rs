@@ -8,6 +8,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use followlytics_api::credentials::Secret;
+use followlytics_browser::WebSession;
 use followlytics_core::{account::Platform, money::Usd};
 use followlytics_crds::{Credential, CredentialType, RateLimit};
 use kube::{Api, api::DeleteParams};
@@ -75,6 +76,8 @@ enum TokenKind {
     AppBearer,
     /// A user's token
     UserToken,
+    /// A signed-in web session, for a browser: {"authToken": …, "ct0": …}, two cookies of the platform's site
+    WebSession,
 }
 
 pub(super) async fn run(global: &Global, args: CredentialArgs) -> Result<Exit, Failure> {
@@ -102,7 +105,10 @@ async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|text| rate_limit(text))
         .collect::<Result<_, _>>()?;
-    let mut secret = read_secret(args.token_file)?;
+    let mut secret = match args.kind {
+        TokenKind::WebSession => read_session(platform, args.token_file)?,
+        TokenKind::AppBearer | TokenKind::UserToken => read_secret(args.token_file)?,
+    };
     // A refresh token is good at the server that gave it, and nowhere else.
     secret.base_url = secret.base_url.or_else(|| base_url.clone());
     let new = NewCredential {
@@ -111,6 +117,7 @@ async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
         kind: match args.kind {
             TokenKind::AppBearer => CredentialType::AppBearer,
             TokenKind::UserToken => CredentialType::UserToken,
+            TokenKind::WebSession => CredentialType::WebSession,
         },
         secret,
         base_url,
@@ -145,7 +152,24 @@ async fn remove_from(global: &Global, session: &Session, name: &str) -> Result<(
     credentials::forget(session, global, name)
 }
 
-fn read_secret(file: Option<PathBuf>) -> Result<Secret, Failure> {
+/// A web session, checked before it is stored: what is wrong with it is said without repeating any of it.
+fn read_session(platform: Platform, file: Option<PathBuf>) -> Result<Secret, Failure> {
+    if platform.web().is_none() {
+        return Err(Failure::usage(format!(
+            "failed to store a web session: no browser lists followers on {platform}; use another --type"
+        )));
+    }
+    let (from, text) = read_text(file)?;
+    let text = text.trim();
+    WebSession::parse(text).map_err(|error| Failure::usage(format!("{error} ({from})")))?;
+    Ok(Secret {
+        access_token: text.to_owned(),
+        ..Secret::default()
+    })
+}
+
+/// What was given, and where it came from.
+fn read_text(file: Option<PathBuf>) -> Result<(String, String), Failure> {
     let from = file
         .as_ref()
         .map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
@@ -157,8 +181,16 @@ fn read_secret(file: Option<PathBuf>) -> Result<Secret, Failure> {
             io::stdin().read_to_string(&mut text).map(|_| text)
         }
     };
-    let text =
-        text.map_err(|source| Failure::usage(format!("failed to read the token from {from}: {source}")))?;
+    match text {
+        Ok(text) => Ok((from, text)),
+        Err(source) => Err(Failure::usage(format!(
+            "failed to read the token from {from}: {source}"
+        ))),
+    }
+}
+
+fn read_secret(file: Option<PathBuf>) -> Result<Secret, Failure> {
+    let (from, text) = read_text(file)?;
     if text.trim_start().starts_with('{') {
         // The parser's own words could quote the token.
         return serde_json::from_str(&text).map_err(|error| {

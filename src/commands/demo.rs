@@ -1,5 +1,6 @@
-//! `demo`: the simulator and a control plane on this machine; two scans side by side, one of a list that is read in
-//! parallel and one that is a chain with a price, while followers come and go and a runner is killed.
+//! `demo`: the simulator and a control plane on this machine; scans side by side, one of a list that is read in
+//! parallel and one that is a chain with a price, while followers come and go and a runner is killed. Where there is
+//! a Chromium, a third: its money ends before its list does, and a browser comes from the other end.
 
 mod check;
 mod kill;
@@ -13,6 +14,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use followlytics_api::credentials::Secret;
+use followlytics_browser::Chromium;
 use followlytics_core::{account::Platform, money::Usd, platform::Family};
 use followlytics_crds::{
     AccountSpec, Budget, CredentialRef, CredentialType, Parallelism, RateLimit, Scan, ScanSpec,
@@ -45,10 +47,12 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(100);
 /// Runners of the list that is read in parallel.
 const RUNNERS: u32 = 4;
-/// The scans, and the credential of the one that costs.
+/// The scans, the credential of those that cost, and the web session.
 const BLUESKY_SCAN: &str = "bluesky-observatory";
 const X_SCAN: &str = "x-observatory";
+const BOTH_SCAN: &str = "x-planetarium";
 const X_CREDENTIAL: &str = "x-demo";
+const X_SESSION: &str = "x-demo-session";
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -75,6 +79,9 @@ pub(crate) struct DemoArgs {
 struct DemoReport {
     scans: Vec<CheckedScan>,
     killed: Option<Killed>,
+    /// Why no browser took part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_browser: Option<String>,
     milliseconds: i64,
 }
 
@@ -108,8 +115,9 @@ pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<Exit, Failure
     let data = DataDir::open(Some(global.data.as_deref().unwrap_or(temporary.path())))?;
     let stage = Stage::open(args.followers, args.x_followers, args.latency_ms).await?;
     let session = control_plane(global, &data, &stage).await?;
+    let no_browser = Chromium::look(None).await.err().map(|error| error.to_string());
     let played = tokio::select! {
-        played = play(global, &args, &stage, &session) => played.map(Some),
+        played = play(global, &args, &stage, &session, no_browser.is_none()) => played.map(Some),
         () = interrupt.wait() => Ok(None),
     };
     let shown = match played {
@@ -121,6 +129,7 @@ pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<Exit, Failure
                 &DemoReport {
                     scans,
                     killed,
+                    no_browser,
                     milliseconds,
                 },
             )
@@ -140,14 +149,12 @@ async fn control_plane(global: &Global, data: &DataDir, stage: &Stage) -> Result
     let lock = data.lock_soon().await?;
     // Its own storage, whatever the environment names: a show leaves nothing in anybody's database.
     let storage = Storage::own(data);
-    let plane = Plane::start(
-        data,
-        lock,
-        storage,
-        Options::working(urls.into()),
-        &global.namespace,
-    )
-    .await?;
+    let options = Options {
+        // The platform is simulated: nobody's account is at risk.
+        browsers: [Platform::X].into(),
+        ..Options::working(urls.into())
+    };
+    let plane = Plane::start(data, lock, storage, options, &global.namespace).await?;
     Ok(Session {
         client: plane.client.clone(),
         data: data.clone(),
@@ -156,15 +163,16 @@ async fn control_plane(global: &Global, data: &DataDir, stage: &Stage) -> Result
     })
 }
 
-/// Both scans, the accident, and the proof.
+/// The scans, the accident, and the proof.
 async fn play(
     global: &Global,
     args: &DemoArgs,
     stage: &Stage,
     session: &Session,
+    has_browser: bool,
 ) -> Result<(Vec<CheckedScan>, Option<Killed>), Failure> {
     let scans: Api<Scan> = Api::namespaced(session.client.clone(), &global.namespace);
-    let names = begin(global, args, session, &scans).await?;
+    let names = begin(global, args, session, &scans, has_browser).await?;
     let mut progress = Progress::start(global.quiet);
     let ended = attend(session, &scans, &names, &mut progress).await;
     progress.clear();
@@ -174,6 +182,7 @@ async fn play(
     for (seen, (platform, who)) in ended.iter().zip([
         (followlytics_simulator::Platform::Bluesky, stage::BLUESKY),
         (followlytics_simulator::Platform::X, stage::X),
+        (followlytics_simulator::Platform::X, stage::BOTH),
     ]) {
         let mut report = ScanReport::new(seen, Some(&session.data.objects()));
         let result = check::against_log(&stage.world, platform, who, session, seen).await?;
@@ -186,14 +195,39 @@ async fn play(
     Ok((checked, killed))
 }
 
-/// The credential and the two Scans.
+/// The credentials and the Scans.
 async fn begin(
     global: &Global,
     args: &DemoArgs,
     session: &Session,
     scans: &Api<Scan>,
-) -> Result<[String; 2], Failure> {
-    let new = NewCredential {
+    has_browser: bool,
+) -> Result<Vec<String>, Failure> {
+    for new in [bearer(), web_session()] {
+        credentials::store(session, global, new).await?;
+    }
+    let mut wanted = vec![
+        (BLUESKY_SCAN, spec(Platform::Bluesky, stage::BLUESKY, args)),
+        (X_SCAN, x(args)),
+    ];
+    if has_browser {
+        wanted.push((BOTH_SCAN, both(args)));
+    }
+    // A demo may have been played on this data directory before.
+    let existing = scans.list(&ListParams::default()).await?.items;
+    let mut names = Vec::new();
+    for (name, spec) in wanted {
+        let name = scan_name::free(&existing, name);
+        scans
+            .create(&PostParams::default(), &Scan::new(&name, spec))
+            .await?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn bearer() -> NewCredential {
+    NewCredential {
         name: X_CREDENTIAL.to_owned(),
         platform: Platform::X,
         kind: CredentialType::AppBearer,
@@ -208,32 +242,69 @@ async fn begin(
             window_milliseconds: stage::X_WINDOW_MS.into(),
         }],
         monthly_budget: None,
+    }
+}
+
+fn web_session() -> NewCredential {
+    let cookies = serde_json::json!({"authToken": stage::WEB_AUTH_TOKEN, "ct0": stage::WEB_CT0});
+    let limit = |family: Family, requests: u32| RateLimit {
+        family: family.to_string(),
+        requests: requests.into(),
+        window_milliseconds: stage::WEB_WINDOW_MS.into(),
     };
-    credentials::store(session, global, new).await?;
-    let bluesky = spec(Platform::Bluesky, stage::BLUESKY, args);
+    NewCredential {
+        name: X_SESSION.to_owned(),
+        platform: Platform::X,
+        kind: CredentialType::WebSession,
+        secret: Secret {
+            access_token: cookies.to_string(),
+            ..Secret::default()
+        },
+        base_url: None,
+        rate_limits: vec![
+            limit(Family::Followers, stage::WEB_REQUESTS),
+            limit(Family::Lookup, stage::WEB_REQUESTS),
+        ],
+        monthly_budget: None,
+    }
+}
+
+/// A list that costs, with money for all of it.
+fn x(args: &DemoArgs) -> ScanSpec {
     let rows = i64::try_from(args.x_followers).unwrap_or(i64::MAX);
     // A tenth more than today's list: followers come while it is read.
-    let budget = Platform::X
-        .price(Family::Followers, rows + rows / 10)
-        .plus(Platform::X.price(Family::Lookup, 1));
-    let x = ScanSpec {
+    let budget = price_of(rows + rows / 10).plus(Usd::from_nanos(1_000_000_000));
+    ScanSpec {
+        budget: Some(Budget {
+            max_usd: budget.to_string(),
+        }),
         credential_ref: Some(CredentialRef {
             name: X_CREDENTIAL.to_owned(),
         }),
-        budget: Some(Budget {
-            max_usd: budget.plus(Usd::from_nanos(1_000_000_000)).to_string(),
-        }),
         ..spec(Platform::X, stage::X, args)
-    };
-    // A demo may have been played on this data directory before.
-    let existing = scans.list(&ListParams::default()).await?.items;
-    let names = [BLUESKY_SCAN, X_SCAN].map(|name| scan_name::free(&existing, name));
-    for (name, spec) in names.iter().zip([bluesky, x]) {
-        scans
-            .create(&PostParams::default(), &Scan::new(name, spec))
-            .await?;
     }
-    Ok(names)
+}
+
+/// A list whose money ends before it does: the API reads its newest rows, a browser the oldest.
+fn both(args: &DemoArgs) -> ScanSpec {
+    ScanSpec {
+        budget: Some(Budget {
+            max_usd: price_of(stage::BOTH_PAID).to_string(),
+        }),
+        credential_ref: Some(CredentialRef {
+            name: X_CREDENTIAL.to_owned(),
+        }),
+        session_ref: Some(CredentialRef {
+            name: X_SESSION.to_owned(),
+        }),
+        ..spec(Platform::X, stage::BOTH, args)
+    }
+}
+
+fn price_of(rows: i64) -> Usd {
+    Platform::X
+        .price(Family::Followers, rows)
+        .plus(Platform::X.price(Family::Lookup, 1))
 }
 
 fn spec(platform: Platform, handle: &str, args: &DemoArgs) -> ScanSpec {
@@ -244,6 +315,7 @@ fn spec(platform: Platform, handle: &str, args: &DemoArgs) -> ScanSpec {
             host: None,
         },
         credential_ref: None,
+        session_ref: None,
         source: followlytics_crds::SourceChoice::default(),
         parallelism: Parallelism {
             max_runners: RUNNERS,
@@ -261,15 +333,15 @@ fn spec(platform: Platform, handle: &str, args: &DemoArgs) -> ScanSpec {
     }
 }
 
-/// Looks at both scans until both are over; kills one runner on the way.
+/// Looks at the scans until all are over; kills one runner on the way.
 async fn attend(
     session: &Session,
     scans: &Api<Scan>,
-    names: &[String; 2],
+    names: &[String],
     progress: &mut Progress,
 ) -> Result<(Vec<Seen>, Option<Killed>), Failure> {
     let mut killed = None;
-    let mut stillness = [Stillness::default(), Stillness::default()];
+    let mut stillness: Vec<Stillness> = names.iter().map(|_| Stillness::default()).collect();
     loop {
         let mut seen = Vec::new();
         for (name, stillness) in names.iter().zip(&mut stillness) {
@@ -315,6 +387,18 @@ fn show(global: &Global, demo: &DemoReport) -> Result<Exit, Failure> {
         let mut text = format!("{}\n", report::table(&reports));
         text.extend(demo.scans.iter().map(CheckedScan::sentence));
         text.extend(demo.killed.as_ref().map(|killed| format!("{}\n", said(killed))));
+        text.push_str(&match &demo.no_browser {
+            Some(why) => format!("no browser took part: {why}\n"),
+            None => format!(
+                "x:@{}: ${} paid for {} rows from the newest end, a browser read the rest from the oldest (windows of {} \
+                 requests in {} s instead of 900 s; the simulated page takes computed cursors)\n",
+                stage::BOTH,
+                price_of(stage::BOTH_PAID),
+                grouped(stage::BOTH_PAID),
+                stage::WEB_REQUESTS,
+                stage::WEB_WINDOW_MS / 1000
+            ),
+        });
         text.extend(["total time ", &report::seconds(demo.milliseconds), "\n"]);
         output::print(&text)?;
     }

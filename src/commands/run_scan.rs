@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use followlytics_browser::WebX;
 use followlytics_platforms::{
     clock::SystemClock,
     http::{Route, client},
 };
-use followlytics_runner::{BROKER_VARIABLE, config, run_until};
+use followlytics_runner::{BROKER_VARIABLE, Sources, config, run_until};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -26,6 +27,11 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let token = config::token(std::io::stdin().lock()).map_err(anyhow::Error::from)?;
         let broker = client(route).context("failed to set the broker's client up")?;
         let platform = client(Route::Internet).context("failed to set the platform's client up")?;
+        let browser = browser()?;
+        let sources = Sources {
+            http: platform,
+            browser: Some(Arc::new(browser.clone())),
+        };
         let (tell, stop) = watch::channel(false);
         let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
         // The request in flight is finished and its lease given back: a KILL would leave its price in doubt.
@@ -34,9 +40,21 @@ pub(super) fn run() -> Result<Exit, Failure> {
             tell.send_replace(true);
             std::future::pending::<()>().await;
         });
-        let outcome = run_until(config, broker, platform, token, Arc::new(SystemClock), stop).await;
+        let outcome = run_until(config, broker, sources, token, Arc::new(SystemClock), stop).await;
+        browser.close().await;
         let outcome = outcome.map_err(anyhow::Error::from)?;
         tracing::info!(?outcome, "the runner ended");
         Ok(Exit::Ok)
     })
+}
+
+/// The browser of this sandbox, which starts with its first request. It dies with this process.
+fn browser() -> Result<WebX, Failure> {
+    let itself = std::env::current_exe().context("failed to find this program's own file")?;
+    let traces = std::env::current_dir().ok().map(|here| here.join("traces"));
+    Ok(WebX::new(followlytics_browser::Options {
+        shim: vec![itself.into(), "sandbox-exec".into(), "--".into()],
+        traces,
+        ..followlytics_browser::Options::default()
+    }))
 }

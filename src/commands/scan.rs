@@ -7,9 +7,9 @@ mod token;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use followlytics_core::{account::AccountRef, money::Usd, scan::since::Since};
-use followlytics_crds::{Scan, reasons};
+use followlytics_crds::{Scan, SourceChoice, reasons};
 use kube::{
     Api,
     api::{Patch, PatchParams},
@@ -50,6 +50,12 @@ pub(crate) struct ScanArgs {
     /// A stored credential (`followlytics credential add`)
     #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
     credential: Option<String>,
+    /// A stored web session, for a browser
+    #[arg(long, value_name = "NAME")]
+    session: Option<String>,
+    /// How the list may be read: `browser` only where an operator enabled it (`up --browser`)
+    #[arg(long, value_enum, default_value_t)]
+    source: Source,
     /// Read the token from this file [env: `FOLLOWLYTICS_<PLATFORM>_TOKEN`, `X_BEARER_TOKEN` hold a token]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -79,6 +85,28 @@ pub(crate) struct ScanArgs {
     detach: bool,
 }
 
+/// How the list may be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// The cheapest allowed way.
+    #[default]
+    Auto,
+    /// The platform's API only.
+    Api,
+    /// A browser only.
+    Browser,
+}
+
+impl From<Source> for SourceChoice {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Auto => Self::Auto,
+            Source::Api => Self::Api,
+            Source::Browser => Self::Browser,
+        }
+    }
+}
+
 pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure> {
     let account: AccountRef = args
         .account
@@ -91,7 +119,11 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure
     }
     let base_url = base_urls.get(&account.platform).cloned();
     loop {
-        let session = Session::open(global, Options::working(base_urls.clone())).await?;
+        let options = Options {
+            browsers: platform_env::browsers(&[])?,
+            ..Options::working(base_urls.clone())
+        };
+        let session = Session::open(global, options).await?;
         let scanning = Scanning {
             global,
             args: &args,

@@ -25,6 +25,10 @@ pub(crate) struct UpArgs {
     /// [env: `FOLLOWLYTICS_<PLATFORM>_URL`]
     #[arg(long, value_name = "PLATFORM=URL")]
     base_url: Vec<String>,
+    /// Let a browser read lists on a platform whose rules forbid it, such as
+    /// x=x-forbids-this-and-may-suspend-the-account: the value names the risk [env: `FOLLOWLYTICS_BROWSER`]
+    #[arg(long, value_name = "PLATFORM=RISK")]
+    browser: Vec<String>,
     /// Where kubectl is served: a loopback address [default: 127.0.0.1 on a port that is kept between starts]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<Listen>,
@@ -44,6 +48,7 @@ pub(super) async fn run(global: &Global, args: UpArgs) -> Result<Exit, Failure> 
     let lock = data.lock_soon().await?;
     let options = Options {
         max_runners: args.max_runners,
+        browsers: platform_env::browsers(&args.browser)?,
         https: Some(args.listen.unwrap_or_default()),
         ..Options::working(base_urls)
     };

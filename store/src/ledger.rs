@@ -13,6 +13,7 @@ mod credentials;
 mod erasures;
 mod error;
 mod failed;
+mod fallback;
 mod found;
 mod heartbeat;
 mod holds;
@@ -44,7 +45,7 @@ pub use credentials::{CredentialUse, WindowUse};
 pub use error::{Class, LedgerError};
 pub use jobs::{Job, JobKind, Retry};
 pub use locks::LockTaken;
-pub use meetings::Meeting;
+pub use meetings::{Meeting, Sides};
 pub use permits::PermitState;
 pub use results::{Account, MergeInput, NewResult, PageRow};
 pub use sandboxes::{Sandbox, SandboxIdentity};
@@ -100,10 +101,9 @@ impl Ledger {
     /// Makes the transaction alone in the scan's credential as well: its windows, its month, its shares. What
     /// it answers is the time from then on. Before the first write, or two transactions wait for each other.
     pub(crate) async fn lock_credential(&self, tx: &mut Tx, scan: &ScanRow) -> Result<Timestamp, DbError> {
-        let request = &scan.request;
         // Without a window or a month nothing is shared: scans of an open server need not wait for each other.
-        if !request.rules.is_empty() || request.monthly_budget.is_some() {
-            tx.lock(Key::Credential(&request.credential)).await?;
+        if !scan.rules().is_empty() || scan.request.monthly_budget.is_some() {
+            tx.lock(Key::Credential(scan.credential())).await?;
         }
         Ok(self.now_in(tx))
     }

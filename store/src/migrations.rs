@@ -23,6 +23,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0004_shares.sql"),
     include_str!("../migrations/0005_shards.sql"),
     include_str!("../migrations/0006_since.sql"),
+    include_str!("../migrations/0007_browser.sql"),
 ];
 
 /// The steps that a schema of this version lacks, with the versions they lead to.

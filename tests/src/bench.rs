@@ -4,10 +4,12 @@
 //! Ratios come from one run on one machine. Where time is virtual the ratios are exact and repeatable, and the
 //! tests assert small versions of them; wall-clock figures are reported and never asserted.
 
+mod chain;
 pub mod commits;
 pub mod demo;
 pub mod fairness;
 pub mod listing;
+mod loopback;
 pub mod machine;
 pub mod memory;
 pub mod merge;

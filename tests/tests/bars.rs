@@ -93,22 +93,15 @@ fn short_scans_end_early_and_long_ones_within_twice_their_fair_share() {
 #[test]
 fn four_runners_do_nearly_four_times_the_work_and_a_slow_one_costs_little() {
     for (platform, followers) in [(Gitea, 25_000), (Bluesky, 50_000)] {
-        let case = runners::Case {
-            platform,
-            followers,
-            runners: 4,
-            slow: (4, 1),
-        };
-        let time = |case| runners::measure(case).unwrap();
-        let times = runners::Times {
-            one: time(runners::Case { runners: 1, ..case }),
-            three: time(runners::Case { runners: 3, ..case }),
-            four: time(case),
-            lame: time(runners::Case {
-                slow: (4, 10),
-                ..case
-            }),
-        };
+        let times = runners::Times::of(|runners, slowness| {
+            runners::measure(runners::Case {
+                platform,
+                followers,
+                runners,
+                slow: (4, slowness),
+            })
+        });
+        let times = times.unwrap();
         assert!(times.one >= 3.7 * times.four, "{platform}: {times:?}");
         assert!(times.over_capacity() <= 1.15, "{platform}: {times:?}");
     }

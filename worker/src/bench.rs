@@ -266,6 +266,8 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
             max_rows,
             since: None,
         },
+        source: followlytics_core::scan::source::Wish::Auto,
+        browser: None,
         priority: 0,
         mode: Mode::Run,
         dry_run: false,

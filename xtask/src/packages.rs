@@ -1,4 +1,4 @@
-//! What the machine itself must have: a C compiler, git, and the Rust components the checks use.
+//! What the machine itself must have: a C compiler, git, Chromium, and the Rust components the checks use.
 //!
 //! As root on Debian missing packages are installed; anywhere else the job says exactly what to install.
 
@@ -19,7 +19,7 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         what: "cc with the C library's headers",
         packages: &["gcc", "libc6-dev"],
@@ -43,6 +43,12 @@ const NEEDS: [Need; 4] = [
         packages: &["postgresql"],
         why: "the ledger's tests run on a server of their own",
         is_met: has_postgresql,
+    },
+    Need {
+        what: "Chromium",
+        packages: &["chromium"],
+        why: "browser scans drive it, in tests and in the demo",
+        is_met: || answers("chromium", &["--version"]),
     },
 ];
 

@@ -1,7 +1,7 @@
 //! Who calls: the sandbox whose token is in the request, in a version of the protocol that is spoken here.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use followlytics_core::wire::{VERSION, VERSION_HEADER};
+use followlytics_core::wire::{MOST_TABS, TAB_HEADER, VERSION, VERSION_HEADER};
 use followlytics_store::ledger::Sandbox;
 
 use super::{Broker, BrokerError};
@@ -28,11 +28,21 @@ impl FromRequestParts<Broker> for Caller {
         let token = header
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(BrokerError::Unknown)?;
-        broker
-            .ledger
-            .find_sandbox(token)
-            .await?
-            .map(Self)
-            .ok_or(BrokerError::Unknown)
+        let sandbox = broker.ledger.find_sandbox(token).await?;
+        Ok(Self(Sandbox {
+            tab: tab(parts)?,
+            ..sandbox.ok_or(BrokerError::Unknown)?
+        }))
     }
+}
+
+/// Which tab of the sandbox's browser calls.
+fn tab(parts: &Parts) -> Result<u32, BrokerError> {
+    let Some(value) = parts.headers.get(TAB_HEADER) else {
+        return Ok(0);
+    };
+    let number = value.to_str().ok().and_then(|value| value.parse().ok());
+    number
+        .filter(|tab| (1..=MOST_TABS).contains(tab))
+        .ok_or_else(|| BrokerError::Invalid(format!("{TAB_HEADER}: write a number from 1 to {MOST_TABS}")))
 }

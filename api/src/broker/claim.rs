@@ -33,7 +33,7 @@ pub(super) async fn post(
                 }
                 other => other?,
             };
-            lease.token = broker.token(&sandbox).await?;
+            lease.token = broker.token(&sandbox, held.range).await?;
             Claim::Lease(Box::new(lease))
         }
     };
@@ -67,7 +67,8 @@ async fn adopt(
                 continue;
             }
             let sha256 = page::sha256(&object);
-            let page = pages::measure(broker, sandbox, Named { key, sha256 }, &object, None).await?;
+            let checked = page::check(&object)?;
+            let page = pages::measure(broker, sandbox, Named { key, sha256 }, checked, &object, None).await?;
             broker.ledger.adopt_page(sandbox, held, &page).await?;
         }
     }

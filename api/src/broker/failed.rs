@@ -15,18 +15,18 @@ pub(super) async fn post(
 ) -> Result<Json<Reply>, BrokerError> {
     // The one further try of a refused token makes sense with another token only.
     if failed.failure.class == Class::Unauthorized
-        && let Some(scan) = broker.ledger.find_scan(&sandbox.scan).await?
+        && let Some(credential) = broker
+            .ledger
+            .find_range_credential(&sandbox.scan, failed.held.range)
+            .await?
     {
         let since = broker
             .ledger
             .permit_granted_at(&sandbox.scan, &failed.permit)
             .await?;
-        broker
-            .credentials
-            .refresh(&scan.request.credential, since)
-            .await?;
+        broker.credentials.refresh(&credential, since).await?;
     }
     let mut reply = broker.ledger.record_failure(&sandbox, &failed).await?;
-    reply.token = broker.token_for(&sandbox, &reply.step).await?;
+    reply.token = broker.token_for(&sandbox, failed.held.range, &reply.step).await?;
     Ok(Json(reply))
 }

@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use followlytics_core::{
     page::{self, Header, Page},
     scan::{
+        meeting::{KEPT, OVERLAP as MEETING},
         range::RangeId,
         since::{Base, Known, OVERLAP},
     },
 };
-use followlytics_store::ledger::{Meeting, Sandbox};
+use followlytics_store::ledger::{Meeting, Sandbox, Sides};
 
 use super::{Broker, BrokerError};
 
 /// Pages of the range behind a seam that are searched for its rows; more only read more of the seam.
 const BEHIND: u32 = 20;
+/// Pages of a finished range that are searched for its newest rows.
+const REGION: u32 = 100;
 /// Pages before this one that an overlap may have begun on; more only read more of the list.
 const BEFORE: u32 = 5;
 
@@ -24,12 +27,99 @@ pub(super) async fn meets(
     sandbox: &Sandbox,
     header: &Header,
     object: &[u8],
-) -> Result<bool, BrokerError> {
-    match broker.ledger.meeting(&sandbox.scan, header.range).await? {
-        Meeting::Nobody => Ok(false),
-        Meeting::Range(behind) => meets_range(broker, sandbox, behind, &page::decode(object)?).await,
-        Meeting::Base(base) => meets_base(broker, sandbox, &base, &page::decode(object)?).await,
+) -> Result<Met, BrokerError> {
+    let met = match broker.ledger.meeting(&sandbox.scan, header.range).await? {
+        Meeting::Nobody => false,
+        Meeting::Range(behind) => meets_range(broker, sandbox, behind, &page::decode(object)?).await?,
+        Meeting::Base(base) => meets_base(broker, sandbox, &base, &page::decode(object)?).await?,
+        Meeting::Region(sides) => {
+            return meets_region(broker, sandbox, &sides, &page::decode(object)?).await;
+        }
+    };
+    Ok(Met { met, again: 0 })
+}
+
+/// What a page meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Met {
+    /// Whether the range ends with it.
+    pub(super) met: bool,
+    /// Its rows that were read before, from the other end.
+    pub(super) again: i64,
+}
+
+/// After a range of a browser was read to its end: whether what was finished from the oldest end now holds what the
+/// chain read last, so that the chain needs no further request.
+pub(super) async fn meet_from_below(broker: &Broker, sandbox: &Sandbox) -> Result<(), BrokerError> {
+    let Some(sides) = broker.ledger.sides(&sandbox.scan).await? else {
+        return Ok(());
+    };
+    let last = last_rows(broker, sandbox, sides.chain, MEETING).await?;
+    if !last.is_empty()
+        && region(broker, sandbox, &sides)
+            .await?
+            .meets(last.iter().map(String::as_str))
+    {
+        broker.ledger.record_meeting(&sandbox.scan, &sides).await?;
     }
+    Ok(())
+}
+
+/// For a page of a chain: whether it and the rows before it touch what was finished from the oldest end.
+async fn meets_region(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    sides: &Sides,
+    page: &Page,
+) -> Result<Met, BrokerError> {
+    let rows = rows_up_to(broker, sandbox, page, MEETING).await?;
+    let known = region(broker, sandbox, sides).await?;
+    let met = known.meets(rows.iter().map(String::as_str));
+    let again = page.rows().filter(|row| known.has(&row.id)).count();
+    Ok(Met {
+        met,
+        again: if met {
+            i64::try_from(again).unwrap_or(i64::MAX)
+        } else {
+            0
+        },
+    })
+}
+
+/// The newest rows of what was finished from the oldest end.
+async fn region(broker: &Broker, sandbox: &Sandbox, sides: &Sides) -> Result<Known, BrokerError> {
+    let mut newest = Vec::new();
+    for range in &sides.finished {
+        for key in broker
+            .ledger
+            .first_page_keys(&sandbox.scan, *range, REGION)
+            .await?
+        {
+            if newest.len() >= KEPT {
+                break;
+            }
+            newest.extend(ids(&page::decode(&broker.objects.get(&key).await?)?));
+        }
+        if newest.len() >= KEPT {
+            break;
+        }
+    }
+    newest.truncate(KEPT);
+    Ok(Known::new(newest, MEETING))
+}
+
+/// The last rows of a range: those of its last page, and so many before them.
+async fn last_rows(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    range: RangeId,
+    before: usize,
+) -> Result<Vec<String>, BrokerError> {
+    let Some(key) = broker.ledger.last_page_keys(&sandbox.scan, range, 1).await?.pop() else {
+        return Ok(Vec::new());
+    };
+    let last = page::decode(&broker.objects.get(&key).await?)?;
+    rows_up_to(broker, sandbox, &last, before).await
 }
 
 /// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
@@ -62,22 +152,33 @@ async fn meets_base(
 ) -> Result<bool, BrokerError> {
     let head: Vec<String> = serde_json::from_slice(&broker.objects.get(&base.head).await?)
         .map_err(|error| BrokerError::Invalid(format!("the head of result {}: {error}", base.version)))?;
+    let rows = rows_up_to(broker, sandbox, page, OVERLAP).await?;
+    Ok(Known::new(head, OVERLAP).meets(rows.iter().map(String::as_str)))
+}
+
+/// The rows of a page, after so many of those that were read before it.
+async fn rows_up_to(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    page: &Page,
+    before: usize,
+) -> Result<Vec<String>, BrokerError> {
     let mut rows = ids(page);
     for key in broker
         .ledger
         .last_page_keys(&sandbox.scan, page.header.range, BEFORE)
         .await?
     {
-        if rows.len() >= page.lines.len() + OVERLAP {
+        if rows.len() >= page.lines.len() + before {
             break;
         }
-        let before = page::decode(&broker.objects.get(&key).await?)?;
+        let earlier = page::decode(&broker.objects.get(&key).await?)?;
         // A page that was committed already is asked about again where its answer was lost.
-        if before.header.seq < page.header.seq {
-            rows.splice(0..0, ids(&before));
+        if earlier.header.seq < page.header.seq {
+            rows.splice(0..0, ids(&earlier));
         }
     }
-    Ok(Known::new(head).meets(rows.iter().map(String::as_str)))
+    Ok(rows)
 }
 
 fn ids(page: &Page) -> Vec<String> {

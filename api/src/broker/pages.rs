@@ -7,13 +7,17 @@ use axum::{Json, body::Bytes, extract::State, http::HeaderMap};
 use followlytics_core::{
     layout,
     mutants::{self, Mutant},
-    page,
+    page::{self, Header},
     scan::window::Told,
-    wire::Reply,
+    wire::{Reply, Step, WINDOW_HEADER},
 };
 use followlytics_store::ledger::{NewPage, Sandbox};
 
-use super::{Broker, BrokerError, auth::Caller, meets::meets};
+use super::{
+    Broker, BrokerError,
+    auth::Caller,
+    meets::{Met, meet_from_below, meets},
+};
 
 pub(super) async fn post(
     State(broker): State<Broker>,
@@ -22,7 +26,8 @@ pub(super) async fn post(
     object: Bytes,
 ) -> Result<Json<Reply>, BrokerError> {
     let told = told(&headers)?;
-    let (header, _) = page::decode_header(&object)?;
+    let checked = page::check(&object)?;
+    let (header, _) = &checked;
     if header.scan != sandbox.scan {
         return Err(BrokerError::Invalid(
             "scan: this sandbox works for another scan".to_owned(),
@@ -30,12 +35,15 @@ pub(super) async fn post(
     }
     let sha256 = page::sha256(&object);
     let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
-    let new = measure(&broker, &sandbox, Named { key, sha256 }, &object, told).await?;
+    let new = measure(&broker, &sandbox, Named { key, sha256 }, checked, &object, told).await?;
     if !mutants::on(Mutant::ObjectSkipped) {
         broker.objects.create(&new.key, object).await?;
     }
     let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
-    reply.token = broker.token_for(&sandbox, &reply.step).await?;
+    if reply.step == Step::Done {
+        meet_from_below(&broker, &sandbox).await?;
+    }
+    reply.token = broker.token_for(&sandbox, new.header.range, &reply.step).await?;
     Ok(Json(reply))
 }
 
@@ -45,16 +53,16 @@ pub(super) struct Named {
     pub(super) sha256: String,
 }
 
-/// What the broker itself finds in a page: it believes no count that a sandbox states.
+/// What the broker itself finds in a page that [`page::check`] has read: it believes no count that a sandbox states.
 pub(super) async fn measure(
     broker: &Broker,
     sandbox: &Sandbox,
     Named { key, sha256 }: Named,
+    (header, lines): (Header, usize),
     object: &Bytes,
     told: Option<Told>,
 ) -> Result<NewPage, BrokerError> {
-    let (header, lines) = page::check(object)?;
-    let met = meets(broker, sandbox, &header, object).await?;
+    let Met { met, again } = meets(broker, sandbox, &header, object).await?;
     Ok(NewPage {
         lines: i64::try_from(lines).unwrap_or(i64::MAX),
         bytes: i64::try_from(object.len()).unwrap_or(i64::MAX),
@@ -62,15 +70,16 @@ pub(super) async fn measure(
         header,
         key,
         met,
+        again,
         told,
     })
 }
 
 fn told(headers: &HeaderMap) -> Result<Option<Told>, BrokerError> {
-    let Some(value) = headers.get("x-followlytics-window") else {
+    let Some(value) = headers.get(WINDOW_HEADER) else {
         return Ok(None);
     };
     serde_json::from_slice(value.as_bytes())
         .map(Some)
-        .map_err(|error| BrokerError::Invalid(format!("x-followlytics-window: {error}")))
+        .map_err(|error| BrokerError::Invalid(format!("{WINDOW_HEADER}: {error}")))
 }

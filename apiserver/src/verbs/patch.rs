@@ -18,7 +18,7 @@ use crate::{
     status_error::{Cause, StatusError},
     verbs::{
         create::insert,
-        update::{check_target, get_old, store},
+        update::{check_target, finish, get_old, store},
     },
     write::Write,
 };
@@ -34,10 +34,7 @@ pub(crate) async fn patch(server: &Inner, call: &Call) -> Result<Response, Statu
         APPLY => return apply_patch(server, call).await,
         MERGE => merge_patch,
         JSON => json_patch,
-        _ => {
-            let accepted = [JSON, MERGE, APPLY].join(", ");
-            return Err(StatusError::unsupported_media_type(&accepted));
-        }
+        _ => return Err(unsupported()),
     };
     let options = call.query.write_options("PatchOptions")?;
     if call.query.has("force") {
@@ -45,6 +42,20 @@ pub(crate) async fn patch(server: &Inner, call: &Call) -> Result<Response, Statu
         return Err(StatusError::invalid_options("PatchOptions", &[cause]));
     }
     patch_with(server, call, &options, change).await
+}
+
+/// The refusal of every other form.
+pub(crate) fn unsupported() -> StatusError {
+    StatusError::unsupported_media_type(&[JSON, MERGE, APPLY].join(", "))
+}
+
+/// An apply says in whose name.
+pub(crate) fn require_manager(options: &WriteOptions) -> Result<(), StatusError> {
+    if options.field_manager.is_empty() {
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(StatusError::invalid_options("PatchOptions", &[cause]));
+    }
+    Ok(())
 }
 
 /// A patch that says what to change: without a resourceVersion in it, it never conflicts.
@@ -83,15 +94,7 @@ async fn patch_with(
     }
     check_target(call, &candidate)?;
     check_uid(call, &old, &candidate)?;
-    if resource.is_custom() {
-        warnings.extend(names::warnings(&candidate, Some(&old)));
-    }
-    let now = write.now.clone();
-    let track = ManagedFields::Track(call.writer(&options.field_manager, &now));
-    let admitted = admit_update(resource, &old, candidate, call.part, track);
-    let new = admitted.map_err(|error| error.warned(&warnings))?;
-    let new = store(&mut write, resource, &old, new).await?;
-    write.commit().await?;
+    let new = finish(write, call, options, &old, candidate, &mut warnings).await?;
     view.object(StatusCode::OK, &new, &warnings)
 }
 
@@ -158,10 +161,7 @@ async fn apply_patch(server: &Inner, call: &Call) -> Result<Response, StatusErro
     let resource = &call.resource;
     let name = call.object_name()?;
     let options = call.query.write_options("PatchOptions")?;
-    if options.field_manager.is_empty() {
-        let cause = Cause::required("fieldManager", "is required for apply patch");
-        return Err(StatusError::invalid_options("PatchOptions", &[cause]));
-    }
+    require_manager(&options)?;
     let (document, mut warnings) = document(call, &options)?;
 
     let mut write = Write::begin(server, options.dry_run).await?;

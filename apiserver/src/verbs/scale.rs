@@ -15,11 +15,11 @@ use crate::{
     router::Call,
     scale::ScalePaths,
     server::Inner,
-    status_error::{Cause, StatusError},
+    status_error::StatusError,
     table::Columns,
     verbs::{
         get::find,
-        patch::{APPLY, JSON, MERGE},
+        patch::{APPLY, JSON, MERGE, require_manager, unsupported},
         update::{check_name, get_old, store},
     },
     write::{Write, parse},
@@ -67,11 +67,7 @@ async fn patch(server: &Inner, call: &Call, paths: &ScalePaths) -> Result<Value,
         MERGE => patch::merge_patch(&before, &call.body)?.value,
         JSON => patch::json_patch(&before, &call.body)?.value,
         APPLY => return applied(write, call, paths, &options, old).await,
-        _ => {
-            return Err(StatusError::unsupported_media_type(
-                &[JSON, MERGE, APPLY].join(", "),
-            ));
-        }
+        _ => return Err(unsupported()),
     };
     check_name(call, &Object::from_value(sent.clone())?)?;
     let candidate = paths.write(&old, &sent)?;
@@ -79,7 +75,7 @@ async fn patch(server: &Inner, call: &Call, paths: &ScalePaths) -> Result<Value,
 }
 
 async fn admit(
-    mut write: Write<'_>,
+    write: Write<'_>,
     call: &Call,
     paths: &ScalePaths,
     options: &WriteOptions,
@@ -88,37 +84,37 @@ async fn admit(
 ) -> Result<Value, StatusError> {
     let now = write.now.clone();
     let track = ManagedFields::Track(call.writer(&options.field_manager, &now));
-    let new = admit_update(&call.resource, &old, candidate, Part::Scale, track)?;
+    finish(write, call, paths, old, candidate, track).await
+}
+
+/// Admits what became of the object, stores it and commits.
+async fn finish(
+    mut write: Write<'_>,
+    call: &Call,
+    paths: &ScalePaths,
+    old: Object,
+    candidate: Object,
+    managed: ManagedFields<'_>,
+) -> Result<Value, StatusError> {
+    let new = admit_update(&call.resource, &old, candidate, Part::Scale, managed)?;
     let new = store(&mut write, &call.resource, &old, new).await?;
     write.commit().await?;
     paths.read(&new)
 }
 
 async fn applied(
-    mut write: Write<'_>,
+    write: Write<'_>,
     call: &Call,
     paths: &ScalePaths,
     options: &WriteOptions,
     old: Object,
 ) -> Result<Value, StatusError> {
-    if options.field_manager.is_empty() {
-        let cause = Cause::required("fieldManager", "is required for apply patch");
-        return Err(StatusError::invalid_options("PatchOptions", &[cause]));
-    }
+    require_manager(options)?;
     let document = paths.document(&old, &read(call)?)?;
     let now = write.now.clone();
     let writer = call.writer(&options.field_manager, &now);
     let candidate = apply(&call.resource, &old, true, &document, &writer, options.force)?;
-    let new = admit_update(
-        &call.resource,
-        &old,
-        candidate,
-        Part::Scale,
-        ManagedFields::Replace,
-    )?;
-    let new = store(&mut write, &call.resource, &old, new).await?;
-    write.commit().await?;
-    paths.read(&new)
+    finish(write, call, paths, old, candidate, ManagedFields::Replace).await
 }
 
 /// The `Scale` a body holds.

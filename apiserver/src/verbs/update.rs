@@ -8,6 +8,7 @@ use crate::{
     decode, gc, names,
     object::Object,
     present::View,
+    query::WriteOptions,
     registry::Resource,
     router::Call,
     server::Inner,
@@ -48,16 +49,30 @@ pub(crate) async fn update(server: &Inner, call: &Call) -> Result<Response, Stat
         );
         return Err(StatusError::conflict(resource, old.name(), &why));
     }
+    let new = finish(write, call, &options, &old, candidate, &mut warnings).await?;
+    view.object(StatusCode::OK, &new, &warnings)
+}
+
+/// Admits what a PUT or a patch has made of an object, stores it and commits; adds what is to be warned of.
+pub(crate) async fn finish(
+    mut write: Write<'_>,
+    call: &Call,
+    options: &WriteOptions,
+    old: &Object,
+    candidate: Object,
+    warnings: &mut Vec<String>,
+) -> Result<Object, StatusError> {
+    let resource = &call.resource;
     if resource.is_custom() {
-        warnings.extend(names::warnings(&candidate, Some(&old)));
+        warnings.extend(names::warnings(&candidate, Some(old)));
     }
     let now = write.now.clone();
     let track = ManagedFields::Track(call.writer(&options.field_manager, &now));
-    let admitted = admit_update(resource, &old, candidate, call.part, track);
-    let new = admitted.map_err(|error| error.warned(&warnings))?;
-    let new = store(&mut write, resource, &old, new).await?;
+    let admitted = admit_update(resource, old, candidate, call.part, track);
+    let new = admitted.map_err(|error| error.warned(warnings))?;
+    let new = store(&mut write, resource, old, new).await?;
     write.commit().await?;
-    view.object(StatusCode::OK, &new, &warnings)
+    Ok(new)
 }
 
 /// The body must name the object of the path.

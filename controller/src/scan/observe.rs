@@ -7,7 +7,7 @@ use followlytics_core::{
         summary::Summary,
     },
 };
-use followlytics_crds::{Credential, CredentialSpec, Sandbox, Scan};
+use followlytics_crds::{Credential, CredentialRef, CredentialSpec, Sandbox, Scan};
 use kube::{Api, api::ListParams};
 
 use crate::{Context, Error, objects};
@@ -17,7 +17,8 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
     let uid = objects::uid(scan)?;
     let recorded = ctx.ledger.find_scan(uid).await?.map(|row| row.request);
     let summary = ctx.ledger.summary(uid).await?;
-    let credential = find_credential(ctx, scan).await?;
+    let credential = find_credential(ctx, scan, scan.spec.credential_ref.as_ref()).await?;
+    let session = find_credential(ctx, scan, scan.spec.session_ref.as_ref()).await?;
     let everyone = list_sandboxes(ctx).await?;
     let (mine, others): (Vec<Sandbox>, Vec<Sandbox>) =
         everyone.into_iter().partition(|one| belongs_to(one, uid));
@@ -34,14 +35,19 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         recorded,
         summary,
         credential,
+        session,
         runners,
         share,
         progress_written,
     })
 }
 
-async fn find_credential(ctx: &Context, scan: &Scan) -> Result<Option<CredentialSpec>, Error> {
-    let Some(reference) = &scan.spec.credential_ref else {
+async fn find_credential(
+    ctx: &Context,
+    scan: &Scan,
+    reference: Option<&CredentialRef>,
+) -> Result<Option<CredentialSpec>, Error> {
+    let Some(reference) = reference else {
         return Ok(None);
     };
     let api = objects::api::<Credential>(&ctx.client, scan);
@@ -104,7 +110,7 @@ async fn list_runners(
             .metadata
             .uid
             .as_ref()
-            .is_some_and(|uid| held.into_iter().any(|holder| holder == uid))
+            .is_some_and(|uid| held.into_iter().any(|holder| is_held_by(holder, uid)))
     };
     let mut runners: Vec<Runner> = sandboxes
         .iter()
@@ -112,6 +118,13 @@ async fn list_runners(
         .collect();
     runners.sort_by(|one, two| (one.number, &one.uid).cmp(&(two.number, &two.uid)));
     Ok(runners)
+}
+
+/// Whether a lease's holder is this sandbox, or a tab of its browser.
+fn is_held_by(holder: &str, sandbox: &str) -> bool {
+    holder
+        .strip_prefix(sandbox)
+        .is_some_and(|tab| tab.is_empty() || tab.starts_with('/'))
 }
 
 /// Runners that the installation allows this scan while `others` belong to other scans.

@@ -141,7 +141,8 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
 }
 
 fn seams(evidence: &Evidence<'_>, spans: &[Span]) -> Vec<Seam> {
-    let mut inner: Vec<i64> = spans.iter().map(|span| span.lo).collect();
+    let read = spans.iter().filter(|span| !span.is_empty());
+    let mut inner: Vec<i64> = read.map(|span| span.lo).collect();
     inner.sort_unstable();
     inner
         .into_iter()

@@ -12,7 +12,7 @@ mod report;
 mod runners;
 mod share;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use followlytics_crds::{CredentialSpec, OperatingMode, ResultPolicy, Sandbox, Scan, ScanPhase, ScanStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,8 @@ pub struct Observed {
     pub summary: Option<Summary>,
     /// The Credential that the spec names; `None` when it names none, or there is none of that name.
     pub credential: Option<CredentialSpec>,
+    /// The Credential with its web session, likewise.
+    pub session: Option<CredentialSpec>,
     /// Its Sandboxes, in order of their numbers.
     pub runners: Vec<Runner>,
     /// Runners that the installation allows this scan at the moment.
@@ -63,6 +65,8 @@ pub struct Policy {
     pub base_urls: BTreeMap<Platform, String>,
     /// Platforms whose token lies in the environment, and how it authorises.
     pub environment: BTreeMap<Platform, Auth>,
+    /// Platforms whose lists a browser may read.
+    pub browsers: BTreeSet<Platform>,
     /// The most a scan without a budget may cost.
     pub default_budget: Usd,
     /// How often progress is written while nothing else changes.
@@ -76,6 +80,7 @@ impl Default for Policy {
         Self {
             base_urls: BTreeMap::new(),
             environment: BTreeMap::new(),
+            browsers: BTreeSet::new(),
             default_budget: Usd::from_nanos(1_000_000_000),
             progress_every: SignedDuration::from_secs(10),
             keep_idle: SignedDuration::from_secs(60),

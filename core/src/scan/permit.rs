@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::range::{Kind, NEWEST, Range, Walk};
+use super::{
+    range::{Kind, NEWEST, Range, Walk},
+    source::Source,
+};
 use crate::{
     account::Platform,
     money::Usd,
@@ -52,26 +55,32 @@ pub enum Ask {
 }
 
 /// What the next listing request may ask for: a full page, or fewer rows where the cap or the money ends.
-pub fn ask(platform: Platform, page_rows: u32, row_cap: i64, rows_read: i64, purse: &Purse) -> Ask {
+pub fn ask(
+    (source, platform): (Source, Platform),
+    page_rows: u32,
+    row_cap: i64,
+    rows_read: i64,
+    purse: &Purse,
+) -> Ask {
     let wanted = if row_cap > 0 {
         (row_cap - rows_read).clamp(1, i64::from(page_rows))
     } else {
         i64::from(page_rows)
     };
-    let affordable = purse.left().fits(platform.price(Family::Followers, 1));
+    let affordable = purse.left().fits(source.price(platform, Family::Followers, 1));
     let rows = wanted.min(affordable);
     match u32::try_from(rows) {
         Ok(rows) if rows > 0 => Ask::Rows {
             rows,
-            price: platform.price(Family::Followers, i64::from(rows)),
+            price: source.price(platform, Family::Followers, i64::from(rows)),
         },
         _ => Ask::Exhausted,
     }
 }
 
 /// What a look-up takes.
-pub fn ask_lookup(platform: Platform, purse: &Purse) -> Ask {
-    let price = platform.price(Family::Lookup, 1);
+pub fn ask_lookup((source, platform): (Source, Platform), purse: &Purse) -> Ask {
+    let price = source.price(platform, Family::Lookup, 1);
     if purse.left() >= price {
         Ask::Rows { rows: 1, price }
     } else {
@@ -134,7 +143,7 @@ mod tests {
     fn the_last_dollars_buy_a_shorter_page() {
         let rich = purse(20 * 1000 * CENT, 0, 0, 0);
         assert_eq!(
-            ask(Platform::X, 1000, 0, 0, &rich),
+            ask((Source::Api, Platform::X), 1000, 0, 0, &rich),
             Ask::Rows {
                 rows: 1000,
                 price: Usd::from_nanos(1000 * CENT)
@@ -142,14 +151,14 @@ mod tests {
         );
         let poor = purse(1000 * CENT, 400 * CENT, 100 * CENT, 100 * CENT);
         assert_eq!(
-            ask(Platform::X, 1000, 0, 0, &poor),
+            ask((Source::Api, Platform::X), 1000, 0, 0, &poor),
             Ask::Rows {
                 rows: 400,
                 price: Usd::from_nanos(400 * CENT)
             }
         );
         assert_eq!(
-            ask(Platform::X, 1000, 0, 0, &purse(CENT - 1, 0, 0, 0)),
+            ask((Source::Api, Platform::X), 1000, 0, 0, &purse(CENT - 1, 0, 0, 0)),
             Ask::Exhausted
         );
     }
@@ -158,7 +167,7 @@ mod tests {
     fn a_cap_asks_for_what_is_missing_only() {
         let rich = purse(20 * 1000 * CENT, 0, 0, 0);
         assert!(matches!(
-            ask(Platform::X, 1000, 1500, 1000, &rich),
+            ask((Source::Api, Platform::X), 1000, 1500, 1000, &rich),
             Ask::Rows { rows: 500, .. }
         ));
     }
@@ -167,13 +176,13 @@ mod tests {
     fn free_platforms_need_no_budget() {
         let empty = purse(0, 0, 0, 0);
         assert_eq!(
-            ask(Platform::Gitea, 50, 0, 0, &empty),
+            ask((Source::Api, Platform::Gitea), 50, 0, 0, &empty),
             Ask::Rows {
                 rows: 50,
                 price: Usd::ZERO
             }
         );
-        assert_eq!(ask_lookup(Platform::X, &empty), Ask::Exhausted);
+        assert_eq!(ask_lookup((Source::Api, Platform::X), &empty), Ask::Exhausted);
     }
 
     #[test]
@@ -234,7 +243,7 @@ mod tests {
         ) {
             let mut purse = purse(budget, 0, 0, 0);
             for (returned, lost) in steps {
-                let Ask::Rows { rows, price } = ask(Platform::X, 1000, 0, 0, &purse) else { break };
+                let Ask::Rows { rows, price } = ask((Source::Api, Platform::X), 1000, 0, 0, &purse) else { break };
                 purse.reserved = purse.reserved.plus(price);
                 prop_assert!(purse.left() >= Usd::ZERO);
                 purse.reserved = purse.reserved.minus(price);

@@ -3,14 +3,20 @@
 
 mod ids;
 mod since;
+mod web;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::ids::floor;
+pub use self::{
+    ids::floor,
+    web::{Sharing, position},
+};
 use super::{
+    fallback::{Entry, Thresholds},
     range::{NEWEST, Place, Span, Walk},
     since::{Base, Since},
+    source::Source,
     window::Rule,
 };
 use crate::{
@@ -92,12 +98,23 @@ pub struct Plan {
     pub window_ms: i64,
     /// Runners wanted.
     pub runners: u32,
+    /// How a browser enters its ranges.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub entry: Entry,
+    /// When a browser is too slow; `None` where none may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
     /// The result it goes on from: its reader stops where the list is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Base>,
 }
 
 impl Plan {
+    /// Whether a browser reads some of it.
+    pub fn has_browser(&self) -> bool {
+        self.ranges.iter().any(|range| range.source == Source::Browser)
+    }
+
     /// Whether its ranges may be cut while they are read. Where only the list's beginning is wanted, and in an order
     /// that only reading shows, one reader goes from the first row on.
     pub fn is_splittable(&self) -> bool {
@@ -113,6 +130,19 @@ pub struct Planned {
     pub span: Option<Span>,
     /// Rows expected in it.
     pub rows: i64,
+    /// Where its rows come from.
+    #[serde(default, skip_serializing_if = "Source::is_api")]
+    pub source: Source,
+}
+
+impl Planned {
+    const fn of_api(span: Option<Span>, rows: i64) -> Self {
+        Self {
+            span,
+            rows,
+            source: Source::Api,
+        }
+    }
 }
 
 /// Cuts in time fall on the platform's own clock: whole milliseconds.
@@ -172,7 +202,7 @@ pub fn plan(
         range_count(rows, wishes)
     };
     let ranges = match seek {
-        Seek::Chain => vec![Planned { span: None, rows }],
+        Seek::Chain => vec![Planned::of_api(None, rows)],
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
         Seek::Time => {
             let newest = now.as_microsecond();
@@ -227,8 +257,14 @@ pub fn plan(
             .max_runners
             .min(u32::try_from(open).unwrap_or(u32::MAX))
             .max(1),
+        entry: Entry::default(),
+        thresholds: None,
         since: None,
     }
+}
+
+fn is_default(entry: &Entry) -> bool {
+    *entry == Entry::default()
 }
 
 /// Rows of the whole list: as the list itself says, but where it counts whole pages only (GitHub's last page) the
@@ -272,10 +308,7 @@ fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
                 lo: pages * n / count * page,
                 hi: pages * (n + 1) / count * page,
             };
-            Planned {
-                span: Some(span),
-                rows: (rows.min(span.hi) - span.lo).max(0),
-            }
+            Planned::of_api(Some(span), (rows.min(span.hi) - span.lo).max(0))
         })
         .collect()
 }
@@ -298,10 +331,7 @@ fn keyed_ranges(
     bounds
         .iter()
         .zip(bounds.iter().skip(1))
-        .map(|(lo, hi)| Planned {
-            span: Some(Span { lo: *lo, hi: *hi }),
-            rows: share,
-        })
+        .map(|(lo, hi)| Planned::of_api(Some(Span { lo: *lo, hi: *hi }), share))
         .collect()
 }
 

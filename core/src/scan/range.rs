@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
+use super::source::Source;
+
 /// Number of a range within its scan.
 pub type RangeId = u32;
 
@@ -87,6 +89,8 @@ pub struct Range {
     pub id: RangeId,
     /// What it is for.
     pub kind: Kind,
+    /// Where its rows come from.
+    pub source: Source,
     /// Its interval; `None` for a chain.
     pub span: Option<Span>,
     /// Direction of reading.
@@ -131,6 +135,7 @@ impl Range {
         Self {
             id,
             kind,
+            source: Source::Api,
             span,
             walk,
             place: Place::at(start),
@@ -148,6 +153,17 @@ impl Range {
             expected,
             meets: None,
         }
+    }
+
+    /// The same, read from this source.
+    #[must_use]
+    pub fn from_source(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Whether it is a chain that nothing has bounded yet.
+    pub fn is_chain(&self) -> bool {
+        self.kind == Kind::Listing && self.span.is_none()
     }
 
     /// Whether somebody holds it at `now`.

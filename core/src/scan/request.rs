@@ -1,8 +1,12 @@
 //! What is wanted of a scan: everything that comes from the Scan's spec and its Credential.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{plan::Wishes, window::Rule};
+use super::{
+    plan::Wishes,
+    source::{Browser, Source, Wish},
+    window::Rule,
+};
 use crate::{account::AccountRef, money::Usd, platform::Auth, wire::Mode};
 
 /// What is wanted of a scan; the controller tells the ledger, the ledger keeps it.
@@ -33,6 +37,10 @@ pub struct ScanRequest {
     pub monthly_budget: Option<Usd>,
     /// What the user allows.
     pub wishes: Wishes,
+    /// Which source the user wants.
+    pub source: Wish,
+    /// How a browser reaches the list; `None` where none may be used.
+    pub browser: Option<Access>,
     /// Larger goes first.
     pub priority: i64,
     /// Run, Suspend or Cancel.
@@ -41,7 +49,59 @@ pub struct ScanRequest {
     pub dry_run: bool,
 }
 
+/// How a browser reaches a platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Names the web session: `namespace/name` of its secret. Its windows are kept by it.
+    pub credential: String,
+    /// Base URL of the site.
+    pub base_url: String,
+    /// The limits in force.
+    pub rules: Vec<Rule>,
+}
+
 impl ScanRequest {
+    /// Whether a browser may be used.
+    pub const fn browser(&self) -> Browser {
+        match self.browser {
+            Some(_) => Browser::Ready,
+            None => Browser::Off,
+        }
+    }
+
+    /// By which credential requests to this source are authorised and counted.
+    pub fn credential_of(&self, source: Source) -> &str {
+        match (source, &self.browser) {
+            (Source::Browser, Some(access)) => &access.credential,
+            _ => &self.credential,
+        }
+    }
+
+    /// Base URL of this source.
+    pub fn base_url_of(&self, source: Source) -> &str {
+        match (source, &self.browser) {
+            (Source::Browser, Some(access)) => &access.base_url,
+            _ => &self.base_url,
+        }
+    }
+
+    /// How requests to this source are authorised.
+    pub const fn auth_of(&self, source: Source) -> Auth {
+        match source {
+            Source::Browser => Auth::WebSession,
+            Source::Api => self.auth,
+        }
+    }
+
+    /// The limits of this source.
+    pub fn rules_of(&self, source: Source) -> &[Rule] {
+        match (source, &self.browser) {
+            (Source::Browser, Some(access)) => &access.rules,
+            _ => &self.rules,
+        }
+    }
+
     /// What a scan that runs as `earlier` becomes when this is asked for: what it was planned with stays, and
     /// only what people may change in mid-scan is taken over.
     #[must_use]

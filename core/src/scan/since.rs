@@ -67,19 +67,30 @@ pub const fn can_stop(seek: Seek) -> bool {
     matches!(seek, Seek::Chain | Seek::Time | Seek::Id)
 }
 
-/// The newest rows of an earlier result.
+/// Rows that a list is recognised by: the newest of an earlier result, or of what was read from the oldest end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(BTreeMap<String, usize>);
+pub struct Known {
+    places: BTreeMap<String, usize>,
+    overlap: usize,
+}
 
 impl Known {
-    /// From their ids, newest first.
-    pub fn new(newest_first: impl IntoIterator<Item = String>) -> Self {
-        Self(newest_first.into_iter().zip(0..).collect())
+    /// From their ids, newest first; so many in a row prove the overlap.
+    pub fn new(newest_first: impl IntoIterator<Item = String>, overlap: usize) -> Self {
+        Self {
+            places: newest_first.into_iter().zip(0..).collect(),
+            overlap,
+        }
+    }
+
+    /// Whether this row is one of them.
+    pub fn has(&self, id: &str) -> bool {
+        self.places.contains_key(id)
     }
 
     /// Known rows in a row that are needed: a short list has fewer.
     fn needed(&self) -> usize {
-        self.0.len().clamp(1, OVERLAP)
+        self.places.len().clamp(1, self.overlap.max(1))
     }
 
     /// Whether these rows, read one after another and newest first, hold the overlap.
@@ -88,7 +99,7 @@ impl Known {
     pub fn meets<'a>(&self, rows: impl IntoIterator<Item = &'a str>) -> bool {
         let (mut run, mut last) = (0, None);
         for id in rows {
-            let Some(place) = self.0.get(id) else {
+            let Some(place) = self.places.get(id) else {
                 (run, last) = (0, None);
                 continue;
             };
@@ -135,7 +146,7 @@ mod tests {
 
     #[test]
     fn fifty_known_rows_in_their_order_are_the_overlap() {
-        let known = Known::new(ids(0..2000));
+        let known = Known::new(ids(0..2000), OVERLAP);
         let mut rows = ids(10_000..10_300);
         rows.extend(ids(0..49));
         assert!(!meets(&known, &rows));
@@ -145,13 +156,13 @@ mod tests {
 
     #[test]
     fn who_left_meanwhile_does_not_hide_the_overlap() {
-        let known = Known::new(ids(0..2000));
+        let known = Known::new(ids(0..2000), OVERLAP);
         assert!(meets(&known, &ids((0..200).filter(|n| n % 3 != 0))));
     }
 
     #[test]
     fn who_came_back_is_no_overlap() {
-        let known = Known::new(ids(0..2000));
+        let known = Known::new(ids(0..2000), OVERLAP);
         // Sixty old followers left and came back: the newest of them first, so in no known order.
         assert!(!meets(&known, &ids((500..560).rev())));
         // Each between two new ones.
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_short_list_is_known_when_all_of_it_was_seen() {
-        let known = Known::new(ids(0..3));
+        let known = Known::new(ids(0..3), OVERLAP);
         assert!(!meets(&known, &ids(0..2)));
         assert!(meets(&known, &ids(0..3)));
         assert!(!meets(&Known::default(), &ids(0..100)));
@@ -174,7 +185,7 @@ mod tests {
             gained in 0u32..300,
             lost in prop::collection::btree_set(0u32..1000, 0..400),
         ) {
-            let known = Known::new(ids(0..1000));
+            let known = Known::new(ids(0..1000), OVERLAP);
             let mut list = ids(10_000..10_000 + gained);
             list.extend(ids((0..1000).filter(|n| !lost.contains(n))));
             let stop = (0..=list.len()).find(|read| meets(&known, &list[..*read]));

@@ -5,13 +5,18 @@
 //! source goes first where there is one, and the rest of the budget is for scans that have no other.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 
-use crate::money::Usd;
+use crate::{account::Platform, money::Usd, platform::Family};
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
 pub enum Wish {
     /// The cheapest allowed source.
+    #[default]
     Auto,
     /// The API only.
     Api,
@@ -20,12 +25,52 @@ pub enum Wish {
 }
 
 /// Where rows come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+)]
 pub enum Source {
     /// The platform's API.
+    #[default]
     Api,
     /// A browser that shows the list.
     Browser,
+}
+
+impl Source {
+    /// Whether rows come from the platform's API.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    pub const fn is_api(&self) -> bool {
+        matches!(self, Self::Api)
+    }
+
+    /// The price of one request of this family that returns `rows` rows. Pages for people cost nothing.
+    pub const fn price(self, platform: Platform, family: Family, rows: i64) -> Usd {
+        match self {
+            Self::Api => platform.price(family, rows),
+            Self::Browser => Usd::ZERO,
+        }
+    }
+}
+
+/// Which sources a scan begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// One source reads the whole list.
+    Only(Source),
+    /// The API reads from the newest end as far as the money goes, a browser from the oldest until they meet.
+    Both,
 }
 
 /// A credential's money in the running UTC month.
@@ -72,6 +117,24 @@ pub fn choose(wish: Wish, price: Usd, month: Option<Month>, browser: Browser) ->
         (Wish::Auto | Wish::Api, _) if within(100) => Ok(Source::Api),
         (Wish::Auto | Wish::Api, _) => Err(Obstacle::MonthlyBudget),
     }
+}
+
+/// Chooses the sources of a planned scan, of whose own money `left` may still be spent.
+///
+/// Where the money does not pay for the whole list but for a page of it, both go towards each other.
+pub fn share_out(
+    wish: Wish,
+    (price, left, page_price): (Usd, Usd, Usd),
+    month: Option<Month>,
+    browser: Browser,
+) -> Result<Choice, Obstacle> {
+    let source = choose(wish, price, month, browser)?;
+    let short = price > left && browser == Browser::Ready && wish == Wish::Auto;
+    Ok(match source {
+        Source::Api if short && left >= page_price => Choice::Both,
+        Source::Api if short => Choice::Only(Source::Browser),
+        source => Choice::Only(source),
+    })
 }
 
 /// Percent of a monthly budget up to which a paid source goes first.
@@ -162,6 +225,42 @@ mod tests {
             choose(Wish::Browser, usd(0), None, Browser::NoSession),
             Err(Obstacle::BrowserSession)
         );
+    }
+
+    #[test]
+    fn what_the_money_does_not_pay_for_a_browser_reads() {
+        let out = |wish, left, browser| share_out(wish, (usd(100), usd(left), usd(10)), None, browser);
+        assert_eq!(
+            out(Wish::Auto, 100, Browser::Ready),
+            Ok(Choice::Only(Source::Api))
+        );
+        assert_eq!(out(Wish::Auto, 70, Browser::Ready), Ok(Choice::Both));
+        assert_eq!(
+            out(Wish::Auto, 9, Browser::Ready),
+            Ok(Choice::Only(Source::Browser))
+        );
+        // Without a browser the scan waits for money, as it always did.
+        assert_eq!(out(Wish::Auto, 70, Browser::Off), Ok(Choice::Only(Source::Api)));
+        assert_eq!(out(Wish::Api, 70, Browser::Ready), Ok(Choice::Only(Source::Api)));
+        assert_eq!(
+            out(Wish::Browser, 0, Browser::Ready),
+            Ok(Choice::Only(Source::Browser))
+        );
+        let month = Some(month(100, 50));
+        assert_eq!(
+            share_out(Wish::Auto, (usd(31), usd(90), usd(1)), month, Browser::Ready),
+            Ok(Choice::Only(Source::Browser)),
+            "over four fifths of the month"
+        );
+    }
+
+    #[test]
+    fn pages_for_people_cost_nothing() {
+        assert_eq!(
+            Source::Browser.price(Platform::X, Family::Followers, 1000),
+            Usd::ZERO
+        );
+        assert!(Source::Api.price(Platform::X, Family::Followers, 1) > Usd::ZERO);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use followlytics_core::{row::Row, scan::plan::AccountReport};
 use serde::Deserialize;
 
-use crate::rows::{instant, text};
+use crate::rows::{id, instant, text};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct User {
@@ -20,9 +20,8 @@ pub(super) struct User {
 
 impl User {
     pub(super) fn row(self) -> Result<Row, &'static str> {
-        self.check_id()?;
         Ok(Row {
-            id: self.id.to_string(),
+            id: id(self.id)?,
             handle: self.login.unwrap_or_default(),
             name: text(self.full_name),
             bio: text(self.description),
@@ -38,21 +37,11 @@ impl User {
     }
 
     pub(super) fn report(self) -> Result<AccountReport, &'static str> {
-        self.check_id()?;
         Ok(AccountReport {
-            id: self.id.to_string(),
+            id: id(self.id)?,
             handle: self.login.ok_or("the user has no login")?,
             followers: self.followers_count.ok_or("the user has no followers_count")?,
             created: instant(self.created),
         })
-    }
-
-    /// Ghosts and bots of the server itself have ids below 1, and follow nobody.
-    fn check_id(&self) -> Result<(), &'static str> {
-        if self.id > 0 {
-            Ok(())
-        } else {
-            Err("id is not above 0")
-        }
     }
 }

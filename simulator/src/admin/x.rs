@@ -1,4 +1,4 @@
-//! `/admin/x`: apps, tokens and money of X.
+//! `/admin/x`: apps, tokens, money and web sessions of X.
 
 use std::sync::Arc;
 
@@ -10,7 +10,13 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{config::XAppSpec, error::WorldError, oauth::TokenPair, world::World};
+use crate::{
+    config::{WebSessionSpec, XAppSpec},
+    error::WorldError,
+    oauth::TokenPair,
+    world::World,
+    x::web::WebSessionView,
+};
 
 use super::error::Document;
 
@@ -75,4 +81,21 @@ pub(super) async fn revoke(
     Document(revoke): Document<Revoke>,
 ) -> Json<Value> {
     Json(json!({"revoked": world.revoke_x_token(&revoke.token)}))
+}
+
+pub(super) async fn web_sessions(State(world): State<Arc<World>>) -> Json<Vec<WebSessionView>> {
+    Json(world.web_sessions())
+}
+
+pub(super) async fn sign_in_web(
+    State(world): State<Arc<World>>,
+    Document(session): Document<WebSessionSpec>,
+) -> Result<StatusCode, WorldError> {
+    world.sign_in_web(session)?;
+    Ok(StatusCode::CREATED)
+}
+
+/// Ends every session of the handle.
+pub(super) async fn sign_out_web(State(world): State<Arc<World>>, Path(handle): Path<String>) -> Json<Value> {
+    Json(json!({"ended": world.sign_out_web(&handle)}))
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// X API v2.
+use super::WebConfig;
+
+/// X: API v2, and under `web` the web client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct XConfig {
@@ -24,6 +26,8 @@ pub struct XConfig {
     pub names: NameSet,
     /// Share of followers (0..=1) that are suspended or deactivated: counted, never listed. Default 0.
     pub hidden_share: f64,
+    /// The web client.
+    pub web: WebConfig,
 }
 
 impl Default for XConfig {
@@ -42,6 +46,7 @@ impl Default for XConfig {
             signed_in: None,
             names: NameSet::Tweet,
             hidden_share: 0.0,
+            web: WebConfig::default(),
         }
     }
 }

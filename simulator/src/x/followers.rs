@@ -192,7 +192,7 @@ fn cut(account: &Account, start: Place, limit: usize, fault: Option<&FaultKind>)
 }
 
 /// A position that means the same place and yet gives another token, as long as the gap between two edges has room.
-fn empty_page_position(account: &Account, position: u64) -> u64 {
+pub(super) fn empty_page_position(account: &Account, position: u64) -> u64 {
     let next = account.edges.older_than(position).next();
     match next.map(|edge| account.edges.key(edge)) {
         Some(next) if position > next + SEQUENCE_STEP / 2 => next + SEQUENCE_STEP / 2,

@@ -87,7 +87,9 @@ pub(super) fn admit(state: &mut State, turn: &Turn<'_>, route: Route) -> Result<
         .map(|window| state.windows.look(&window.key, window.limit, turn.now_ms))
         .collect();
     if let Some(FaultKind::RateLimited { reset }) = turn.fault {
-        return Err(named(refused_with_room(*reset, &windows, &looked)));
+        let mut answer = errors::too_many_requests();
+        answer.headers = headers_of_refusal(*reset, &windows, &looked);
+        return Err(named(answer));
     }
     if looked.iter().any(|slot| slot.remaining == 0) {
         let pass = Pass {
@@ -142,11 +144,27 @@ fn label(state: &State, principal: &Principal) -> String {
 }
 
 /// A window that applies to this request, with its headers' names.
-struct Applied {
-    key: WindowKey,
-    limit: u32,
+pub(super) struct Applied {
+    pub(super) key: WindowKey,
+    pub(super) limit: u32,
     names: [&'static str; 3],
     fine: bool,
+}
+
+impl Applied {
+    /// A short window, which speaks in `x-rate-limit-*`.
+    pub(super) fn short(key: WindowKey, limit: u32) -> Self {
+        Self {
+            fine: key.length_ms < COARSE_WINDOW_MS,
+            key,
+            limit,
+            names: [
+                "x-rate-limit-limit",
+                "x-rate-limit-remaining",
+                "x-rate-limit-reset",
+            ],
+        }
+    }
 }
 
 fn windows_of(turn: &Turn<'_>, route: Route, principal: &Principal, label: &str) -> Vec<Applied> {
@@ -170,16 +188,7 @@ fn windows_of(turn: &Turn<'_>, route: Route, principal: &Principal, label: &str)
         length_ms,
         aligned: false,
     };
-    let mut applied = vec![Applied {
-        key: key(limits.window_ms),
-        limit: short,
-        names: [
-            "x-rate-limit-limit",
-            "x-rate-limit-remaining",
-            "x-rate-limit-reset",
-        ],
-        fine: limits.window_ms < COARSE_WINDOW_MS,
-    }];
+    let mut applied = vec![Applied::short(key(limits.window_ms), short)];
     let day = if is_app {
         limits.followers_app_day
     } else {
@@ -209,7 +218,7 @@ fn windows_of(turn: &Turn<'_>, route: Route, principal: &Principal, label: &str)
     applied
 }
 
-fn headers(windows: &[Applied], slots: &[Slot]) -> Vec<(&'static str, String)> {
+pub(super) fn headers(windows: &[Applied], slots: &[Slot]) -> Vec<(&'static str, String)> {
     let mut headers = Vec::with_capacity(4);
     for (window, slot) in windows.iter().zip(slots) {
         let [limit, remaining, reset] = window.names;
@@ -224,27 +233,19 @@ fn headers(windows: &[Applied], slots: &[Slot]) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// The 429 fault: says the window is used up, and lies about its end as told.
-fn refused_with_room(reset: ResetHeader, windows: &[Applied], looked: &[Slot]) -> Answer {
-    let mut answer = errors::too_many_requests();
-    let shift = |at: u64| match reset {
-        ResetHeader::True => Some(at),
-        ResetHeader::Early(seconds) => Some(at.saturating_sub(u64::from(seconds) * 1_000)),
-        ResetHeader::Late(seconds) => Some(at.saturating_add(u64::from(seconds) * 1_000)),
-        ResetHeader::Absent => None,
-    };
-    let shifted: Option<Vec<Slot>> = looked
-        .iter()
-        .map(|slot| {
-            shift(slot.reset_ms).map(|reset_ms| Slot {
-                remaining: 0,
-                reset_ms,
-                ..*slot
-            })
+/// The 429 fault's headers: the window is used up, and they lie about its end as told.
+pub(super) fn headers_of_refusal(
+    reset: ResetHeader,
+    windows: &[Applied],
+    looked: &[Slot],
+) -> Vec<(&'static str, String)> {
+    let used_up = |slot: &Slot| {
+        reset.shift(slot.reset_ms).map(|reset_ms| Slot {
+            remaining: 0,
+            reset_ms,
+            ..*slot
         })
-        .collect();
-    if let Some(slots) = shifted {
-        answer.headers = headers(windows, &slots);
-    }
-    answer
+    };
+    let shifted: Option<Vec<Slot>> = looked.iter().map(used_up).collect();
+    shifted.map(|slots| headers(windows, &slots)).unwrap_or_default()
 }

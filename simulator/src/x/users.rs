@@ -189,7 +189,8 @@ pub(super) fn is_id(text: &str) -> bool {
     (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_username(text: &str) -> bool {
+/// Whether the text could be a handle.
+pub(super) fn is_username(text: &str) -> bool {
     (1..=15).contains(&text.len())
         && text
             .bytes()

@@ -23,6 +23,16 @@ mod rolls;
 #[cfg(test)]
 mod truth;
 #[cfg(test)]
+mod web_documents;
+#[cfg(test)]
+mod web_faults;
+#[cfg(test)]
+mod web_lists;
+#[cfg(test)]
+mod web_sessions;
+#[cfg(test)]
+mod web_visit;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod x_money;

@@ -2,11 +2,15 @@
 
 use followlytics_simulator::{AccountSpec, ChurnSpec, FaultKind, FaultSpec, Platform, Trigger};
 
-use crate::bench::{APP, Bench, Reply, next_token};
+use crate::{
+    bench::{APP, Bench, Reply, next_token},
+    web_visit::{Visit, session},
+};
 
 async fn run(seed: u64) -> Vec<Reply> {
     let config = format!(r#"{{"seed":{seed},"x":{{"hiddenShare":0.1}},"bluesky":{{"hiddenShare":0.1}}}}"#);
     let bench = Bench::new(&config);
+    bench.world.sign_in_web(session("a1", "reader")).unwrap();
     let churn = ChurnSpec {
         unfollows_per_request: 1.5,
         follows_per_request: 0.75,
@@ -78,6 +82,16 @@ async fn run(seed: u64) -> Vec<Reply> {
                 .await,
         );
     }
+    let visit = Visit {
+        bench,
+        session: session("a1", "reader"),
+        id,
+    };
+    replies.push(visit.open("/nasa/followers").await);
+    for _ in 0..20 {
+        replies.push(visit.list(None).await);
+    }
+    let Visit { bench, .. } = visit;
     replies.push(bench.get("/admin/requests").await);
     replies.push(bench.get("/admin/events?limit=100000").await);
     replies.push(bench.get("/admin/totals").await);

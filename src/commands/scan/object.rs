@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use followlytics_crds::{
     AccountSpec, Budget, CredentialRef, OperatingMode, Parallelism, ResultPolicy, Scan, ScanSpec, Since,
-    SourceChoice, reasons,
+    reasons,
 };
 use kube::{
     Api,
@@ -84,6 +84,9 @@ impl Scanning<'_> {
             if let Some(credential) = &spec.credential_ref {
                 fields.insert("credentialRef".to_owned(), json!(credential));
             }
+            if let Some(session) = &spec.session_ref {
+                fields.insert("sessionRef".to_owned(), json!(session));
+            }
         }
         let patch = json!({"spec": wish});
         let patched = scans
@@ -101,7 +104,8 @@ impl Scanning<'_> {
                 host: self.account.host.clone(),
             },
             credential_ref,
-            source: SourceChoice::default(),
+            session_ref: self.args.session.clone().map(|name| CredentialRef { name }),
+            source: self.args.source.into(),
             parallelism: Parallelism {
                 max_runners: self.args.runners.unwrap_or(usual.max_runners),
                 followers_per_range: self.args.followers_per_range.unwrap_or(usual.followers_per_range),

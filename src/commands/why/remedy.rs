@@ -38,6 +38,23 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
             "the network, or the base URL (spec.baseUrl of the Credential, `up --base-url`); it tries again by itself"
                 .to_owned()
         }
+        reasons::BROWSER_OFF => {
+            "`up --browser PLATFORM=RISK`, as the message writes it, by an operator who takes that on; or spec.source: Api"
+                .to_owned()
+        }
+        reasons::BROWSER_MISSING => format!(
+            "the package chromium where runners run (`followlytics doctor`), then `followlytics resume {name}`"
+        ),
+        reasons::BROWSER_FAILING => "nothing needs to be done; it tries again by itself".to_owned(),
+        reasons::SESSION_ENDED => format!(
+            "a new session under the same name (`followlytics credential add --type web-session`), then `followlytics resume {name}`"
+        ),
+        reasons::CHALLENGE_SHOWN => format!(
+            "only a person can answer the platform, signed in by hand; then `followlytics resume {name}`"
+        ),
+        reasons::MARKUP_CHANGED => {
+            "a newer followlytics, or spec.source: Api; the trace that the message names says what changed".to_owned()
+        }
         reasons::RUNNERS_BUSY => "spec.priority: a larger one; or `up --max-runners`: more".to_owned(),
         reasons::RUNNER_STARTING => "nothing needs to be done; it takes a moment".to_owned(),
         reasons::RUNNERS_FAILING => format!(
@@ -95,13 +112,18 @@ mod tests {
             reasons::ACCOUNT_NOT_FOUND,
             reasons::ACCOUNT_PROTECTED,
             reasons::ACCOUNT_SUSPENDED,
+            reasons::BROWSER_FAILING,
+            reasons::BROWSER_MISSING,
+            reasons::BROWSER_OFF,
             reasons::BUDGET_EXHAUSTED,
             reasons::BUDGET_TOO_SMALL,
+            reasons::CHALLENGE_SHOWN,
             reasons::CREDENTIAL_INVALID,
             reasons::CREDENTIAL_MISSING,
             reasons::CREDITS_DEPLETED,
             reasons::CURSOR_EXPIRED,
             reasons::DRAINING,
+            reasons::MARKUP_CHANGED,
             reasons::MONTHLY_BUDGET_REACHED,
             reasons::PLATFORM_REFUSED,
             reasons::PLATFORM_UNREACHABLE,
@@ -110,6 +132,7 @@ mod tests {
             reasons::RUNNERS_BUSY,
             reasons::RUNNERS_FAILING,
             reasons::RUNNER_STARTING,
+            reasons::SESSION_ENDED,
             reasons::STORAGE_UNAVAILABLE,
             reasons::USAGE_CAPPED,
         ] {

@@ -5,10 +5,11 @@ use followlytics_core::{
         lease::{self, Claim},
         plan::Plan,
         range::{Kind, Range, RangeId},
+        source::Source,
         split,
         summary::Stage,
     },
-    wire::{Held, Lease, Mode, Release, Reply},
+    wire::{Held, Lease, MOST_TABS, Mode, Release, Reply},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,6 +48,8 @@ pub enum Claimed {
 
 /// Longest a sandbox is kept waiting; beyond it the sandbox is given back.
 const KEEP: SignedDuration = SignedDuration::from_secs(60);
+/// How long one waits that has nothing to do while others have.
+const OTHERS: SignedDuration = SignedDuration::from_secs(1);
 /// How long a sandbox waits while another one resolves the account.
 const RESOLVING: SignedDuration = SignedDuration::from_millis(100);
 
@@ -61,16 +64,24 @@ impl Ledger {
         if scan.request.mode != Mode::Run || !matches!(scan.stage, Stage::Resolving | Stage::Scanning) {
             return Ok(Claimed::Finished);
         }
-        if let Some(hold) = scan.held(now) {
-            let soon = hold.until.filter(|until| now.duration_until(*until) <= KEEP);
-            return Ok(soon.map_or(Claimed::Finished, |until| Claimed::Wait {
-                until,
-                reason: hold.reason.clone(),
-            }));
+        let all = ranges::open(&mut tx, &sandbox.scan).await?;
+        let serves = serves(sandbox, &all, now);
+        let (waiting, open): (Vec<Range>, Vec<Range>) = all
+            .into_iter()
+            .partition(|range| scan.held(range.source, now).is_some());
+        let mut mine: Vec<Range> = open
+            .iter()
+            .filter(|range| serves(range.source))
+            .cloned()
+            .collect();
+        if mine.is_empty() {
+            return Ok(held_back(&scan, &open, &waiting, now));
         }
-        let mut open = ranges::open(&mut tx, &sandbox.scan).await?;
         let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
-        let mut claim = lease::claim(&open, &sandbox.uid, scan.grain(), now);
+        // Where ranges may be split at all, they are of one source.
+        scan.source = mine.first().map(|range| range.source).unwrap_or_default();
+        let holder = sandbox.holder();
+        let mut claim = lease::claim(&mine, &holder, scan.grain(), now);
         if matches!(claim, Claim::Split(..)) && !splittable {
             claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));
         }
@@ -78,7 +89,7 @@ impl Ledger {
             Claim::Nothing => return Ok(Claimed::Finished),
             Claim::Wait(until) => return Ok(wait(&scan, until, now)),
             Claim::Keep(index) => {
-                let Some(range) = open.get_mut(index) else {
+                let Some(range) = mine.get_mut(index) else {
                     return Ok(Claimed::Finished);
                 };
                 lease::extend(range, now);
@@ -92,12 +103,15 @@ impl Ledger {
             Claim::Take(index) => (index, None),
             Claim::Split(index, cut) => (index, Some(cut)),
         };
-        let Some(range) = open.get_mut(index) else {
+        let Some(range) = mine.get_mut(index) else {
             return Ok(Claimed::Finished);
         };
         let taken = match cut {
             None => range.clone(),
-            Some(cut) => self.split(&mut tx, &mut scan, range, cut).await?,
+            Some(cut) => self
+                .split(&mut tx, &mut scan, range, cut)
+                .await?
+                .from_source(range.source),
         };
         let claimed = self.lease_to(&mut tx, taken, sandbox, now).await?;
         scans::put(&mut tx, &scan).await?;
@@ -135,7 +149,7 @@ impl Ledger {
         sandbox: &Sandbox,
         now: Timestamp,
     ) -> Result<Claimed, LedgerError> {
-        lease::grant(&mut range, &sandbox.uid, now);
+        lease::grant(&mut range, &sandbox.holder(), now);
         let orphans = orphans(tx, &sandbox.scan, &range).await?;
         ranges::put(tx, &sandbox.scan, &range).await?;
         Ok(Claimed::Range {
@@ -161,9 +175,15 @@ impl Ledger {
             expires: range.lease_until.unwrap_or(now),
             heartbeat_ms: i64::try_from(lease::HEARTBEAT.as_millis()).unwrap_or(i64::MAX),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
+            source: range.source,
+            tabs: if scan.request.browser.is_some() {
+                MOST_TABS
+            } else {
+                0
+            },
+            base_url: scan.request.base_url_of(range.source).to_owned(),
+            auth: scan.request.auth_of(range.source),
             account: scan.request.account,
-            base_url: scan.request.base_url,
-            auth: scan.request.auth,
             token: None,
             page_rows,
             walk: range.walk,
@@ -244,15 +264,48 @@ async fn give_back(
     super::windows::release(tx, scan, permit.family, permit.granted_at, now).await
 }
 
+/// Which sources this caller may read from now. A web session is one browser's at a time: more would only share its
+/// few slots, and look like nobody's. A tab of a browser reads from nowhere else.
+fn serves(sandbox: &Sandbox, open: &[Range], now: Timestamp) -> impl Fn(Source) -> bool + use<> {
+    let holder = open
+        .iter()
+        .filter(|range| range.source == Source::Browser && range.is_held(now))
+        .find_map(|range| range.holder.as_deref());
+    let has_browser = holder.is_none_or(|holder| sandbox.is_holder(holder));
+    let is_tab = sandbox.tab > 0;
+    move |source| match source {
+        Source::Api => !is_tab,
+        Source::Browser => has_browser,
+    }
+}
+
+/// Nothing can be read now: others do, or the first hold that ends soon is waited for.
+fn held_back(scan: &ScanRow, open: &[Range], waiting: &[Range], now: Timestamp) -> Claimed {
+    if !open.is_empty() {
+        return wait(scan, now.saturating_add(OTHERS).unwrap_or(now), now);
+    }
+    let soon = waiting
+        .iter()
+        .filter_map(|range| scan.held(range.source, now))
+        .filter_map(|hold| Some((hold.until?, &hold.reason)))
+        .filter(|(until, _)| now.duration_until(*until) <= KEEP)
+        .min();
+    soon.map_or(Claimed::Finished, |(until, reason)| Claimed::Wait {
+        until,
+        reason: reason.clone(),
+    })
+}
+
 /// The scan and the range, if the sandbox's lease is current.
 pub(super) async fn current(
     tx: &mut Tx,
     sandbox: &Sandbox,
     held: Held,
 ) -> Result<(ScanRow, Range), LedgerError> {
-    let scan = scans::find(tx, &sandbox.scan).await?.ok_or(LedgerError::Fenced)?;
+    let mut scan = scans::find(tx, &sandbox.scan).await?.ok_or(LedgerError::Fenced)?;
     let range = ranges::get(tx, &sandbox.scan, held.range).await?;
-    if !lease::is_current(&range, &sandbox.uid, held.epoch) {
+    scan.source = range.source;
+    if !lease::is_current(&range, &sandbox.holder(), held.epoch) {
         return Err(LedgerError::Fenced);
     }
     Ok((scan, range))

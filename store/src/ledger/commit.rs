@@ -6,6 +6,7 @@ use followlytics_core::{
     scan::{
         accept::{Content, Right, accept},
         lease,
+        meeting::End,
         range::{Kind, Range, State},
         seam,
         summary::Stage,
@@ -16,7 +17,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, jobs,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, jobs, meetings,
     permits::{self, PermitRow, PermitState},
     ranges, scans, windows,
 };
@@ -37,6 +38,8 @@ pub struct NewPage {
     pub key: String,
     /// Whether what is known was met, so that the range ends here.
     pub met: bool,
+    /// Its rows that were read before, from the other end.
+    pub again: i64,
     /// What the platform's headers said.
     pub told: Option<Told>,
 }
@@ -62,7 +65,7 @@ impl Ledger {
             &mut tx,
             &mut scan,
             &mut range,
-            Right::Holder(&sandbox.uid),
+            Right::Holder(&sandbox.holder()),
             page,
             now,
         )
@@ -154,7 +157,7 @@ impl Ledger {
         if matches!(right, Right::Holder(_)) && range.state == State::Open {
             lease::extend(range, now);
         }
-        let price = scan.request.account.platform.price(Family::Followers, page.lines);
+        let price = scan.price(Family::Followers, page.lines);
         permits::settle(tx, scan, &permit, PermitState::Settled, price).await?;
         permits::charge(tx, scan, &permit, page.lines, price, now).await?;
         insert(tx, scan, page, price.nanos(), now).await?;
@@ -162,12 +165,15 @@ impl Ledger {
             windows::learn(tx, scan, Family::Followers, told, now).await?;
         }
         count(tx, scan, range, &permit, page.lines).await?;
+        scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
-        scan.hold = None;
+        *scan.hold_mut() = None;
         scan.hold_rounds = 0;
+        fallback::watch_speed(tx, scan, range, now).await?;
         if range.state == State::Done {
             ranges::put(tx, &scan.request.uid, range).await?;
-            finish_range(tx, scan, range, now).await?;
+            let end = if page.met { End::Met } else { End::Exhausted };
+            finish_range(tx, scan, range, end, now).await?;
         }
         jobs::after_page(tx, scan, range, header.seq, now).await
     }
@@ -207,16 +213,19 @@ async fn count(
     Ok(())
 }
 
-/// After a range was read to its end: seams fall due, and after the last one the merge.
+/// After a range was read to its end: what it makes needless ends too, seams fall due, and after the last one the
+/// merge.
 async fn finish_range(
     tx: &mut Tx,
     scan: &mut ScanRow,
-    range: &Range,
+    range: &mut Range,
+    end: End,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let uid = scan.request.uid.clone();
     let mut all = ranges::all(tx, &uid).await?;
     if range.kind == Kind::Listing {
+        meetings::close_after(tx, &uid, &mut all, range, end).await?;
         let drift = scan.request.account.platform.facts().drift;
         let next = claim::next_id(tx, &uid).await?;
         for seam in seam::due(&all, range.id, drift, next) {
@@ -224,9 +233,19 @@ async fn finish_range(
             all.push(seam);
         }
     }
-    if all.iter().all(|other| other.state == State::Done) {
+    merge_if_read(tx, scan, &all, now).await
+}
+
+/// Once every range is read, the merge is due.
+pub(super) async fn merge_if_read(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    all: &[Range],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    if all.iter().all(|range| range.state == State::Done) {
         scan.stage = Stage::Merging;
-        jobs::enqueue_merge(tx, &uid, now).await?;
+        jobs::enqueue_merge(tx, &scan.request.uid, now).await?;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! What credentials were used for: read by the controller, for people.
 
-use followlytics_core::{money::Usd, platform::Family, scan::summary::Hold};
+use followlytics_core::{
+    money::Usd,
+    platform::Family,
+    scan::{range::RangeId, request::Access, summary::Hold},
+};
 use jiff::Timestamp;
 
 use super::{Ledger, LedgerError, ranges, scans};
@@ -31,6 +35,23 @@ pub struct WindowUse {
 }
 
 impl Ledger {
+    /// The credential (`namespace/name`) by which this range of a scan is requested.
+    pub async fn find_range_credential(
+        &self,
+        scan: &str,
+        range: RangeId,
+    ) -> Result<Option<String>, LedgerError> {
+        let sql = "SELECT s.credential, CASE WHEN r.source = 'Browser' THEN s.browser ELSE NULL END \
+                   FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
+        let Some(row) = self.db.find(sql, params![scan, range]).await? else {
+            return Ok(None);
+        };
+        Ok(Some(match row.get::<Option<String>>(1)? {
+            Some(access) => scans::from_json::<Access>("scans.browser", &access)?.credential,
+            None => row.get(0)?,
+        }))
+    }
+
     /// What a credential (`namespace/name`) was used for.
     pub async fn credential_use(&self, credential: &str) -> Result<CredentialUse, LedgerError> {
         let mut tx = self.db.read().await?;
@@ -62,15 +83,25 @@ impl Ledger {
             .flatten();
         let rows = tx
             .query(
-                "SELECT hold FROM scans WHERE credential = $1 AND hold IS NOT NULL \
-                 AND stage IN ('Resolving', 'Scanning') ORDER BY uid",
+                "SELECT CASE WHEN credential = $1 THEN hold ELSE browser_hold END, browser, credential FROM scans \
+                 WHERE (credential = $1 AND hold IS NOT NULL OR browser_hold IS NOT NULL) \
+                   AND stage IN ('Resolving', 'Scanning') ORDER BY uid",
                 params![credential],
             )
             .await?;
         let mut refused = None;
         for row in rows {
-            let hold: Hold = scans::from_json("scans.hold", &row.get::<String>(0)?)?;
-            if hold.reason == "CredentialInvalid" {
+            let Some(hold) = row.get::<Option<String>>(0)? else {
+                continue;
+            };
+            let hold: Hold = scans::from_json("scans.hold", &hold)?;
+            let access: Option<String> = row.get(1)?;
+            let access: Option<Access> = access
+                .map(|text| scans::from_json("scans.browser", &text))
+                .transpose()?;
+            let its_own = row.get::<String>(2)? == credential
+                || access.is_some_and(|access| access.credential == credential);
+            if its_own && hold.reason == "CredentialInvalid" {
                 refused = Some(hold.message);
             }
         }

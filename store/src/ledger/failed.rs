@@ -4,9 +4,11 @@ use followlytics_core::{
     money::Usd,
     retry::{self, Class, Failure, Last, Next},
     scan::{
+        fallback::gives_out,
         lease,
         permit::{Ask, ask},
         range::{Kind, Place, Range},
+        source::Source,
         summary::Hold,
     },
     wire::{Failed, Reply, Step},
@@ -14,7 +16,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, holds,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, holds,
     permits::{self, PermitState},
     ranges, scans, windows,
 };
@@ -83,20 +85,19 @@ async fn apply(
             range.not_before = Some(again_at(failure, delay, now));
             Ok(())
         }
-        Next::Over(Last::Hold) => {
+        Next::Over(last @ (Last::Hold | Last::Stop)) => {
             range.attempts = 0;
-            scan.hold = Some(held(
-                scan,
-                failure,
-                Some(again_at(failure, retry::hold(scan.hold_rounds), now)),
-            ));
-            scan.hold_rounds += 1;
+            let rounds = scan.hold_rounds;
+            let until = (last == Last::Hold).then(|| again_at(failure, retry::hold(rounds), now));
+            *scan.hold_mut() = Some(held(scan, failure, until));
+            scan.hold_rounds += u32::from(last == Last::Hold);
+            if gives_out(range.source, failure.class, last) {
+                fallback::fall_back(tx, scan, range, now).await?;
+            }
             Ok(())
         }
-        Next::Over(Last::Stop) => {
-            range.attempts = 0;
-            scan.hold = Some(held(scan, failure, None));
-            Ok(())
+        Next::Over(Last::Restart) if range.source == Source::Browser => {
+            fallback::refuse_entry(tx, scan, range).await
         }
         Next::Over(Last::Restart) => {
             restart(scan, range, failure);
@@ -130,12 +131,12 @@ fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timesta
 
 /// A chain whose token expired starts again from its newest end, if the money left pays for what is read twice.
 fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
-    let platform = scan.request.account.platform;
-    let again = platform.price(
+    let from = (range.source, scan.request.account.platform);
+    let again = scan.price(
         followlytics_core::platform::Family::Followers,
         scan.plan.as_ref().map_or(0, |p| p.rows),
     );
-    let pays = scan.purse.left() >= again && !matches!(ask(platform, 1, 0, 0, &scan.purse), Ask::Exhausted);
+    let pays = scan.purse.left() >= again && !matches!(ask(from, 1, 0, 0, &scan.purse), Ask::Exhausted);
     if range.kind == Kind::Listing && pays {
         scan.requests.refetched_rows += range.rows;
         range.place = Place::at(0);
@@ -189,10 +190,31 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             "PlatformRefused",
             "this is a fault of this program: please report it",
         ),
-        Class::CursorExpired => (
+        Class::CursorExpired | Class::SeekRefused => (
             "CursorExpired",
             "resume the scan to start again from the newest end",
         ),
+        Class::LoggedOut => (
+            "SessionEnded",
+            "sign in again and store the session (`followlytics credential add --type web-session`), then resume the scan",
+        ),
+        Class::Challenge | Class::SessionLocked => (
+            "ChallengeShown",
+            "sign in by hand and do what the platform asks for, then resume the scan",
+        ),
+        Class::Blocked => (
+            "PlatformRefused",
+            "the platform refuses this browser; read the list by the API, or resume the scan later",
+        ),
+        Class::MarkupChanged | Class::ClientOutdated => (
+            "MarkupChanged",
+            "use a newer `followlytics`, or read the list by the API",
+        ),
+        Class::NoBrowser => (
+            "BrowserMissing",
+            "install the package chromium where runners run, then resume the scan",
+        ),
+        Class::BrowserCrashed | Class::PageStuck => ("BrowserFailing", "it goes on by itself"),
         Class::ServerError
         | Class::Network
         | Class::NoAnswer
@@ -218,7 +240,11 @@ impl Ledger {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let mut released = false;
         for mut range in ranges::open(&mut tx, &sandbox.scan).await? {
-            if range.holder.as_deref() == Some(uid) {
+            if range
+                .holder
+                .as_deref()
+                .is_some_and(|holder| sandbox.is_holder(holder))
+            {
                 lease::give_back(&mut range);
                 ranges::put(&mut tx, &sandbox.scan, &range).await?;
                 released = true;

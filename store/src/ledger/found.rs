@@ -4,7 +4,8 @@ use followlytics_core::{
     money::Usd,
     platform::Family,
     scan::{
-        lease, plan,
+        lease,
+        plan::{self, Plan, Planned},
         range::{Kind, Range, State},
         since::Since,
         summary::{Hold, Stage},
@@ -14,7 +15,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, holds, months,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, holds, months,
     permits::{self, PermitRow, PermitState},
     ranges, results, scans, windows,
 };
@@ -58,13 +59,12 @@ async fn settle(
     finding: &Finding,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let platform = scan.request.account.platform;
     let lines = match finding {
         Finding::Account(_) => 1,
         // Never more than was asked for: a sandbox cannot raise its own bill.
         Finding::Probe(probe) => probe.rows.clamp(0, permit.max_rows.into()),
     };
-    let price = platform.price(permit.family, lines);
+    let price = scan.price(permit.family, lines);
     permits::settle(tx, scan, permit, PermitState::Settled, price).await?;
     permits::charge(tx, scan, permit, lines, price, now).await
 }
@@ -113,11 +113,8 @@ pub(super) async fn finish(
             Err(newest) => return refuse(tx, scan, range, since, newest, now).await,
         }
     }
-    let first = claim::next_id(tx, &request.uid).await?;
-    for (planned, id) in plan.ranges.iter().zip(first..) {
-        let listing = Range::new(id, Kind::Listing, planned.span, plan.walk, planned.rows);
-        ranges::put(tx, &request.uid, &listing).await?;
-    }
+    let plan = fallback::share_out(tx, scan, plan, now).await?;
+    add_ranges(tx, scan, &plan, &plan.ranges).await?;
     finish_range(range);
     scan.plan = Some(plan);
     if scan.request.dry_run {
@@ -132,6 +129,23 @@ pub(super) async fn finish(
         scan.purse.reserved >= Usd::ZERO,
         "a reservation was released twice"
     );
+    Ok(())
+}
+
+/// Puts planned ranges on the list, to be read from where they are planned.
+pub(super) async fn add_ranges(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    plan: &Plan,
+    planned: &[Planned],
+) -> Result<(), LedgerError> {
+    let uid = &scan.request.uid;
+    let first = claim::next_id(tx, uid).await?;
+    for (planned, id) in planned.iter().zip(first..) {
+        let listing =
+            Range::new(id, Kind::Listing, planned.span, plan.walk, planned.rows).from_source(planned.source);
+        ranges::put(tx, uid, &listing).await?;
+    }
     Ok(())
 }
 

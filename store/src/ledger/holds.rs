@@ -20,10 +20,11 @@ pub(super) fn review(row: &mut ScanRow, earlier: &ScanRequest, now: Timestamp) {
     let edited = row.request.generation != earlier.generation;
     let resumed = earlier.mode == Mode::Suspend && row.request.mode == Mode::Run;
     if edited || resumed || row.request.credential != earlier.credential {
-        row.hold = row
-            .hold
-            .take()
-            .filter(|hold| hold.until.is_some_and(|until| until > now) && !resumed);
+        for hold in [&mut row.hold, &mut row.browser_hold] {
+            *hold = hold
+                .take()
+                .filter(|hold| hold.until.is_some_and(|until| until > now) && !resumed);
+        }
         check_budget(row);
     }
 }
@@ -33,7 +34,7 @@ pub(super) fn check_budget(row: &mut ScanRow) {
     let Some(plan) = row
         .plan
         .as_ref()
-        .filter(|_| row.lines == 0 && row.stage == Stage::Scanning)
+        .filter(|plan| row.lines == 0 && row.stage == Stage::Scanning && !plan.has_browser())
     else {
         return;
     };

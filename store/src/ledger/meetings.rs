@@ -1,9 +1,16 @@
 //! Meetings: ranges that end where what they read is known already.
 
-use followlytics_core::scan::{plan::Plan, range::RangeId, since::Base};
+use followlytics_core::scan::{
+    meeting::{self, End},
+    plan::Plan,
+    range::{NEWEST, Range, RangeId},
+    since::Base,
+    summary::Stage,
+};
+use jiff::Timestamp;
 
-use super::{Ledger, LedgerError, scans};
-use crate::params;
+use super::{Ledger, LedgerError, ScanRow, commit, permits, ranges, scans};
+use crate::{db::Tx, params};
 
 /// What a range's reader may meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +21,39 @@ pub enum Meeting {
     Range(RangeId),
     /// A list that goes on from a result: the newest rows of that.
     Base(Base),
+    /// A chain: the newest rows of what was finished from the oldest end.
+    Region(Sides),
+}
+
+/// A chain from the newest end, and what was finished from the oldest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// The chain.
+    pub chain: RangeId,
+    /// Number of its next page.
+    pub seq: u32,
+    /// The finished ranges without a gap from the oldest end, the newest first.
+    pub finished: Vec<RangeId>,
+    /// Where they end.
+    pub region: i64,
 }
 
 impl Ledger {
     /// What this range's reader may meet.
     pub async fn meeting(&self, scan: &str, range: RangeId) -> Result<Meeting, LedgerError> {
-        let sql = "SELECT r.kind, r.meets, CASE WHEN s.since IS NULL THEN NULL ELSE s.plan END \
+        let sql = "SELECT r.kind, r.meets, CASE WHEN s.since IS NULL THEN NULL ELSE s.plan END, \
+                     CASE WHEN s.browser IS NOT NULL AND r.source = 'Api' AND r.lo IS NULL THEN 1 ELSE 0 END \
                    FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
         let Some(row) = self.db.find(sql, params![scan, range]).await? else {
             return Ok(Meeting::Nobody);
         };
         let behind: Option<RangeId> = row.get(1)?;
         let plan: Option<String> = row.get(2)?;
+        if row.get::<i64>(3)? == 1
+            && let Some(sides) = self.sides(scan).await?.filter(|sides| sides.chain == range)
+        {
+            return Ok(Meeting::Region(sides));
+        }
         Ok(match (row.get::<String>(0)?.as_str(), behind, plan) {
             ("Seam", Some(behind), _) => Meeting::Range(behind),
             ("Listing", _, Some(plan)) => {
@@ -34,6 +62,38 @@ impl Ledger {
             }
             _ => Meeting::Nobody,
         })
+    }
+
+    /// Both sides of a scan that is read from both ends and where they have not met; `None` while nothing is finished
+    /// from the oldest end.
+    pub async fn sides(&self, scan: &str) -> Result<Option<Sides>, LedgerError> {
+        let all = ranges::all(&mut self.db.read().await?, scan).await?;
+        Ok(sides(&all))
+    }
+
+    /// Records that both sides touch: what either need not read any more is over. Nothing happens while a request of
+    /// the chain may be under way, for its page is paid for and will be the chain's last.
+    pub async fn record_meeting(&self, scan: &str, seen: &Sides) -> Result<bool, LedgerError> {
+        let mut tx = self.begin_scan(scan).await?;
+        let now = self.now_in(&tx);
+        let Some(mut row) = scans::find(&mut tx, scan).await? else {
+            return Ok(false);
+        };
+        let mut all = ranges::all(&mut tx, scan).await?;
+        // A region only grows, and a chain's pages only add to it: what touched then touches now.
+        let current = sides(&all).is_some_and(|now| now.chain == seen.chain && now.region >= seen.region);
+        if row.stage != Stage::Scanning
+            || !current
+            || permits::is_under_way(&mut tx, scan, seen.chain).await?
+        {
+            return Ok(false);
+        }
+        close(&mut tx, scan, &mut all, End::Met).await?;
+        commit::merge_if_read(&mut tx, &mut row, &all, now).await?;
+        scans::put(&mut tx, &row).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(true)
     }
 
     /// Keys of a range's first pages, in order.
@@ -69,4 +129,68 @@ impl Ledger {
         let rows = tx.query(sql, params![scan, range, most]).await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
+}
+
+fn sides(all: &[Range]) -> Option<Sides> {
+    let chain = meeting::chain(all)?;
+    Some(Sides {
+        chain: chain.id,
+        seq: chain.seq,
+        finished: meeting::finished_ranges(all),
+        region: meeting::region(all)?,
+    })
+}
+
+/// After a range was read to its end, in a scan that is read from both ends: what is over on one side is over on the
+/// other.
+pub(super) async fn close_after(
+    tx: &mut Tx,
+    scan: &str,
+    all: &mut [Range],
+    done: &mut Range,
+    end: End,
+) -> Result<(), LedgerError> {
+    let Some(chain) = meeting::chain(all).map(|chain| chain.id) else {
+        return Ok(());
+    };
+    if chain == done.id {
+        close(tx, scan, all, end).await?;
+    } else {
+        close_if_covered(tx, scan, all).await?;
+    }
+    if let Some(range) = all.iter().find(|range| range.id == done.id) {
+        *done = range.clone();
+    }
+    Ok(())
+}
+
+/// Ends the chain once the other side holds the whole list. A request of the chain that may be under way is waited
+/// for: it is paid for.
+async fn close_if_covered(tx: &mut Tx, scan: &str, all: &mut [Range]) -> Result<(), LedgerError> {
+    let Some(chain) = meeting::chain(all).map(|chain| chain.id) else {
+        return Ok(());
+    };
+    if meeting::region(all) == Some(NEWEST) && !permits::is_under_way(tx, scan, chain).await? {
+        close(tx, scan, all, End::Covered).await?;
+    }
+    Ok(())
+}
+
+/// After the last request of a chain was given up: nobody may be left who would end it.
+pub(super) async fn review(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
+    if scan.request.browser.is_none() || scan.stage != Stage::Scanning {
+        return Ok(());
+    }
+    let uid = scan.request.uid.clone();
+    let mut all = ranges::all(tx, &uid).await?;
+    close_if_covered(tx, &uid, &mut all).await?;
+    commit::merge_if_read(tx, scan, &all, now).await
+}
+
+async fn close(tx: &mut Tx, scan: &str, all: &mut [Range], end: End) -> Result<(), LedgerError> {
+    let changed = meeting::close(all, end);
+    for range in all.iter().filter(|range| changed.contains(&range.id)) {
+        ranges::put(tx, scan, range).await?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use followlytics_core::{
     money::Usd,
     scan::{
         permit::Purse,
+        plan::Plan,
         source::{Browser, Month, Wish, choose, month_of},
         summary::Hold,
     },
@@ -16,8 +17,20 @@ use crate::{db::Tx, params};
 /// The credential's month is spent.
 const MONTHLY_BUDGET: &str = "MonthlyBudgetReached";
 
-/// The month of the scan's credential; `None` without a monthly budget.
+/// The month of the credential that is asked now; `None` without a monthly budget.
 pub(super) async fn month(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Option<Month>, LedgerError> {
+    if !scan.source.is_api() {
+        return Ok(None);
+    }
+    of_api(tx, scan, now).await
+}
+
+/// The month of the credential for the API, whatever source is asked now.
+pub(super) async fn of_api(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    now: Timestamp,
+) -> Result<Option<Month>, LedgerError> {
     let Some(budget) = scan.request.monthly_budget else {
         return Ok(None);
     };
@@ -74,7 +87,8 @@ pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
 /// Before the first page: a plan that the month can't pay for is not begun.
 pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
     let month = month(tx, scan, now).await?;
-    let Some(plan) = scan.plan.as_ref().filter(|_| scan.hold.is_none()) else {
+    let begins = |plan: &&Plan| scan.hold.is_none() && !plan.has_browser();
+    let Some(plan) = scan.plan.as_ref().filter(begins) else {
         return Ok(());
     };
     let price = plan.price.minus(scan.purse.spent);

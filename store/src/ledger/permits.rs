@@ -1,7 +1,6 @@
 //! Permits as rows: granted before a request, settled after it, ambiguous when no outcome comes.
 
 use followlytics_core::{
-    account::Platform,
     money::Usd,
     mutants::{self, Mutant},
     platform::Family,
@@ -17,7 +16,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ScanRow, found, holds, months, ranges, windows};
+use super::{Ledger, LedgerError, ScanRow, fallback, found, holds, months, ranges, windows};
 use crate::{
     db::{Row, Tx},
     params,
@@ -74,10 +73,11 @@ impl Ledger {
             Mode::Cancel => return Ok(Step::Cancel),
             Mode::Run | Mode::Suspend => {}
         }
-        if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || range.state != State::Open {
+        let over = range.state != State::Open || range.holder.is_none();
+        if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
             return Ok(Step::Done);
         }
-        if let Some(hold) = scan.held(now) {
+        if let Some(hold) = scan.held(scan.source, now) {
             let until = hold.until.unwrap_or_else(|| later(now, PERSON));
             return Ok(Step::Wait {
                 until,
@@ -104,14 +104,13 @@ impl Ledger {
         range: &mut Range,
         now: Timestamp,
     ) -> Result<Step, LedgerError> {
-        let platform = scan.request.account.platform;
         let Some((family, place)) = request_of(scan, range, now) else {
             // Not only after the last finding: the scan may have been suspended just then.
             found::finish(tx, scan, range, now).await?;
             return Ok(Step::Done);
         };
         let month = months::month(tx, scan, now).await?;
-        let (max_rows, price) = match asked(platform, scan, range, family, &months::purse(scan, month)) {
+        let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
             Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
             Ask::Rows { rows, price } => (rows, price),
             Ask::Exhausted => {
@@ -120,8 +119,9 @@ impl Ledger {
                 } else {
                     holds::exhaust(scan);
                 }
+                fallback::fall_back(tx, scan, range, now).await?;
                 let reason = scan
-                    .hold
+                    .hold_mut()
                     .as_ref()
                     .map(|hold| hold.reason.clone())
                     .unwrap_or_default();
@@ -198,15 +198,14 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
     }
 }
 
-fn asked(platform: Platform, scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
+fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
+    let from = (range.source, scan.request.account.platform);
     match (family, range.kind) {
-        (Family::Lookup, _) => permit::ask_lookup(platform, purse),
-        (Family::Followers, Kind::Resolve | Kind::Seam) => {
-            permit::ask(platform, scan.page_rows(), 0, 0, purse)
-        }
+        (Family::Lookup, _) => permit::ask_lookup(from, purse),
+        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(from, scan.page_rows(), 0, 0, purse),
         (Family::Followers, Kind::Listing) => {
             let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
-            permit::ask(platform, scan.page_rows(), cap, range.rows, purse)
+            permit::ask(from, scan.page_rows(), cap, range.rows, purse)
         }
     }
 }
@@ -223,7 +222,7 @@ async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Result<(), Ledg
             i64::try_from(row.epoch).unwrap_or(i64::MAX),
             row.seq,
             <&str>::from(row.family),
-            &scan.request.credential,
+            scan.credential(),
             row.place.position,
             row.place.cursor.as_deref(),
             row.max_rows,
@@ -294,6 +293,12 @@ pub(super) async fn unsettled(
         .collect()
 }
 
+/// Whether a request of this range may be under way.
+pub(super) async fn is_under_way(tx: &mut Tx, scan: &str, range: u32) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM permits WHERE scan = $1 AND range_id = $2 AND state = 'Open'";
+    Ok(tx.find(sql, params![scan, range]).await?.is_some())
+}
+
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.
 pub(super) async fn settle(
     tx: &mut Tx,
@@ -339,7 +344,7 @@ pub(super) async fn charge(
         params![
             &row.id,
             &scan.request.uid,
-            &scan.request.credential,
+            scan.credential(),
             <&str>::from(row.family),
             lines,
             price.nanos(),
@@ -382,6 +387,7 @@ impl Ledger {
             };
             let now = self.now_in(&tx);
             sweep(&mut tx, &mut scan, now).await?;
+            super::meetings::review(&mut tx, &mut scan, now).await?;
             super::scans::put(&mut tx, &scan).await?;
             tx.commit().await?;
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, lease_until, \
-     leased_at, state, not_before, attempts, lines, lease_lines, expected, meets";
+     leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source";
 
 /// All ranges of a scan, in order of their ids.
 pub(super) async fn all(tx: &mut Tx, scan: &str) -> Result<Vec<Range>, LedgerError> {
@@ -35,11 +35,11 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
     let epoch = i64::try_from(range.epoch).unwrap_or(i64::MAX);
     tx.execute(
         "INSERT INTO ranges (scan, id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, \
-           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
+           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
          ON CONFLICT (scan, id) DO UPDATE SET lo = $4, hi = $5, position = $7, cursor = $8, claimed = $9, \
            seq = $10, epoch = $11, holder = $12, lease_until = $13, leased_at = $14, state = $15, \
-           not_before = $16, attempts = $17, lines = $18, lease_lines = $19, expected = $20",
+           not_before = $16, attempts = $17, lines = $18, lease_lines = $19, expected = $20, source = $22",
         params![
             scan,
             range.id,
@@ -62,6 +62,7 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
             range.lease_rows,
             range.expected,
             range.meets,
+            <&str>::from(range.source),
         ],
     )
     .await?;
@@ -76,6 +77,7 @@ fn read(row: &Row) -> Result<Range, LedgerError> {
     Ok(Range {
         id: row.get(0)?,
         kind: parse("ranges.kind", &row.get::<String>(1)?)?,
+        source: parse("ranges.source", &row.get::<String>(20)?)?,
         span,
         walk: parse("ranges.walk", &row.get::<String>(4)?)?,
         place: Place {

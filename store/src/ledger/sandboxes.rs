@@ -29,6 +29,25 @@ pub struct Sandbox {
     pub name: String,
     /// Uid of the Scan it works for.
     pub scan: String,
+    /// Which tab of its browser calls; 0 = the sandbox itself.
+    pub tab: u32,
+}
+
+impl Sandbox {
+    /// Under which name it holds a lease: each tab holds one of its own.
+    pub(super) fn holder(&self) -> String {
+        match self.tab {
+            0 => self.uid.clone(),
+            tab => format!("{}/{tab}", self.uid),
+        }
+    }
+
+    /// Whether a lease's holder is this sandbox or one of its tabs.
+    pub(super) fn is_holder(&self, holder: &str) -> bool {
+        holder
+            .strip_prefix(&self.uid)
+            .is_some_and(|tab| tab.is_empty() || tab.starts_with('/'))
+    }
 }
 
 impl Ledger {
@@ -104,5 +123,6 @@ fn read(row: &Row) -> Result<Sandbox, LedgerError> {
         uid: row.get(0)?,
         name: row.get(1)?,
         scan: row.get(2)?,
+        tab: 0,
     })
 }

@@ -4,14 +4,16 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
-    platform::Seek,
+    platform::{Family, Seek},
     scan::{
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
         range::{Kind, Range},
         request::ScanRequest,
+        source::{Source, Wish},
         split::Grain,
         summary::{Hold, RequestTally, Stage},
+        window::Rule,
     },
     wire::Mode,
 };
@@ -31,8 +33,12 @@ pub struct ScanRow {
     pub request: ScanRequest,
     /// Where it stands.
     pub stage: Stage,
-    /// Why it does not go on.
+    /// The source that this transaction is about: that of its range.
+    pub source: Source,
+    /// Why its ranges of the API do not go on.
     pub hold: Option<Hold>,
+    /// Why its ranges of a browser do not go on.
+    pub browser_hold: Option<Hold>,
     /// Times it was held in a row.
     pub hold_rounds: u32,
     /// Why it can never succeed.
@@ -56,20 +62,38 @@ pub struct ScanRow {
 }
 
 impl ScanRow {
-    /// Rows of a page on this server.
+    /// Rows of a page of its source.
     pub fn page_rows(&self) -> u32 {
-        self.plan
-            .as_ref()
-            .map_or(self.request.account.platform.facts().page_rows, |plan| {
-                plan.page_rows
-            })
+        let platform = self.request.account.platform;
+        match (self.source, platform.web(), &self.plan) {
+            (Source::Browser, Some(web), _) => web.page_rows,
+            (_, _, Some(plan)) => plan.page_rows,
+            (_, _, None) => platform.facts().page_rows,
+        }
     }
 
     /// How the list is entered: as the plan says, once the server was asked.
     pub fn seek(&self) -> Seek {
-        self.plan
-            .as_ref()
-            .map_or(self.request.account.platform.facts().seek, |plan| plan.seek)
+        match (self.source, &self.plan) {
+            (Source::Browser, _) => Seek::Id,
+            (Source::Api, Some(plan)) => plan.seek,
+            (Source::Api, None) => self.request.account.platform.facts().seek,
+        }
+    }
+
+    /// The credential of its source.
+    pub(super) fn credential(&self) -> &str {
+        self.request.credential_of(self.source)
+    }
+
+    /// The limits of its source.
+    pub(super) fn rules(&self) -> &[Rule] {
+        self.request.rules_of(self.source)
+    }
+
+    /// The price of a request to its source.
+    pub(super) const fn price(&self, family: Family, rows: i64) -> Usd {
+        self.source.price(self.request.account.platform, family, rows)
     }
 
     /// How fine the list can be cut.
@@ -84,6 +108,7 @@ impl ScanRow {
         let created = self.report.as_ref().and_then(|report| report.created);
         let floor = match seek {
             Seek::Time => created.map_or(0, Timestamp::as_microsecond),
+            Seek::Id if self.source == Source::Browser => created.map_or(0, plan::position),
             Seek::Id => plan::floor(&self.probes),
             Seek::Index | Seek::Chain => 0,
         };
@@ -94,11 +119,22 @@ impl ScanRow {
         }
     }
 
-    /// Whether it waits at `now`, and on what.
-    pub fn held(&self, now: Timestamp) -> Option<&Hold> {
-        self.hold
-            .as_ref()
+    /// Whether its ranges of this source wait at `now`, and on what.
+    pub fn held(&self, source: Source, now: Timestamp) -> Option<&Hold> {
+        let hold = match source {
+            Source::Api => &self.hold,
+            Source::Browser => &self.browser_hold,
+        };
+        hold.as_ref()
             .filter(|hold| hold.until.is_none_or(|until| until > now))
+    }
+
+    /// Why its ranges of its source wait.
+    pub(super) const fn hold_mut(&mut self) -> &mut Option<Hold> {
+        match self.source {
+            Source::Api => &mut self.hold,
+            Source::Browser => &mut self.browser_hold,
+        }
     }
 }
 
@@ -111,12 +147,12 @@ impl Ledger {
             None => {
                 insert(&mut tx, request, now).await?;
                 let walk = request.account.platform.facts().walk;
-                ranges::put(
-                    &mut tx,
-                    &request.uid,
-                    &Range::new(0, Kind::Resolve, None, walk, 0),
-                )
-                .await?;
+                let source = match request.source {
+                    Wish::Browser => Source::Browser,
+                    Wish::Auto | Wish::Api => Source::Api,
+                };
+                let resolve = Range::new(0, Kind::Resolve, None, walk, 0).from_source(source);
+                ranges::put(&mut tx, &request.uid, &resolve).await?;
             }
             Some(row) if row.request == *request => return Ok(()),
             Some(mut row) => {
@@ -176,7 +212,8 @@ impl Ledger {
 
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
-     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since";
+     report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
+     source, browser, browser_hold";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -194,8 +231,9 @@ pub(super) async fn get(tx: &mut Tx, uid: &str) -> Result<ScanRow, LedgerError> 
 async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
-           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget, since) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22)",
+           rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget, since, \
+           source, browser) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22, $23, $24)",
         params![
             &request.uid,
             &request.namespace,
@@ -219,6 +257,8 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
             now,
             request.monthly_budget.map(Usd::nanos),
             request.wishes.since.map(|since| since.to_string()),
+            <&str>::from(request.source),
+            request.browser.as_ref().map(json).transpose()?,
         ],
     )
     .await?;
@@ -232,7 +272,8 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
         "UPDATE scans SET generation = $2, credential = $3, auth = $4, rules = $5, budget = $6, max_runners = $7, \
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
-           requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25 WHERE uid = $1",
+           requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25, browser = $26, \
+           browser_hold = $27 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -259,6 +300,8 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             row.started,
             row.ended,
             request.monthly_budget.map(Usd::nanos),
+            request.browser.as_ref().map(json).transpose()?,
+            row.browser_hold.as_ref().map(json).transpose()?,
         ],
     )
     .await?;
@@ -295,12 +338,16 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
                     .map(|text| ranges::parse("scans.since", &text))
                     .transpose()?,
             },
+            source: ranges::parse("scans.source", &row.get::<String>(34)?)?,
+            browser: optional("scans.browser", row.get(35)?)?,
             priority: row.get(15)?,
             mode: mode(&row.get::<String>(16)?)?,
             dry_run: row.get(17)?,
         },
         stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
+        source: Source::Api,
         hold: optional("scans.hold", row.get(19)?)?,
+        browser_hold: optional("scans.browser_hold", row.get(36)?)?,
         hold_rounds: row.get(20)?,
         failure: optional("scans.failure", row.get(21)?)?,
         report: optional("scans.report", row.get(22)?)?,

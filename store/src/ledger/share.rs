@@ -7,6 +7,7 @@ use followlytics_core::{
     platform::Family,
     scan::{
         share::{Contender, FairTime, Turn, turn},
+        source::Source,
         summary::{Hold, Stage},
         window::Window,
     },
@@ -39,7 +40,7 @@ const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from
          THEN CASE WHEN p.permit IS NULL THEN $4 ELSE 3600000000 / (p.committed_at - p.seen_at + 1) END \
          ELSE 0 END) AS BIGINT) \
      FROM scans s \
-     JOIN ranges r ON r.scan = s.uid AND r.state = 'Open' \
+     JOIN ranges r ON r.scan = s.uid AND r.state = 'Open' AND r.source = 'Api' \
      LEFT JOIN permits q ON r.lease_until > $2 AND q.scan = r.scan AND q.range_id = r.id AND q.seq = r.seq \
        AND q.state IN ('Open', 'Ambiguous') AND q.state = 'Open' AND q.epoch = r.epoch \
      LEFT JOIN pages p ON r.lease_until > $2 AND p.scan = r.scan AND p.range_id = r.id AND p.seq = r.seq - 1 \
@@ -47,14 +48,15 @@ const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from
      GROUP BY s.uid, s.priority, s.lines, s.hold, s.fair_from ORDER BY s.uid";
 
 impl Share {
-    /// Reads who wants slots now. `None` while this scan does not list yet: a look-up waits for nobody.
+    /// Reads who wants slots now. `None` while this scan does not list yet: a look-up waits for nobody. `None` for a
+    /// browser too: who comes first to a web session's few slots has them.
     pub(super) async fn read(
         tx: &mut Tx,
         scan: &ScanRow,
         family: Family,
         now: Timestamp,
     ) -> Result<Option<Self>, LedgerError> {
-        if family != Family::Followers || scan.stage != Stage::Scanning {
+        if family != Family::Followers || scan.stage != Stage::Scanning || scan.source == Source::Browser {
             return Ok(None);
         }
         let credential = &scan.request.credential;

@@ -5,6 +5,7 @@ use followlytics_core::{
     scan::{
         plan::Plan,
         range::{Kind, Range, State},
+        source::Source,
         summary::{Hold, RangeTally, Stage, Summary},
     },
     wire::Mode,
@@ -12,8 +13,10 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Ledger, LedgerError, ScanRow, ranges, scans, windows};
-use crate::params;
+use crate::{db::Tx, params};
 
+/// A browser is kept through a whole window: a new session costs requests.
+const PATIENCE_WITH_A_BROWSER: SignedDuration = SignedDuration::from_mins(20);
 /// A window that opens later than this gives the runners back meanwhile.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -22,7 +25,7 @@ impl Ledger {
     pub async fn summary(&self, uid: &str) -> Result<Option<Summary>, LedgerError> {
         let mut tx = self.db.read().await?;
         let now = self.now_in(&tx);
-        let Some(scan) = scans::find(&mut tx, uid).await? else {
+        let Some(mut scan) = scans::find(&mut tx, uid).await? else {
             return Ok(None);
         };
         let ranges = ranges::all(&mut tx, uid).await?;
@@ -32,14 +35,11 @@ impl Ledger {
                 params![uid],
             )
             .await?;
-        let window = windows::full_until(&mut tx, &scan, Family::Followers, now).await?;
+        let waits = waits(&mut tx, &mut scan, &ranges, now).await?;
         let result = super::results::find(&mut tx, uid).await?;
         Ok(Some(Summary {
             stage: scan.stage,
-            hold: scan
-                .held(now)
-                .cloned()
-                .or_else(|| window_hold(&scan, &ranges, window)),
+            hold: hold(&waits),
             failure: scan.failure.clone(),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             expected: scan.plan.as_ref().map_or(0, |plan| plan.rows),
@@ -51,7 +51,7 @@ impl Ledger {
             reserved: scan.purse.reserved,
             ambiguous: scan.purse.ambiguous,
             open_permits: open.map(|row| row.get(0)).transpose()?.unwrap_or(0),
-            wanted_runners: wanted(&scan, &ranges, window, now),
+            wanted_runners: wanted(&mut scan, &ranges, &waits, now),
             started: scan.started,
             ended: scan.ended,
             result,
@@ -91,46 +91,106 @@ fn tally(ranges: &[Range], now: Timestamp) -> RangeTally {
     tally
 }
 
-/// A full window is what a scan without another hold waits on.
-fn window_hold(scan: &ScanRow, ranges: &[Range], until: Option<Timestamp>) -> Option<Hold> {
-    let waiting = scan.stage == Stage::Scanning && ranges.iter().any(|range| range.state == State::Open);
-    until.filter(|_| waiting).map(|until| Hold {
+/// A source with something left to read, and what it waits on.
+struct Wait {
+    source: Source,
+    hold: Option<Hold>,
+}
+
+/// What each source with something left to read waits on: a hold, or a full window.
+async fn waits(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    ranges: &[Range],
+    now: Timestamp,
+) -> Result<Vec<Wait>, LedgerError> {
+    let mut waits = Vec::new();
+    for source in [Source::Api, Source::Browser] {
+        let open = |range: &&Range| range.source == source && range.state == State::Open;
+        if !ranges.iter().any(|range| open(&range)) {
+            continue;
+        }
+        scan.source = source;
+        let hold = match scan.held(source, now).cloned() {
+            None => windows::full_until(tx, scan, Family::Followers, now)
+                .await?
+                .filter(|_| scan.stage == Stage::Scanning)
+                .map(|until| window_hold(scan.credential(), until)),
+            hold => hold,
+        };
+        waits.push(Wait { source, hold });
+    }
+    Ok(waits)
+}
+
+/// What the scan as a whole waits on: nothing, while one of its sources goes on; what ends by itself before what a
+/// person has to end.
+fn hold(waits: &[Wait]) -> Option<Hold> {
+    let holds: Option<Vec<&Hold>> = waits.iter().map(|wait| wait.hold.as_ref()).collect();
+    holds?
+        .into_iter()
+        .min_by_key(|hold| (hold.until.is_none(), hold.until))
+        .cloned()
+}
+
+fn window_hold(credential: &str, until: Timestamp) -> Hold {
+    Hold {
         reason: "RateLimitWindow".to_owned(),
         message: format!(
-            "the rate-limit window of {} has nothing left for this scan now; it goes on by itself",
-            scan.request.credential
+            "the rate-limit window of {credential} has nothing left for this scan now; it goes on by itself"
         ),
         until: Some(until),
-    })
+    }
 }
 
 /// Runners that would find work now: as many as there are parts worth a request, no more than are allowed.
-fn wanted(scan: &ScanRow, ranges: &[Range], window: Option<Timestamp>, now: Timestamp) -> u32 {
-    let most = scan.request.wishes.max_runners;
-    let far = |until: Timestamp| now.duration_until(until) > PATIENCE;
-    let blocked = scan.held(now).is_some_and(|hold| hold.until.is_none_or(far)) || window.is_some_and(far);
-    if scan.request.mode != Mode::Run || blocked {
+fn wanted(scan: &mut ScanRow, ranges: &[Range], waits: &[Wait], now: Timestamp) -> u32 {
+    if scan.request.mode != Mode::Run {
         return 0;
     }
-    match scan.stage {
-        Stage::Resolving => 1,
-        Stage::Scanning => {
-            let page = i64::from(scan.page_rows());
-            let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
-            let floor = scan.grain().floor;
-            let parts: i64 = ranges
-                .iter()
-                .filter(|range| range.state == State::Open)
-                .map(|range| {
-                    if splittable {
-                        (range.rows_left(floor) / (4 * page)).max(1)
-                    } else {
-                        1
-                    }
-                })
-                .fold(0, i64::saturating_add);
-            u32::try_from(parts).unwrap_or(u32::MAX).min(most)
-        }
-        Stage::Merging | Stage::Merged | Stage::Ended => 0,
+    let goes_on = |wait: &&Wait| match &wait.hold {
+        None => true,
+        Some(hold) => hold
+            .until
+            .is_some_and(|until| now.duration_until(until) <= patience(wait.source)),
+    };
+    let mut parts: i64 = 0;
+    for wait in waits.iter().filter(goes_on) {
+        scan.source = wait.source;
+        parts = parts.max(match (scan.stage, wait.source) {
+            (Stage::Merging | Stage::Merged | Stage::Ended, _) => 0,
+            // One browser reads all there is, beside whatever else its sandbox does.
+            (Stage::Resolving, _) | (Stage::Scanning, Source::Browser) => 1,
+            (Stage::Scanning, Source::Api) => parts_of(scan, ranges),
+        });
+    }
+    u32::try_from(parts)
+        .unwrap_or(u32::MAX)
+        .min(scan.request.wishes.max_runners)
+}
+
+/// Parts of the scan's source that are worth a runner.
+fn parts_of(scan: &ScanRow, ranges: &[Range]) -> i64 {
+    let page = i64::from(scan.page_rows());
+    let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
+    let floor = scan.grain().floor;
+    ranges
+        .iter()
+        .filter(|range| range.state == State::Open && range.source == scan.source)
+        .map(|range| {
+            if splittable {
+                (range.rows_left(floor) / (4 * page)).max(1)
+            } else {
+                1
+            }
+        })
+        .fold(0, i64::saturating_add)
+}
+
+/// How long a window may take to open before its runners are given back.
+const fn patience(source: Source) -> SignedDuration {
+    match source {
+        Source::Api => PATIENCE,
+        Source::Browser => PATIENCE_WITH_A_BROWSER,
     }
 }

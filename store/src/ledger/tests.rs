@@ -1,5 +1,6 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
+mod browser;
 mod leases;
 mod limits;
 mod money;
@@ -109,7 +110,7 @@ impl Desk {
             seq: permit.seq,
             input: permit.place.clone(),
             output: Place {
-                position: permit.place.position + 1,
+                position: permit.place.position.saturating_add(1),
                 cursor: Some(format!("token-{}", permit.seq)),
             },
             exhausted: last,
@@ -126,6 +127,7 @@ impl Desk {
             lines: rows,
             bytes: 1,
             met: false,
+            again: 0,
             told: None,
         }
     }
@@ -175,6 +177,8 @@ fn model() -> ScanRequest {
             max_rows: 0,
             since: None,
         },
+        source: followlytics_core::scan::source::Wish::Auto,
+        browser: None,
         priority: 0,
         mode: Mode::Run,
         dry_run: false,

@@ -37,7 +37,7 @@ pub(super) async fn slot(
     }
     let slot = take(&mut windows, now, START);
     if matches!(slot, Slot::Free { .. }) {
-        store(tx, &scan.request.credential, &windows).await?;
+        store(tx, scan.credential(), &windows).await?;
         if let Some(share) = share {
             share.took(tx, scan, family).await?;
         }
@@ -82,7 +82,7 @@ pub(super) async fn release(
 ) -> Result<(), LedgerError> {
     let (mut windows, _) = load(tx, scan, family).await?;
     give_back(&mut windows, granted, now);
-    store(tx, &scan.request.credential, &windows).await
+    store(tx, scan.credential(), &windows).await
 }
 
 /// Pauses the credential: nothing that this family is counted with starts before then, whatever its windows have
@@ -99,7 +99,7 @@ pub(super) async fn pause(
          VALUES ($1, $2, $3, 0, 0, $4, $5) \
          ON CONFLICT (credential, family, window_ms) DO UPDATE SET reset = \
            CASE WHEN windows.reset > $4 THEN windows.reset ELSE $4 END",
-        params![&scan.request.credential, <&str>::from(family), PAUSE, until, true],
+        params![scan.credential(), <&str>::from(family), PAUSE, until, true],
     )
     .await?;
     Ok(())
@@ -129,7 +129,7 @@ pub(super) async fn learn(
         return Ok(());
     };
     window.learn(told, now);
-    store(tx, &scan.request.credential, &windows).await
+    store(tx, scan.credential(), &windows).await
 }
 
 /// The windows, and when a pause of the credential ends.
@@ -140,8 +140,7 @@ async fn load(
 ) -> Result<(Vec<Window>, Option<Timestamp>), LedgerError> {
     let family = scan.request.account.platform.counted_as(family);
     let mut windows: Vec<Window> = scan
-        .request
-        .rules
+        .rules()
         .iter()
         .filter(|rule| rule.family == family)
         .map(|rule| Window::new(*rule))
@@ -149,7 +148,7 @@ async fn load(
     let rows = tx
         .query(
             "SELECT window_ms, requests, used, reset, told FROM windows WHERE credential = $1 AND family = $2",
-            params![&scan.request.credential, <&str>::from(family)],
+            params![scan.credential(), <&str>::from(family)],
         )
         .await?;
     let mut paused = None;

@@ -5,14 +5,10 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context as _, Result};
 use followlytics_platforms::clock::{Clock as _, SystemClock};
 
-use super::report::{Bar, Limit, Section};
-
-/// The program, where the build puts it.
-fn program() -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
-    let program = here.parent()?.join("followlytics");
-    program.is_file().then_some(program)
-}
+use super::{
+    processes::program,
+    report::{Bar, Limit, Section},
+};
 
 /// The bench.
 pub fn section() -> Result<Section> {
@@ -31,7 +27,7 @@ pub fn section() -> Result<Section> {
         measured: None,
         limit: Limit::AtMost(15.0),
     });
-    let warm = program().map(time).transpose()?;
+    let warm = program().ok().map(time).transpose()?;
     if warm.is_none() {
         let note = "The program was not built (`cargo build --release`).".to_owned();
         section.notes.push(note);

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    processes::{Installation, Meter, Scanned, Site, Usage, X_TOKEN},
+    processes::{Installation, Meter, Scanned, Site, Usage},
     python,
     report::{Bar, Section},
 };
+use crate::toolkit::X_TOKEN;
 
 const FOLLOWERS: u64 = 500_000;
 /// Runs of each, one after the other; the fastest counts, for the machine's noise only adds.
@@ -30,13 +31,16 @@ struct Peer {
     rows: u64,
 }
 
-/// What this program used.
-struct Own {
-    scanned: Scanned,
-    runner: Usage,
-    all: f64,
-    up: Usage,
-    worker: Usage,
+/// A scan by this program, and what its processes used.
+pub struct Own {
+    /// How the scan went.
+    pub scanned: Scanned,
+    /// The runner.
+    pub runner: Usage,
+    /// `up`, with broker, controllers and API server.
+    pub up: Usage,
+    /// The worker.
+    pub worker: Usage,
 }
 
 /// A world whose X neither limits nor delays.
@@ -50,11 +54,8 @@ pub fn unlimited(followers: u64) -> serde_json::Value {
     })
 }
 
-/// Starts `up` and lists the account of [`unlimited`] with it.
-pub fn scan(
-    site: &Site,
-    followers: u64,
-) -> Result<(Installation, std::collections::BTreeMap<String, Usage>)> {
+/// Starts `up` and lists the account of [`unlimited`], with all of its followers.
+pub fn own(site: &Site, followers: u64) -> Result<Own> {
     let installation = Installation::start(site, &[])?;
     let limits = [
         "--rate-limit",
@@ -72,7 +73,7 @@ pub fn scan(
         "app-bearer",
     ];
     installation.run(&[add.as_slice(), &limits].concat(), X_TOKEN)?;
-    let meter = Meter::start(vec![installation.pid()]);
+    let meter = Meter::start(vec![installation.pid()?]);
     let budget = format!("{}", followers / 100 + 10);
     installation.run(
         &[
@@ -89,15 +90,10 @@ pub fn scan(
         "",
     )?;
     let usage = meter.stop()?;
-    Ok((installation, usage))
-}
-
-fn own(site: &Site) -> Result<Own> {
-    let (installation, usage) = scan(site, FOLLOWERS)?;
     let scanned = installation.scanned()?;
     ensure!(
-        scanned.rows == i64::try_from(FOLLOWERS)?,
-        "{} followers of {FOLLOWERS} were listed",
+        scanned.rows == i64::try_from(followers)?,
+        "{} followers of {followers} were listed",
         scanned.rows
     );
     let of = |role: &str| {
@@ -106,13 +102,11 @@ fn own(site: &Site) -> Result<Own> {
             .copied()
             .with_context(|| format!("no process {role} was seen"))
     };
-    let (runner, up, worker) = (of("run-scan")?, of("up")?, of("worker")?);
     Ok(Own {
         scanned,
-        runner,
-        all: runner.cpu + up.cpu + worker.cpu,
-        up,
-        worker,
+        runner: of("run-scan")?,
+        up: of("up")?,
+        worker: of("worker")?,
     })
 }
 
@@ -143,7 +137,7 @@ pub fn section() -> Result<Section> {
     let python = python::with(TWEEPY)?;
     let mut pairs = Vec::new();
     for _ in 0..RUNS {
-        pairs.push((own(&site)?, peer(&site, &python)?));
+        pairs.push((own(&site, FOLLOWERS)?, peer(&site, &python)?));
     }
     let least = |of: &dyn Fn(&(Own, Peer)) -> f64| pairs.iter().map(of).fold(f64::INFINITY, f64::min);
     let (wall, peer_wall) = (least(&|p| p.0.scanned.wall), least(&|p| p.1.wall));
@@ -187,7 +181,7 @@ pub fn section() -> Result<Section> {
             Bar::at_most("runner's processor time a row ÷ tweepy's", least(&|p| p.0.runner.cpu) / peer_cpu, 0.3),
             Bar::at_most(
                 "runner's, broker's and worker's processor time a row ÷ tweepy's",
-                least(&|p| p.0.all) / peer_cpu,
+                least(&|p| p.0.runner.cpu + p.0.up.cpu + p.0.worker.cpu) / peer_cpu,
                 0.7,
             ),
             Bar::at_most("runner's memory, MB", most(&|p| p.0.runner.peak_mb), 30.0),

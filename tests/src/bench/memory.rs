@@ -1,50 +1,24 @@
 //! What `up` and its children hold while they scan a million followers, and ten.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 
 use super::{
-    listing,
-    processes::{Scanned, Site, Usage},
+    listing::{Own, own, unlimited},
+    processes::Site,
     report::{Bar, Section},
 };
 
 const ONE: u64 = 1_000_000;
 const TEN: u64 = 10_000_000;
 
-struct Held {
-    scanned: Scanned,
-    up: Usage,
-    runner: Usage,
-    worker: Usage,
-}
-
-fn measure(followers: u64) -> Result<Held> {
-    let site = Site::start(&listing::unlimited(followers))?;
-    let (installation, usage) = listing::scan(&site, followers)?;
-    let scanned = installation.scanned()?;
-    ensure!(
-        scanned.rows == i64::try_from(followers)?,
-        "{} followers of {followers} were listed",
-        scanned.rows
-    );
-    let of = |role: &str| {
-        usage
-            .get(role)
-            .copied()
-            .with_context(|| format!("no process {role} was seen"))
-    };
-    Ok(Held {
-        scanned,
-        up: of("up")?,
-        runner: of("run-scan")?,
-        worker: of("worker")?,
-    })
+fn measure(followers: u64) -> Result<Own> {
+    own(&Site::start(&unlimited(followers))?, followers)
 }
 
 /// The bench.
 pub fn section() -> Result<Section> {
     let (one, ten) = (measure(ONE)?, measure(TEN)?);
-    let row = |name: &str, held: &Held| {
+    let row = |name: &str, held: &Own| {
         vec![
             name.to_owned(),
             format!("{:.1} s", held.scanned.wall),

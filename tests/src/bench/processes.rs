@@ -2,10 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::Duration,
@@ -17,12 +16,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::toolkit::{Ends, families, pause};
+
 /// How often processes are looked at: what one uses in its last moments is missed.
 const LOOK: Duration = Duration::from_millis(20);
-/// The kernel counts processor time in hundredths of a second.
-const TICKS: f64 = 100.0;
-/// The token that the simulated X accepts.
-pub const X_TOKEN: &str = "simulator-bearer";
 
 /// The program, where the build puts it.
 pub fn program() -> Result<PathBuf> {
@@ -36,21 +33,11 @@ pub fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A child that ends with this value.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Simulated platforms in a process of their own.
 pub struct Site {
-    child: Ends,
     /// Where they are.
     pub url: String,
+    _child: Ends,
     _directory: TempDir,
 }
 
@@ -68,15 +55,10 @@ impl Site {
         BufReader::new(out).read_line(&mut url)?;
         ensure!(url.starts_with("http://"), "the simulator did not start");
         Ok(Self {
-            child,
             url: url.trim().to_owned(),
+            _child: child,
             _directory: directory,
         })
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.0.id()
     }
 }
 
@@ -161,8 +143,9 @@ impl Installation {
     }
 
     /// The process of `up`.
-    pub fn pid(&self) -> u32 {
-        self.up.as_ref().map_or(0, |up| up.0.id())
+    pub fn pid(&self) -> Result<i32> {
+        let up = self.up.as_ref().context("`up` was not started")?;
+        Ok(i32::try_from(up.0.id())?)
     }
 
     /// The data directory.
@@ -215,7 +198,7 @@ pub struct Meter {
 
 impl Meter {
     /// Watches these.
-    pub fn start(roots: Vec<u32>) -> Self {
+    pub fn start(roots: Vec<i32>) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut seen = BTreeMap::new();
@@ -245,48 +228,15 @@ impl Meter {
     }
 }
 
-fn look(roots: &[u32], seen: &mut BTreeMap<i32, (String, Usage)>) {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return;
-    };
-    let processes: BTreeMap<i32, (i32, String, Usage)> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, read(pid)?)))
-        .collect();
-    for (pid, (_, role, usage)) in &processes {
-        let mut ancestor = *pid;
-        while let Some((parent, ..)) = processes.get(&ancestor) {
-            if u32::try_from(ancestor).is_ok_and(|id| roots.contains(&id)) {
-                seen.insert(*pid, (role.clone(), *usage));
-                break;
-            }
-            ancestor = *parent;
-        }
+fn look(roots: &[i32], seen: &mut BTreeMap<i32, (String, Usage)>) {
+    for process in families(roots).unwrap_or_default() {
+        let (Some(role), Some(kib)) = (process.role(), process.peak_kib()) else {
+            continue;
+        };
+        let usage = Usage {
+            cpu: process.cpu,
+            peak_mb: f64::from(kib) * 1024.0 / 1e6,
+        };
+        seen.insert(process.pid, (role.to_owned(), usage));
     }
-}
-
-/// Parent, role and use of a process, as `/proc` shows them.
-fn read(pid: i32) -> Option<(i32, String, Usage)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok());
-    let parent = fields.get(1)?.parse().ok()?;
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let role = line.split(|byte| *byte == 0).nth(1)?;
-    let status = BufReader::new(File::open(format!("/proc/{pid}/status")).ok()?);
-    let peak = status.lines().map_while(Result::ok).find_map(|line| {
-        let kib = line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?;
-        kib.parse::<f64>().ok()
-    });
-    let usage = Usage {
-        cpu: (number(11)? + number(12)?) / TICKS,
-        peak_mb: peak? * 1024.0 / 1e6,
-    };
-    Some((parent, String::from_utf8_lossy(role).into_owned(), usage))
-}
-
-#[expect(clippy::disallowed_methods, reason = "real processes live in real time")]
-fn pause(duration: Duration) {
-    thread::sleep(duration);
 }

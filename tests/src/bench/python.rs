@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use followlytics_testbed::tools::cache;
 
 /// A Python that has this package, pinned as `name==version`.
 pub fn with(package: &str) -> Result<PathBuf> {
@@ -36,13 +37,4 @@ fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("failed to run {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
-}
-
-/// Where things are kept between runs.
-pub fn cache() -> Result<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    named("FOLLOWLYTICS_CACHE")
-        .or_else(|| Some(named("XDG_CACHE_HOME")?.join("followlytics")))
-        .or_else(|| Some(named("HOME")?.join(".cache/followlytics")))
-        .context("none of FOLLOWLYTICS_CACHE, XDG_CACHE_HOME and HOME is set")
 }

@@ -58,6 +58,16 @@ pub struct Times {
 const CAPACITY: f64 = 3.1;
 
 impl Times {
+    /// Measures them with a function of how many runners there are, and how many times slower the last one is.
+    pub fn of(mut measure: impl FnMut(u32, i64) -> Result<f64>) -> Result<Self> {
+        Ok(Self {
+            one: measure(1, 1)?,
+            three: measure(3, 1)?,
+            four: measure(4, 1)?,
+            lame: measure(4, 10)?,
+        })
+    }
+
     /// Their figures, as a row behind the list's name.
     pub fn row(&self, name: String) -> Vec<String> {
         let seconds = |time: f64| format!("{time:.1} s");
@@ -122,25 +132,16 @@ pub fn section() -> Result<Section> {
         ..Section::default()
     };
     for (platform, followers) in [(Platform::Gitea, 100_000), (Platform::Bluesky, 200_000)] {
-        let case = Case {
-            platform,
-            followers,
-            runners: 4,
-            slow: (4, 1),
+        let time = |runners, slow| {
+            measure(Case {
+                platform,
+                followers,
+                runners,
+                slow,
+            })
         };
-        let times = Times {
-            one: measure(Case { runners: 1, ..case })?,
-            three: measure(Case { runners: 3, ..case })?,
-            four: measure(case)?,
-            lame: measure(Case {
-                slow: (4, 10),
-                ..case
-            })?,
-        };
-        let first = measure(Case {
-            slow: (1, 10),
-            ..case
-        })?;
+        let times = Times::of(|runners, slowness| time(runners, (4, slowness)))?;
+        let first = time(4, (1, 10))?;
         section
             .rows
             .push(times.row(format!("{platform}, {followers} followers")));

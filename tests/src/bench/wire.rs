@@ -1,20 +1,10 @@
 //! The same as [`super::runners`] for real: runners with their own HTTP clients, the broker and the simulated
 //! platform behind loopback sockets, the ledger and the pages in files that reach the disk.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use followlytics_api::{
-    broker::Broker,
-    credentials::{Credentials, MemorySecrets},
-};
 use followlytics_core::{account::Platform, scan::summary::Stage};
 use followlytics_platforms::{
     clock::{Clock as _, SystemClock},
@@ -22,21 +12,17 @@ use followlytics_platforms::{
 };
 use followlytics_runner::{RunnerConfig, run};
 use followlytics_simulator::{AccountSpec, Platform as Simulated, World, WorldConfig, serve};
-use followlytics_store::{
-    db::Db,
-    ledger::{Ledger, SandboxIdentity, ScanRequest},
-    objects::Objects,
-    params,
-};
+use followlytics_store::ledger::ScanRequest;
 use http::Request;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::{
+    loopback::Loopback,
     report::Section,
     runners::{NOTE, PAGE_MS, Times},
-    world::{Listing, Setup, request},
+    world::{Listing, Setup, last_page, request, token},
 };
 
 const FOLLOWERS: u64 = 50_000;
@@ -55,10 +41,8 @@ pub fn measure(followers: u64, runners: u32, slowness: i64) -> Result<f64> {
 }
 
 struct Wire {
-    ledger: Ledger,
-    db: Db,
+    broker: Loopback,
     request: ScanRequest,
-    broker_url: String,
 }
 
 impl Wire {
@@ -87,38 +71,18 @@ impl Wire {
         servers.spawn(async move {
             let _ = serve(world, platform).await;
         });
-        let db = Db::open(&files.join("ledger.db"))?;
-        let count = AtomicU64::new(0);
-        let ids = move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed));
-        let ledger = Ledger::new(db.clone(), Arc::new(|| SystemClock.now()), Arc::new(ids));
-        let objects = Objects::files(&files.join("objects"))?;
-        let credentials = Credentials::new(
-            Arc::new(MemorySecrets::default()),
-            client(Route::Internet)?,
-            ledger.clone(),
-        );
-        let broker = Broker::new(ledger.clone(), objects, Arc::new(credentials)).router();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let broker_url = format!("http://{}", listener.local_addr()?);
-        servers.spawn(async move {
-            let _ = axum::serve(listener, broker).await;
-        });
-        Ok(Self {
-            ledger,
-            db,
-            request,
-            broker_url,
-        })
+        let broker = Loopback::open(files, servers).await?;
+        Ok(Self { broker, request })
     }
 
     async fn scan(&self, most: u32, slowness: i64) -> Result<f64> {
         let began = SystemClock.now();
-        self.ledger.ensure_scan(&self.request).await?;
+        let ledger = &self.broker.ledger;
+        ledger.ensure_scan(&self.request).await?;
         let mut runners = JoinSet::new();
         let mut started = 0;
         loop {
-            let summary = self
-                .ledger
+            let summary = ledger
                 .summary(&self.request.uid)
                 .await?
                 .context("the scan vanished")?;
@@ -138,28 +102,13 @@ impl Wire {
             }
             SystemClock.sleep(LOOK).await;
         }
-        let mut tx = self.db.begin().await?;
-        let row = tx
-            .find(
-                "SELECT MAX(committed_at) FROM pages WHERE scan = $1",
-                params![&self.request.uid],
-            )
-            .await?;
-        let last: Option<Timestamp> = row.map(|row| row.get(0)).transpose()?.flatten();
-        Ok(last
-            .context("no page was read")?
-            .duration_since(began)
-            .as_secs_f64())
+        let last = last_page(&self.broker.db, &self.request.uid).await?;
+        Ok(last.duration_since(began).as_secs_f64())
     }
 
     async fn start(&self, number: u32, slowness: i64) -> Result<impl Future<Output = ()> + use<>> {
         let name = format!("runner-{number}");
-        let identity = SandboxIdentity {
-            uid: name.clone(),
-            name,
-            scan_uid: self.request.uid.clone(),
-        };
-        let token = self.ledger.issue_sandbox_token(&identity).await?;
+        let token = token(&self.broker.ledger, &name, &self.request.uid).await?;
         let (broker, platform) = (client(Route::Internet)?, client(Route::Internet)?);
         let platform = if slowness > 1 {
             slower(platform, (slowness - 1) * PAGE_MS)
@@ -167,7 +116,7 @@ impl Wire {
             platform
         };
         let config = RunnerConfig {
-            broker_url: self.broker_url.clone(),
+            broker_url: self.broker.url.clone(),
         };
         Ok(async move {
             if let Err(error) = run(config, broker, platform, token.into(), Arc::new(SystemClock)).await {
@@ -189,12 +138,7 @@ fn slower(target: HttpService, ms: i64) -> HttpService {
 
 /// The bench.
 pub fn section() -> Result<Section> {
-    let times = Times {
-        one: measure(FOLLOWERS, 1, 1)?,
-        three: measure(FOLLOWERS, 3, 1)?,
-        four: measure(FOLLOWERS, 4, 1)?,
-        lame: measure(FOLLOWERS, 4, 10)?,
-    };
+    let times = Times::of(|runners, slowness| measure(FOLLOWERS, runners, slowness))?;
     Ok(Section {
         name: "wire",
         title: "Four runners on one list, over real sockets and files",

@@ -29,16 +29,17 @@ use followlytics_platforms::{
     clock::{Clock as _, TokioClock},
     http::from_service,
 };
-use followlytics_simulator::{AccountSpec, Platform as Simulated, World, WorldConfig, router};
+use followlytics_simulator::{AccountSpec, World, WorldConfig, router};
 use followlytics_store::{
     db::Db,
-    ledger::{Ledger, ScanRequest},
+    ledger::{Ledger, SandboxIdentity, ScanRequest},
     objects::Objects,
     params,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use self::fleet::Fleet;
+use crate::toolkit::{X_TOKEN, simulated};
 
 /// A scan of a bench.
 #[derive(Debug, Clone)]
@@ -146,9 +147,7 @@ impl Bench {
         let began = Timestamp::from_second(EPOCH)?;
         let clock = TokioClock::starting_at(began);
         let db = Db::memory()?;
-        let count = AtomicU64::new(0);
-        let ids = move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed));
-        let ledger = Ledger::new(db.clone(), Arc::new(move || clock.now()), Arc::new(ids));
+        let ledger = ledger_of(db.clone(), move || clock.now());
         let world = Arc::new(World::new(world_config(&setup), Arc::new(move || clock.now())));
         let mut requests = Vec::new();
         for (number, listing) in setup.listings.iter().enumerate() {
@@ -164,7 +163,7 @@ impl Bench {
         secrets.put(
             "default/x",
             &Secret {
-                access_token: "simulator-bearer".to_owned(),
+                access_token: X_TOKEN.to_owned(),
                 ..Secret::default()
             },
         )?;
@@ -246,14 +245,7 @@ impl Bench {
                 .await?
                 .context("the scan vanished")?;
             let ranges = self.ledger.list_ranges(&request.uid).await?;
-            let mut tx = self.db.begin().await?;
-            let row = tx
-                .find(
-                    "SELECT MAX(committed_at) FROM pages WHERE scan = $1",
-                    params![&request.uid],
-                )
-                .await?;
-            let last: Option<Timestamp> = row.map(|row| row.get(0)).transpose()?.flatten();
+            let last = last_page(&self.db, &request.uid).await?;
             let came = self
                 .began
                 .saturating_add(SignedDuration::from_secs(listing.after_seconds))?;
@@ -264,7 +256,7 @@ impl Bench {
                     .filter(|range| range.kind == Kind::Listing)
                     .count()
                     .try_into()?,
-                took: last.context("no page was read")?.duration_since(came),
+                took: last.duration_since(came),
                 summary,
             });
         }
@@ -276,14 +268,30 @@ impl Bench {
     }
 }
 
-const fn simulated(platform: Platform) -> Simulated {
-    match platform {
-        Platform::X => Simulated::X,
-        Platform::Bluesky => Simulated::Bluesky,
-        Platform::Gitea => Simulated::Gitea,
-        Platform::GitHub => Simulated::Github,
-        Platform::Mastodon => Simulated::Mastodon,
-    }
+/// A ledger that gives out names in order.
+pub(super) fn ledger_of(db: Db, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Ledger {
+    let count = AtomicU64::new(0);
+    let ids = move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed));
+    Ledger::new(db, Arc::new(clock), Arc::new(ids))
+}
+
+/// The token of a runner with this name.
+pub(super) async fn token(ledger: &Ledger, name: &str, scan: &str) -> Result<String> {
+    let identity = SandboxIdentity {
+        uid: name.to_owned(),
+        name: name.to_owned(),
+        scan_uid: scan.to_owned(),
+    };
+    Ok(ledger.issue_sandbox_token(&identity).await?)
+}
+
+/// When the last page of a scan was committed.
+pub(super) async fn last_page(db: &Db, scan: &str) -> Result<Timestamp> {
+    let mut tx = db.begin().await?;
+    let sql = "SELECT MAX(committed_at) FROM pages WHERE scan = $1";
+    let row = tx.find(sql, params![scan]).await?;
+    let last: Option<Timestamp> = row.map(|row| row.get(0)).transpose()?.flatten();
+    last.context("no page was read")
 }
 
 fn world_config(setup: &Setup) -> WorldConfig {
@@ -338,6 +346,8 @@ pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result
             max_rows: 0,
             since: None,
         },
+        source: followlytics_core::scan::source::Wish::Auto,
+        browser: None,
         priority: 0,
         mode: Mode::Run,
         dry_run: false,

@@ -76,6 +76,12 @@ pub(super) struct Watched {
     pub(super) scans: Arc<Mutex<Vec<String>>>,
 }
 
+impl Watched {
+    fn uids(&self) -> Vec<String> {
+        self.scans.lock().map(|scans| scans.clone()).unwrap_or_default()
+    }
+}
+
 /// Checks everything that can be checked at any moment.
 pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
     let watched = {
@@ -94,12 +100,7 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
         }
         return;
     }
-    let scans = watched
-        .scans
-        .lock()
-        .map(|scans| scans.clone())
-        .unwrap_or_default();
-    for uid in &scans {
+    for uid in &watched.uids() {
         if let Err(what) = scan(shared, &watched, uid).await {
             shared.report(format!("{what} ({uid})"));
         }
@@ -236,12 +237,7 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
 /// BUDGET: what the platform charged is covered by what the ledger holds, at every instant.
 async fn charged(watched: &Watched) -> Result<(), String> {
     let mut held = Usd::ZERO;
-    let scans = watched
-        .scans
-        .lock()
-        .map(|scans| scans.clone())
-        .unwrap_or_default();
-    for uid in &scans {
+    for uid in &watched.uids() {
         if let Some(row) = watched
             .ledger
             .find_scan(uid)

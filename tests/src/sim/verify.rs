@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use super::{
     run::{Simulation, Target},
     scenario::ScanPlan,
-    world::sim_platform,
 };
+use crate::toolkit::simulated;
 
 impl Simulation {
     /// What must hold at the end.
@@ -114,7 +114,7 @@ impl Simulation {
 
     /// STABLE, and nobody invented.
     fn verify_truth(&self, plan: &ScanPlan, ids: &BTreeSet<&String>) -> Result<()> {
-        let platform = sim_platform(plan.platform);
+        let platform = simulated(plan.platform);
         let account = self.world.account(platform, &plan.handle)?;
         let of_account: Vec<u64> = self
             .world

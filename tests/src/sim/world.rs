@@ -11,21 +11,10 @@ use followlytics_simulator::{
     AccountSpec, ChurnSpec, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform as SimPlatform,
     Trigger, World, WorldConfig,
 };
-
 use jiff::SignedDuration;
 
 use super::scenario::{ScanPlan, Scenario};
-
-/// The platform's name in the simulator.
-pub(super) fn sim_platform(platform: Platform) -> SimPlatform {
-    match platform {
-        Platform::X => SimPlatform::X,
-        Platform::Bluesky => SimPlatform::Bluesky,
-        Platform::Gitea => SimPlatform::Gitea,
-        Platform::GitHub => SimPlatform::Github,
-        Platform::Mastodon => SimPlatform::Mastodon,
-    }
-}
+use crate::toolkit::{X_TOKEN, simulated};
 
 pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     let mut config = WorldConfig {
@@ -52,7 +41,7 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
 }
 
 pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
-    let mut spec = AccountSpec::new(sim_platform(plan.platform), plan.handle.clone(), plan.followers);
+    let mut spec = AccountSpec::new(simulated(plan.platform), plan.handle.clone(), plan.followers);
     let rate = f64::from(plan.churn) / 100.0;
     spec.churn = ChurnSpec {
         unfollows_per_request: rate,
@@ -125,7 +114,7 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
 pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
     if !scenario.x_user_token {
         return Ok(Secret {
-            access_token: "simulator-bearer".to_owned(),
+            access_token: X_TOKEN.to_owned(),
             ..Secret::default()
         });
     }
@@ -189,6 +178,7 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
         budget: Some(Budget {
             max_usd: plan.budget.to_string(),
         }),
+        session_ref: None,
         source: followlytics_crds::SourceChoice::default(),
         max_followers: 0,
         since: None,

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
+use followlytics_tests::toolkit::{Home, Site};
 use serde_json::Value;
-
-use crate::support::{Home, Site};
 
 const SMALL: &str = "demo --followers 8000 --x-followers 2500 --followers-per-range 2000 --latency-ms 25";
 

@@ -3,9 +3,8 @@
 use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, Trigger, UserState, WorldConfig,
 };
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, gitea, pause, x};
 use serde_json::Value;
-
-use crate::support::{Home, Site, X_TOKEN, bluesky, gitea, x};
 
 fn site() -> Site {
     Site::slow(
@@ -190,7 +189,7 @@ fn an_expired_user_token_is_refreshed_on_the_way() {
         site.url
     );
     assert_eq!(home.run_with(&add, &secret.to_string()).code, 0);
-    crate::support::pause(std::time::Duration::from_millis(1100));
+    pause(std::time::Duration::from_millis(1100));
     let ran = home.run("scan x:@nasa --credential mine -q -o json");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.json()["uniqueFollowers"], 40);
@@ -334,7 +333,7 @@ fn a_scan_that_was_applied_with_a_bad_account_fails_with_the_field() {
     let _up = home.up("");
     let scan = "apiVersion: followlytics.io/v1alpha1\nkind: Scan\nmetadata: {name: bad}\n\
                 spec: {account: {platform: myspace, handle: tom}}\n";
-    assert_eq!(home.run_with("apply -f -", scan).code, 0);
+    home.apply(scan);
     home.wait_for("bad", "Failed");
     let why = home.run("why bad");
     assert!(

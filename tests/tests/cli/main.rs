@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    unreachable_pub,
-    reason = "a test fails by panicking, and its parts share one toolkit"
+    reason = "a test fails by panicking"
 )]
 
 mod demo;
@@ -18,5 +17,4 @@ mod remote;
 mod results;
 mod shell;
 mod storage;
-mod support;
 mod terminal;

@@ -1,8 +1,7 @@
 //! Budgets: what a scan may cost without asking, dry runs, and what is never paid twice.
 
 use followlytics_simulator::{Endpoint, Platform};
-
-use crate::support::{Home, Site, X_TOKEN, bluesky, x};
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, x};
 
 fn home(site: &Site) -> Home {
     Home::new(site).with("FOLLOWLYTICS_X_TOKEN", X_TOKEN)

@@ -3,9 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use followlytics_simulator::Platform;
+use followlytics_tests::toolkit::{Home, Site, bluesky, eventually, finish, gitea, pause, signal};
 use serde_json::Value;
-
-use crate::support::{Home, Site, bluesky, eventually, finish, gitea, pause, signal};
 
 const ALICE: &str = "alice.bsky.social";
 
@@ -109,7 +108,7 @@ fn a_watch_shows_the_way_to_the_end() {
         .command(["get", "scans", "-w", "-o", "json"])
         .spawn()
         .unwrap();
-    assert_eq!(home.run_with("apply -f -", &scan("one", ALICE)).code, 0);
+    home.apply(&scan("one", ALICE));
     home.wait_for("one", "Succeeded");
     eventually("the runners are cleared away", || {
         home.run("get sandboxes -o name").out.is_empty()
@@ -163,7 +162,7 @@ fn a_control_plane_that_was_killed_is_continued_by_the_next() {
     let site = Site::slow(25, [bluesky(ALICE, 6000)]);
     let home = Home::new(&site);
     let up = home.up("");
-    assert_eq!(home.run_with("apply -f -", &scan("one", ALICE)).code, 0);
+    home.apply(&scan("one", ALICE));
     eventually("a third is in", || {
         scanned(&home.get("scans", "one")) > 2000 || site.requests() > 25
     });

@@ -1,8 +1,7 @@
 //! Reading and deleting objects in every way the command line has; and what it says when there are none.
 
+use followlytics_tests::toolkit::{Home, Site, bluesky, eventually};
 use serde_json::Value;
-
-use crate::support::{Home, Site, bluesky};
 
 fn scan(name: &str, namespace: &str) -> String {
     format!(
@@ -24,8 +23,7 @@ fn home(site: &Site) -> Home {
          spec: {platform: x, type: AppBearer, secretRef: {name: app}}}\n"
             .to_owned(),
     ];
-    let ran = home.run_with("apply -f -", &documents.join("---\n"));
-    assert_eq!(ran.code, 0, "{ran:?}");
+    home.apply(&documents.join("---\n"));
     home
 }
 
@@ -139,7 +137,7 @@ fn why_names_reason_time_and_setting() {
     assert!(alone.contains("start `followlytics up`"), "{alone}");
     let _up = home.up("");
     home.wait_for("one", "Suspended");
-    crate::support::eventually("it is paused", || {
+    eventually("it is paused", || {
         home.run("why one -o json").json()["reason"] == "Requested"
     });
     let why = home.run("why one -o json").json();

@@ -3,8 +3,7 @@
 use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform, WorldConfig,
 };
-
-use crate::support::{Home, Site};
+use followlytics_tests::toolkit::{Home, Site};
 
 const ALICE: &str = "mastodon:@alice@social.example";
 

@@ -2,15 +2,14 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use crate::support::{Home, Ran, Site, bluesky, finish, program};
+use followlytics_tests::toolkit::{Home, Ran, Site, bluesky, finish, program};
 
 const SCAN: &str = "scan.followlytics.io/one\n";
 
 fn applied(home: &Home) {
     let scan = "{apiVersion: followlytics.io/v1alpha1, kind: Scan, metadata: {name: one},\n\
                 spec: {account: {platform: bluesky, handle: alice.bsky.social}, operatingMode: Suspended}}\n";
-    let ran = home.run_with("apply -f -", scan);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    home.apply(scan);
 }
 
 /// The address behind `server: ` in the kubeconfig.
@@ -111,13 +110,8 @@ fn kubectl_finds_its_plugin() {
     let plugin = stranger.path().join("kubectl-followlytics");
     symlink(program(), &plugin).unwrap();
     let run = |words: &[&str], kubeconfig: Option<&str>| -> Ran {
-        let mut command = std::process::Command::new(&plugin);
-        command
-            .args(words)
-            .env_clear()
-            .env("HOME", stranger.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
+        let mut command = stranger.command_of(&plugin);
+        command.args(words);
         if let Some(path) = kubeconfig {
             command.env("KUBECONFIG", path);
         }

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use followlytics_simulator::{BulkSpec, Platform, RollOf};
-
-use crate::support::{Home, Site, X_TOKEN, bluesky, x};
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, x};
 
 #[test]
 fn who_came_left_and_was_renamed_is_told_as_the_platform_knows_it() {

@@ -4,7 +4,7 @@ mod remote;
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Home, Site, bluesky, finish, program};
+use followlytics_tests::toolkit::{Home, Site, bluesky, finish, program};
 
 #[test]
 fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {

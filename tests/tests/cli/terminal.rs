@@ -8,9 +8,8 @@ use std::{
     thread,
 };
 
+use followlytics_tests::toolkit::{Home, Ran, Site, X_TOKEN, bluesky, eventually, x};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
-use crate::support::{Home, Ran, Site, X_TOKEN, bluesky, eventually, x};
 
 /// Runs a command whose standard input and error are a terminal, types `answer` once `question` is shown, and returns
 /// what was shown.

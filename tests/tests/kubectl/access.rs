@@ -2,10 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use crate::{
-    kubectl::{Cluster, paused},
-    support::{Home, Site, finish},
-};
+use followlytics_tests::toolkit::{Home, Site, eventually, finish, signal};
+
+use crate::kubectl::{Cluster, paused};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -148,12 +147,12 @@ fn the_token_is_printed_and_logged_nowhere() {
         .stderr(file)
         .spawn()
         .unwrap();
-    crate::support::eventually("`up` is ready", || ready.is_file());
+    eventually("`up` is ready", || ready.is_file());
     let cluster = Cluster { home, up: None };
     cluster.apply(&paused("one"));
     cluster.ok("get scans");
     let token = value(&fs::read_to_string(cluster.kubeconfig()).unwrap(), "token");
-    crate::support::signal(&child, "TERM");
+    signal(&child, "TERM");
     let mut child = child;
     child.wait().unwrap();
     let text = fs::read_to_string(&log).unwrap();

@@ -1,6 +1,8 @@
 //! What kubectl learns of the server by itself: resources, versions, schemas.
 
-use crate::{kubectl::Cluster, support::Site};
+use followlytics_tests::toolkit::Site;
+
+use crate::kubectl::Cluster;
 
 #[test]
 fn resources_and_versions_are_listed() {

@@ -3,12 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
+use followlytics_tests::toolkit::{Ends, Home, Ran, Site, Up, eventually, finish};
 use serde_json::Value;
-
-use crate::support::{Home, Ran, Site, Up, eventually, finish};
 
 /// An installation as kubectl sees it. Its programs end with it.
 pub struct Cluster {
@@ -48,19 +47,12 @@ impl Cluster {
     }
 
     pub fn command_with<'a>(&self, kubeconfig: &Path, words: impl IntoIterator<Item = &'a str>) -> Command {
-        let mut command = Command::new(program());
+        let mut command = self.home.command_of(program());
         command
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(words)
-            .env_clear()
-            .env("HOME", self.home.path())
-            .env("TMPDIR", self.home.path())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .current_dir(self.home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .env("TMPDIR", self.home.path());
         command
     }
 
@@ -113,14 +105,17 @@ impl Cluster {
             .stdout(file)
             .spawn()
             .unwrap();
-        Following { child, path }
+        Following {
+            path,
+            _child: Ends(child),
+        }
     }
 }
 
 /// A kubectl that goes on; killed with this value.
 pub struct Following {
-    child: Child,
     path: PathBuf,
+    _child: Ends,
 }
 
 impl Following {
@@ -133,13 +128,6 @@ impl Following {
         eventually(&format!("{part:?} in {}", self.path.display()), || {
             self.text().contains(part)
         });
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

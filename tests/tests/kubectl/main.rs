@@ -14,7 +14,4 @@ mod kubectl;
 mod read;
 mod refusals;
 mod scan;
-#[path = "../cli/support.rs"]
-#[expect(dead_code, reason = "shared with the tests of the command line")]
-mod support;
 mod write;

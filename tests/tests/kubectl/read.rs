@@ -1,11 +1,9 @@
 //! Reading: columns, formats, selectors, orders, watches, descriptions.
 
+use followlytics_tests::toolkit::{Site, eventually};
 use serde_json::Value;
 
-use crate::{
-    kubectl::{Cluster, paused},
-    support::{Site, eventually},
-};
+use crate::kubectl::{Cluster, paused};
 
 /// Two paused scans of one namespace, a third elsewhere.
 fn cluster() -> Cluster {

@@ -1,9 +1,8 @@
 //! What kubectl is told of objects that break a rule: one clear sentence with the field, and nothing is stored.
 
-use crate::{
-    kubectl::{Cluster, paused},
-    support::Site,
-};
+use followlytics_tests::toolkit::Site;
+
+use crate::kubectl::{Cluster, paused};
 
 #[test]
 fn every_rule_that_a_file_breaks_is_named_by_its_field() {

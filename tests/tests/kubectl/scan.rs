@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use followlytics_tests::toolkit::{Site, bluesky, eventually, pause, x};
 use serde_json::Value;
 
-use crate::{
-    kubectl::{Cluster, scan},
-    support::{Site, bluesky, eventually, pause, x},
-};
+use crate::kubectl::{Cluster, scan};
 
 const ALICE: &str = "alice.bsky.social";
 

@@ -1,9 +1,8 @@
 //! Writing: apply of both kinds, dry runs, differences, patches, labels, deletion.
 
-use crate::{
-    kubectl::{Cluster, paused},
-    support::Site,
-};
+use followlytics_tests::toolkit::{Site, finish};
+
+use crate::kubectl::{Cluster, paused};
 
 fn cluster() -> Cluster {
     Cluster::start(&Site::slow(0, []))
@@ -159,7 +158,7 @@ fn an_editor_changes_an_object_and_its_mistakes_come_back() {
     let edit = |script: &str| {
         let mut command = cluster.command(["edit", "scan", "one"]);
         command.env("EDITOR", format!("sed -i {script}"));
-        crate::support::finish(command.spawn().unwrap(), "kubectl edit")
+        finish(command.spawn().unwrap(), "kubectl edit")
     };
     let edited = edit("'s/priority: 0/priority: 5/'");
     assert!(

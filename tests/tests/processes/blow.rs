@@ -1,10 +1,11 @@
 //! What befalls an installation, and at which step.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
+use followlytics_tests::toolkit::pause;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{installation::Installation, support::pause};
+use crate::installation::Installation;
 
 /// One accident.
 #[derive(Debug, Clone, Copy)]
@@ -86,36 +87,4 @@ fn send(pids: &[i32], signal: Signal) {
         // It may have ended by itself meanwhile.
         let _ = kill_process(pid, signal);
     }
-}
-
-/// A process as `/proc` shows it.
-pub struct Process {
-    pub pid: i32,
-    pub parent: i32,
-    pub words: Vec<String>,
-}
-
-/// Every process that still runs; one that is over and was not waited for (Z) does not.
-pub fn processes() -> Vec<Process> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
-}
-
-fn read(pid: i32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may hold anything.
-    let mut rest = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = rest.next()?;
-    let parent = rest.next()?.parse().ok()?;
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words = line
-        .split(|byte| *byte == 0)
-        .map(|word| String::from_utf8_lossy(word).into_owned());
-    (state != "Z" && state != "X").then(|| Process {
-        pid,
-        parent,
-        words: words.collect(),
-    })
 }

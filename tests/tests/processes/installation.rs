@@ -5,12 +5,11 @@ use std::{fs, sync::Arc};
 use followlytics_simulator::WorldConfig;
 use followlytics_store::{db::Db, ledger::Ledger, objects::Objects};
 use followlytics_testbed::postgres::{Options, Postgres};
+use followlytics_tests::toolkit::{Home, Site, Up, X_TOKEN, eventually, pause, processes};
 use serde_json::json;
 
 use crate::{
-    blow::processes,
     schedule::{ScanPlan, Schedule, Storage},
-    support::{Home, Site, Up, X_TOKEN, eventually, pause},
     verify,
 };
 
@@ -92,9 +91,7 @@ impl Installation {
             })
         });
         let documents: Vec<String> = objects.map(|object| object.to_string()).collect();
-        let path = self.home.write("scans.yaml", &documents.join("\n---\n"));
-        let ran = self.home.run(&format!("apply -f {}", path.display()));
-        assert_eq!(ran.code, 0, "{ran:?}");
+        self.home.apply(&documents.join("\n---\n"));
     }
 
     /// Waits until so many requests were answered, or until nothing more will be asked.
@@ -137,7 +134,7 @@ impl Installation {
     fn assert_nothing_runs(&self) {
         let data = self.home.data();
         let ours = || {
-            processes().into_iter().filter(|process| {
+            processes().unwrap().into_iter().filter(|process| {
                 fs::read_link(format!("/proc/{}/cwd", process.pid)).is_ok_and(|cwd| cwd.starts_with(&data))
             })
         };
@@ -161,10 +158,9 @@ impl Installation {
     pub fn children(&self, command: &str) -> Vec<i32> {
         let up = self.up_pid();
         let mut found: Vec<i32> = processes()
+            .unwrap()
             .into_iter()
-            .filter(|process| {
-                process.parent == up && process.words.get(1).is_some_and(|word| word == command)
-            })
+            .filter(|process| process.parent == up && process.role() == Some(command))
             .map(|process| process.pid)
             .collect();
         found.sort_unstable();
@@ -176,19 +172,15 @@ impl Installation {
         &self.database.as_ref().unwrap().0
     }
 
-    /// The ledger, now that nobody else uses it.
-    pub async fn ledger(&self) -> (Ledger, Objects) {
-        let (db, objects) = self.open().await;
-        let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
-        (Ledger::new(db, clock, Arc::new(|| "none".to_owned())), objects)
-    }
-
-    /// Ledger and objects, now that nobody else uses them.
-    pub async fn open(&self) -> (Db, Objects) {
+    /// Ledger, its database and objects, now that nobody else uses them.
+    pub async fn open(&self) -> (Ledger, Db, Objects) {
         let db = match &self.database {
             Some((_, url)) => Db::connect(url).await.unwrap(),
             None => Db::open(&self.home.data().join("ledger.db")).unwrap(),
         };
-        (db, Objects::files(&self.home.data().join("objects")).unwrap())
+        let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+        let ledger = Ledger::new(db.clone(), clock, Arc::new(|| "none".to_owned()));
+        let objects = Objects::files(&self.home.data().join("objects")).unwrap();
+        (ledger, db, objects)
     }
 }

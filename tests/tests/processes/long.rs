@@ -1,20 +1,20 @@
 //! One very long list: scanned twice with something killed or frozen every few seconds, compared with what the platform
 //! knows, and nowhere held in memory.
 
-use std::{collections::BTreeMap, env, fs};
+use std::{collections::BTreeMap, env};
 
 use arrow::{array::AsArray as _, datatypes::Int64Type};
 use followlytics_core::scan::{certificate::Guarantee, summary::ResultRecord};
 use followlytics_simulator::{AccountSpec, BulkSpec, Platform, RollOf, WorldConfig, XConfig, XLimits};
 use followlytics_store::{ledger::Ledger, objects::Objects};
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, pause, processes};
 use rand::RngExt as _;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng as _};
 use serde_json::json;
 
 use crate::{
-    blow::{Blow, Strike, processes},
+    blow::{Blow, Strike},
     installation::Installation,
-    support::{Home, Site, X_TOKEN, pause},
 };
 
 /// `FOLLOWLYTICS_LONG_FOLLOWERS` lists more.
@@ -120,12 +120,7 @@ impl Long {
                 "budget": {"maxUsd": (followers / 10).to_string()},
             },
         });
-        let path = self.installation.home.write("scan.yaml", &object.to_string());
-        let applied = self
-            .installation
-            .home
-            .run(&format!("apply -f {}", path.display()));
-        assert_eq!(applied.code, 0, "{applied:?}");
+        self.installation.home.apply(&object.to_string());
         // A scan of any length ends: what is killed goes on, and is not begun again.
         for _ in 0..20_000 {
             self.look();
@@ -170,17 +165,13 @@ impl Long {
     /// Keeps the most that each program held.
     fn look(&mut self) {
         let up = self.installation.up_pid();
-        for process in processes() {
-            let role = process.words.get(1).cloned().unwrap_or_default();
+        for process in processes().unwrap() {
+            let role = process.role().unwrap_or_default();
             if process.pid != up && process.parent != up || role == "sandbox-exec" {
                 continue;
             }
-            let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap_or_default();
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kib: u64 = peak
-                .and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok())
-                .unwrap_or(0);
-            let held = self.peaks.entry(role).or_default();
+            let kib = process.peak_kib().map_or(0, u64::from);
+            let held = self.peaks.entry(role.to_owned()).or_default();
             *held = (*held).max(kib * 1024 / 1_000_000);
         }
     }
@@ -192,7 +183,7 @@ impl Long {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let (ledger, objects) = self.installation.ledger().await;
+            let (ledger, _, objects) = self.installation.open().await;
             for ended in [first, second] {
                 let record = record(&ledger, ended.name).await;
                 let certificate = &record.certificate;

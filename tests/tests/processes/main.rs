@@ -9,16 +9,13 @@
     clippy::panic,
     clippy::indexing_slicing,
     unreachable_pub,
-    dead_code,
-    reason = "a test fails by panicking; the toolkit is shared with the tests of the command line"
+    reason = "a test fails by panicking, and its parts share one installation"
 )]
 
 mod blow;
 mod installation;
 mod long;
 mod schedule;
-#[path = "../cli/support.rs"]
-mod support;
 mod verify;
 
 use std::{env, sync::Mutex, thread};

@@ -1,6 +1,6 @@
 //! What must hold once everything has ended.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use followlytics_core::{
     money::Usd,
@@ -20,9 +20,7 @@ pub fn verify(installation: &Installation, schedule: &Schedule) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let (db, objects) = installation.open().await;
-        let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
-        let ledger = Ledger::new(db.clone(), clock, Arc::new(|| "none".to_owned()));
+        let (ledger, db, objects) = installation.open().await;
         let mut held = Usd::ZERO;
         for (number, plan) in schedule.scans.iter().enumerate() {
             let uid = uid(&db, &name(number)).await;

@@ -1,5 +1,7 @@
 //! Whether a spec can be used, and what the ledger is told of it. A refusal names the field and the remedy.
 
+mod browser;
+
 use followlytics_crds::{CredentialSpec, CredentialType, OperatingMode, Scan, SourceChoice, reasons};
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use crate::{
         plan::Wishes,
         request::ScanRequest,
         since::{NoVersion, Since},
-        source::{Browser, Wish, choose},
+        source::Wish,
         window::Rule,
     },
     wire::Mode,
@@ -46,28 +48,37 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
         SourceChoice::Api => Wish::Api,
         SourceChoice::Browser => Wish::Browser,
     };
-    // Nothing is priced yet: only whether the wish can be met at all. The ledger asks again with the plan's price.
-    if choose(wish, Usd::ZERO, None, Browser::Off).is_err() {
-        let message = format!("spec.source: no browser is enabled for {platform} here; write Auto or Api");
-        return Err(Refusal::new(reasons::INVALID_SPEC, message));
-    }
+    let browser = browser::admit(scan, seen, policy, wish, platform)?;
     let credential = credential(scan, seen, platform)?;
-    let base_url = base_url(&account, credential, policy);
-    let auth = authorise(credential, platform, policy)?;
     let meta = &scan.metadata;
     let namespace = meta.namespace.clone().unwrap_or_default();
-    // Windows and money belong to the secret: two Credentials of one secret share what the platform counts.
-    let name = match (credential, auth) {
-        (Some(found), _) => format!("{namespace}/{}", found.secret_ref.name),
-        (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
-        (None, _) => format!("environment@{base_url}"),
+    let (base_url, auth, name, rules) = match (wish, &browser) {
+        (Wish::Browser, Some(access)) => (
+            access.base_url.clone(),
+            Auth::WebSession,
+            access.credential.clone(),
+            access.rules.clone(),
+        ),
+        _ => {
+            let base_url = base_url(&account, credential, policy);
+            let auth = authorise(credential, platform, policy)?;
+            // Windows and money belong to the secret: two Credentials of one secret share what the platform counts.
+            let name = match (credential, auth) {
+                (Some(found), _) => format!("{namespace}/{}", found.secret_ref.name),
+                (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
+                (None, _) => format!("environment@{base_url}"),
+            };
+            (base_url, auth, name, rules(platform, auth, credential)?)
+        }
     };
     Ok(ScanRequest {
         uid: meta.uid.clone().unwrap_or_default(),
         namespace,
         name: meta.name.clone().unwrap_or_default(),
         generation: meta.generation.unwrap_or_default(),
-        rules: rules(platform, auth, credential)?,
+        rules,
+        source: wish,
+        browser,
         account,
         base_url,
         credential: name,
@@ -149,8 +160,8 @@ fn authorise(
         Some(CredentialType::WebSession) => Err(Refusal::new(
             reasons::INVALID_SPEC,
             format!(
-                "spec.credentialRef.name: a WebSession is for browsers, and none is enabled for {platform} here; \
-                 name a Credential of type AppBearer or UserToken"
+                "spec.credentialRef.name: a WebSession is for browsers: name it in spec.sessionRef, and here a \
+                 Credential of type AppBearer or UserToken for {platform}'s API"
             ),
         )),
         None => match policy.environment.get(&platform) {

@@ -8,6 +8,7 @@ use crate::scan::{
     summary::{Hold, RangeTally, RequestTally, ResultRecord},
 };
 
+mod browser;
 mod convergence;
 mod phases;
 mod replacing;
@@ -108,6 +109,7 @@ fn seen(scan: &Scan, summary: Summary) -> Observed {
         recorded: None,
         summary: None,
         credential: None,
+        session: None,
         runners: Vec::new(),
         share: 100,
         progress_written: None,

@@ -24,10 +24,7 @@ impl Plan {
         let rows = (pages * page_rows).min(self.rows);
         let made = self.requests - self.ranges.len().try_into().unwrap_or(0) + 1 - self.pages();
         Self {
-            ranges: vec![Planned {
-                span: self.root,
-                rows,
-            }],
+            ranges: vec![Planned::of_api(self.root, rows)],
             rows,
             requests: made + pages,
             price: platform
@@ -40,7 +37,7 @@ impl Plan {
         }
     }
 
-    fn pages(&self) -> i64 {
+    pub(super) fn pages(&self) -> i64 {
         let page_rows = i64::from(self.page_rows);
         ((self.rows + page_rows - 1) / page_rows).max(1)
     }

@@ -53,6 +53,8 @@ impl Bench {
                 max_rows: 0,
                 since: None,
             },
+            source: followlytics_core::scan::source::Wish::Auto,
+            browser: None,
             priority: 0,
             mode: Mode::Run,
             dry_run: false,

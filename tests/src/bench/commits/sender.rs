@@ -7,12 +7,9 @@ use std::sync::{
 
 use anyhow::{Result, bail};
 use followlytics_core::{
-    account::Platform,
     layout,
-    money::Usd,
-    page::{Header, sha256},
-    scan::{plan::AccountReport, range::Place},
-    wire::{Finding, Found, Held, Permit, Step},
+    page::sha256,
+    wire::{Held, Permit, Step},
 };
 use followlytics_platforms::clock::{Clock as _, SystemClock};
 use followlytics_store::{
@@ -21,10 +18,7 @@ use followlytics_store::{
 };
 use jiff::Timestamp;
 
-use super::{
-    super::world::{Listing, Setup, request},
-    ROWS,
-};
+use crate::bench::chain::{self, ROWS};
 
 /// Names are numbers of 18 digits, because pgbench has no other variables that differ between its clients.
 pub(super) const SCAN: u64 = 100_000_000_000_000_000;
@@ -74,37 +68,20 @@ pub(super) struct Sender {
 impl Sender {
     /// Looks the account up and claims its chain.
     pub(super) async fn start(ledger: &Ledger, number: u32) -> Result<Self> {
-        let listing = Listing {
-            platform: Platform::X,
-            followers: 1_000_000_000,
-            runners: 1,
-            rows_per_range: 10_000,
-            after_seconds: 0,
-        };
-        let mut scan = request(&Setup::of(Vec::new()), &listing, usize::try_from(number)?)?;
+        let mut scan = chain::scan(usize::try_from(number)?)?;
         scan.uid = (SCAN + u64::from(number)).to_string();
         scan.credential = (CREDENTIAL + u64::from(number)).to_string();
-        scan.budget = Usd::from_nanos(i64::MAX / 4);
         ledger.ensure_scan(&scan).await?;
         let holder = (HOLDER + u64::from(number)).to_string();
         let sandbox = Sandbox {
             uid: holder.clone(),
             name: holder,
             scan: scan.uid,
+            tab: 0,
         };
         let (held, lookup) = claim(ledger, &sandbox).await?;
-        let account = format!("{number}");
-        let found = Found {
-            held,
-            permit: lookup.id,
-            finding: Finding::Account(AccountReport {
-                id: account.clone(),
-                handle: "nasa".to_owned(),
-                followers: 1_000_000_000,
-                created: None,
-            }),
-            told: None,
-        };
+        let account = number.to_string();
+        let found = chain::found(held, lookup.id, &account)?;
         ledger.record_finding(&sandbox, &found).await?;
         let (held, next) = claim(ledger, &sandbox).await?;
         Ok(Self {
@@ -142,33 +119,17 @@ impl Sender {
     }
 
     fn page(&self) -> NewPage {
-        let permit = &self.next;
-        let (range, epoch) = (self.held.range, self.held.epoch);
+        let (Held { range, epoch }, seq) = (self.held, self.next.seq);
+        let cursor = (CURSOR + u64::from(seq) + 1).to_string();
+        let scan = &self.sandbox.scan;
         NewPage {
-            header: Header {
-                format: Header::FORMAT,
-                scan: self.sandbox.scan.clone(),
-                platform: Platform::X,
-                account_id: self.account.clone(),
-                range,
-                epoch,
-                seq: permit.seq,
-                input: permit.place.clone(),
-                output: Place {
-                    position: permit.place.position + 1,
-                    cursor: Some((CURSOR + u64::from(permit.seq) + 1).to_string()),
-                },
-                exhausted: false,
-                permit: permit.id.clone(),
-                seen_at: permit.seen_at,
-                price_version: Platform::X.facts().price_version,
-                returned: u32::try_from(ROWS).unwrap_or(0),
-            },
-            lines: ROWS,
+            header: chain::header(scan, &self.account, self.held, &self.next, cursor),
+            lines: i64::from(ROWS),
             bytes: 100_000,
-            key: layout::page(&self.sandbox.scan, range, epoch, permit.seq, &self.sha256),
+            key: layout::page(scan, range, epoch, seq, &self.sha256),
             sha256: self.sha256.clone(),
             met: false,
+            again: 0,
             told: None,
         }
     }

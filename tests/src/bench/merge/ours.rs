@@ -14,15 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use followlytics_core::{
     account::AccountRef,
     layout,
-    money::Usd,
     page::{self, Header},
-    platform::{Auth, Ids},
+    platform::Ids,
     row::Line,
-    scan::{
-        plan::{AccountReport, Wishes},
-        range::Place,
-    },
-    wire::Mode,
+    scan::{plan::AccountReport, range::Place},
 };
 use followlytics_platforms::clock::{Clock as _, SystemClock};
 use followlytics_store::{
@@ -35,6 +30,7 @@ use followlytics_worker::{Settings, run_one_with, synthetic::Synthetic};
 use jiff::Timestamp;
 
 use super::{DUPLICATES, RUNS, Run};
+use crate::{bench::chain, toolkit::Process};
 
 /// Uid of the scan.
 const SCAN: &str = "bench";
@@ -173,22 +169,11 @@ pub fn child(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Processor seconds of this process, and the most memory it had.
+/// Processor seconds of this process, and the most memory it had, in bytes.
 fn used() -> Result<(f64, u64)> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: f64 = fields
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum();
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: u64 = peak
-        .and_then(|peak| peak.split_whitespace().next())
-        .context("no VmHWM")?
-        .parse()?;
-    Ok((ticks / 100.0, kib * 1024))
+    let own = Process::of(i32::try_from(std::process::id())?).context("/proc does not show this process")?;
+    let kib = own.peak_kib().context("no VmHWM")?;
+    Ok((own.cpu, u64::from(kib) * 1024))
 }
 
 /// Sorts pages into runs, and says how many rows there were and how long it took.
@@ -279,7 +264,13 @@ async fn scan(ledger: &Ledger, db: &Db, ids: Ids) -> Result<()> {
         followers: 0,
         created: None,
     };
-    ledger.ensure_scan(&request(account)).await?;
+    let request = ScanRequest {
+        uid: SCAN.into(),
+        name: SCAN.into(),
+        account,
+        ..chain::scan(0)?
+    };
+    ledger.ensure_scan(&request).await?;
     let mut tx = db.begin().await?;
     let sql = "UPDATE scans SET stage = 'Merging', report = $2 WHERE uid = $1";
     tx.execute(sql, params![SCAN, serde_json::to_string(&report)?])
@@ -292,31 +283,6 @@ async fn scan(ledger: &Ledger, db: &Db, ids: Ids) -> Result<()> {
     )
     .await?;
     Ok(tx.commit().await?)
-}
-
-fn request(account: AccountRef) -> ScanRequest {
-    ScanRequest {
-        uid: SCAN.into(),
-        namespace: "bench".into(),
-        name: SCAN.into(),
-        generation: 1,
-        account,
-        base_url: "https://example.org".into(),
-        credential: "bench/bench".into(),
-        auth: Auth::AppBearer,
-        rules: Vec::new(),
-        budget: Usd::ZERO,
-        monthly_budget: None,
-        wishes: Wishes {
-            max_runners: 1,
-            rows_per_range: 10_000,
-            max_rows: 0,
-            since: None,
-        },
-        priority: 0,
-        mode: Mode::Run,
-        dry_run: false,
-    }
 }
 
 fn ledger(folder: &Path) -> Result<(Ledger, Db)> {

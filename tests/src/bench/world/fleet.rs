@@ -10,13 +10,13 @@ use followlytics_platforms::{
     http::{HttpError, HttpService, from_service, send},
 };
 use followlytics_runner::{Outcome, RunnerConfig, RunnerError, run};
-use followlytics_store::ledger::{Ledger, SandboxIdentity};
+use followlytics_store::ledger::Ledger;
 use http::Request;
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 use tower::{service_fn, util::BoxCloneSyncService};
 
-use super::Setup;
+use super::{Setup, token};
 
 /// Starts runners, kills them, and notices their end.
 pub(super) struct Fleet {
@@ -70,12 +70,7 @@ impl Fleet {
     pub(super) async fn start(&mut self, scan: &str) -> Result<()> {
         self.started += 1;
         let name = format!("runner-{}", self.started);
-        let identity = SandboxIdentity {
-            uid: name.clone(),
-            name: name.clone(),
-            scan_uid: scan.to_owned(),
-        };
-        let token = self.ledger.issue_sandbox_token(&identity).await?;
+        let token = token(&self.ledger, &name, scan).await?;
         let (slow, times) = self.slow;
         let page_ms = if self.started == slow {
             self.page_ms * times

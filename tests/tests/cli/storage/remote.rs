@@ -12,9 +12,8 @@ use followlytics_testbed::{
     postgres::{Options, PASSWORD, Postgres},
     s3::S3,
 };
+use followlytics_tests::toolkit::{Home, Site, bluesky, eventually, families, finish, pause};
 use serde_json::Value;
-
-use crate::support::{Home, Site, bluesky, eventually, pause};
 
 const ALICE: &str = "alice.bsky.social";
 
@@ -45,32 +44,17 @@ fn scan(followers: u64) -> String {
     )
 }
 
-fn apply(home: &Home, followers: u64) {
-    let applied = home.run_with("apply -f -", &scan(followers));
-    assert_eq!(applied.code, 0, "{applied:?}");
-}
-
 fn rows(scan: &Value) -> i64 {
     scan["status"]["result"]["rows"].as_i64().unwrap()
 }
 
-/// Every process below this one: its arguments and its environment.
+/// Every process below this one: its arguments and its environment, one a line.
 fn children(parent: i32) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let text = |name: &str| {
-            let bytes = fs::read(entry.path().join(name)).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).replace('\0', "\n")
-        };
-        let stat = text("stat");
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        if fields.nth(1).is_some_and(|pid| pid == parent.to_string()) {
-            found.push((text("cmdline"), text("environ")));
-            let pid = entry.file_name().to_string_lossy().parse().unwrap();
-            found.extend(children(pid));
-        }
-    }
-    found
+    let family = families(&[parent]).unwrap();
+    let children = family.iter().filter(|process| process.pid != parent);
+    children
+        .map(|process| (process.words.join("\n"), process.environment()))
+        .collect()
 }
 
 #[test]
@@ -80,7 +64,7 @@ fn a_scan_lives_in_postgresql_and_s3_alone_and_its_secrets_stay_where_they_belon
     let database = postgres.create_database().unwrap();
     let (home, objects) = home(&site, &database, s3);
     let up = home.up("");
-    apply(&home, 6_000);
+    home.apply(&scan(6_000));
     eventually("runners are at it", || site.requests() > 8);
 
     let processes = children(up.pid());
@@ -228,7 +212,7 @@ fn storage_that_cannot_be_used_ends_up_before_any_scan_begins() {
         if value == "http://example.com" {
             command.env_remove("AWS_ALLOW_HTTP");
         }
-        let ran = crate::support::finish(command.spawn().unwrap(), "up");
+        let ran = finish(command.spawn().unwrap(), "up");
         ran.refused(code, &parts);
         assert!(
             !ran.err.contains("wrong-horse") && !ran.err.contains(s3.secret_key()),
@@ -246,7 +230,7 @@ fn a_control_plane_that_is_killed_is_followed_at_once_and_nothing_is_lost() {
     let database = Postgres::shared().unwrap().create_database().unwrap();
     let (home, _) = home(&site, &database, S3::shared().unwrap());
     let up = home.up("");
-    apply(&home, 8_000);
+    home.apply(&scan(8_000));
     eventually("rows are in", || site.requests() > 20);
     up.kill();
     let before = site.requests();
@@ -269,7 +253,7 @@ fn a_database_or_a_bucket_that_goes_away_and_comes_back_costs_time_alone() {
     let database = postgres.create_database().unwrap();
     let (home, _) = home(&site, &database, &s3);
     let up = home.up("");
-    apply(&home, 8_000);
+    home.apply(&scan(8_000));
     eventually("rows are in", || site.requests() > 15);
     postgres.kill().unwrap();
     pause(Duration::from_secs(2));
@@ -331,7 +315,7 @@ fn a_control_plane_that_lost_its_database_to_another_one_ends() {
     let name = database.rsplit('/').next().unwrap();
     let taken = "UPDATE locks SET holder = 'another one' WHERE name = 'control-plane'";
     postgres.run_sql(name, taken).unwrap();
-    let ran = crate::support::finish(child, "up");
+    let ran = finish(child, "up");
     assert_eq!(ran.code, 7, "{ran:?}");
     assert!(
         ran.err.contains("taken it over") && ran.err.contains("nothing is lost"),

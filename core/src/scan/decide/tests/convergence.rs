@@ -80,6 +80,7 @@ impl World {
             recorded: self.recorded.clone(),
             summary: self.summary.clone(),
             credential: None,
+            session: None,
             runners: self
                 .sandboxes
                 .values()

@@ -95,6 +95,7 @@ fn a_bad_spec_costs_nothing_and_names_the_remedy() {
             recorded: None,
             summary: None,
             credential: None,
+            session: None,
             runners: Vec::new(),
             share: 9,
             progress_written: None,

@@ -1,0 +1,144 @@
+//! Rows from the cells of the list: what is left where no answer can be read.
+//!
+//! The page draws only the cells in view and uses them again, so the list is walked down in steps smaller than the
+//! view. Its next request, which is held, says where it goes on; cells alone never say that a list has ended.
+
+use std::time::Duration;
+
+use followlytics_core::{
+    retry::Class,
+    row::{Line, Row},
+};
+use followlytics_platforms::rows::text;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Tab, Trouble, Visit};
+use crate::{error::failure, graphql::Broken, held::Variables};
+
+/// Part of the view that a step goes down.
+const STEP: f64 = 0.7;
+/// Between two steps: time for the page to draw.
+const DRAW: Duration = Duration::from_millis(60);
+/// Steps without a new row at the list's end, after which it is over.
+const IDLE: u32 = 12;
+/// Ids remembered: more than a page holds and the view shows.
+const REMEMBERED: usize = 2_000;
+
+/// What the cells showed.
+pub(super) struct Harvest {
+    pub(super) lines: Vec<Line>,
+    /// The cursor of the request that follows; `None` where the page asks for nothing more.
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Look {
+    rows: Vec<Cell>,
+    left: f64,
+    waits: u32,
+    column: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cell {
+    id: Option<String>,
+    handle: Option<String>,
+    name: Option<String>,
+    bio: Option<String>,
+    verified: bool,
+    locked: bool,
+}
+
+impl Cell {
+    /// The row, unless the cell has no id or no handle: then it is none that can be counted.
+    fn row(self) -> Option<Row> {
+        let id = self
+            .id
+            .filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))?;
+        Some(Row {
+            id,
+            handle: self.handle.filter(|handle| !handle.is_empty())?,
+            name: text(self.name),
+            bio: text(self.bio),
+            verified: Some(self.verified),
+            protected: Some(self.locked),
+            ..Row::default()
+        })
+    }
+}
+
+impl Tab {
+    /// Walks the list down to its end, and takes the rows that were not there before.
+    pub(super) async fn harvest(&mut self, visit: &Visit<'_>) -> Result<Harvest, Trouble> {
+        let deadline = Instant::now() + visit.patience;
+        let (mut lines, mut idle) = (Vec::new(), 0);
+        loop {
+            let look = self.step(visit).await?;
+            let found = self.keep(look.rows, &mut lines);
+            // Only from the end of the list on is nothing new a sign.
+            let over = !found && look.left < 2.0 && look.waits == 0;
+            idle = if over { idle + 1 } else { 0 };
+            let asked = self.has_list(visit).await?;
+            if asked && !found && look.left < 2.0 {
+                break;
+            }
+            if !asked && idle >= IDLE {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(failure(
+                    Class::PageStuck,
+                    "X's page neither shows more rows nor asks for them",
+                )
+                .into());
+            }
+            if let Some(event) = self.pause(DRAW).await? {
+                self.turn_aside(&event, visit).await?;
+            }
+        }
+        let url = self.held.as_ref().map(|held| held.url.clone());
+        let cursor = url.and_then(|url| Variables::of(&url)?.text("cursor"));
+        Ok(Harvest { lines, cursor })
+    }
+
+    async fn step(&mut self, visit: &Visit<'_>) -> Result<Look, Trouble> {
+        let script = format!("{}({STEP})", include_str!("../js/cells.js").trim());
+        let text = self.evaluate(script).await?;
+        let look: Option<Look> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let broken = match look {
+            Some(look) if look.column == 0 => {
+                Broken::new("the page has an element with data-testid=\"primaryColumn\"")
+            }
+            Some(look) => {
+                let nameless = look
+                    .rows
+                    .iter()
+                    .filter(|cell| cell.id.is_none() || cell.handle.is_none())
+                    .count();
+                if nameless == 0 || nameless < look.rows.len() {
+                    return Ok(look);
+                }
+                Broken::new(
+                    "a UserCell has a button whose data-testid ends in -follow, and a link with the handle",
+                )
+            }
+            None => Broken::new("the cells of the list can be read"),
+        };
+        Err(self.changed(visit, &broken, None).await)
+    }
+
+    /// Adds the rows that are new; whether there were any.
+    fn keep(&mut self, cells: Vec<Cell>, lines: &mut Vec<Line>) -> bool {
+        let before = lines.len();
+        for row in cells.into_iter().filter_map(Cell::row) {
+            if !self.harvested.contains(&row.id) {
+                self.harvested.push(row.id.clone());
+                lines.push(Line::Row(row));
+            }
+        }
+        let over = self.harvested.len().saturating_sub(REMEMBERED);
+        self.harvested.drain(..over);
+        lines.len() > before
+    }
+}

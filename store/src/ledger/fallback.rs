@@ -1,0 +1,265 @@
+//! Fallback: a source gives out, or turns out not to be entered in its middle, and the scan goes on otherwise.
+
+use followlytics_core::{
+    platform::{Family, Seek},
+    scan::{
+        fallback::{Entry, takes_over},
+        lease,
+        plan::{Plan, Planned, Sharing},
+        range::{Kind, NEWEST, Place, Range, Span, State},
+        source::{Choice, Source, share_out as choose},
+    },
+};
+use jiff::Timestamp;
+
+use super::{LedgerError, ScanRow, found, months, ranges};
+use crate::{db::Tx, params};
+
+/// Most ranges that are entered by stored cursors.
+const STORED: usize = 64;
+
+/// Which sources a planned scan begins with.
+pub(super) async fn share_out(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    plan: Plan,
+    now: Timestamp,
+) -> Result<Plan, LedgerError> {
+    let request = &scan.request;
+    if request.browser.is_none() {
+        return Ok(plan);
+    }
+    let platform = request.account.platform;
+    let page = platform.price(Family::Followers, i64::from(plan.page_rows).min(plan.rows));
+    let money = (plan.price.minus(scan.purse.spent), scan.purse.left(), page);
+    let month = months::of_api(tx, scan, now).await?;
+    // What no money is left for is told when the API is asked.
+    let choice = choose(request.source, money, month, request.browser()).unwrap_or(Choice::Only(Source::Api));
+    Ok(match sharing(scan, now) {
+        Some(sharing) => plan.shared_out(choice, &sharing),
+        None => plan,
+    })
+}
+
+/// The range's source gave out: the other one takes over, where that is allowed and paid for. Its hold stays.
+pub(super) async fn fall_back(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let request = &scan.request;
+    let money_left = scan.purse.left() >= request.account.platform.price(Family::Followers, 1);
+    let other = takes_over(range.source, request.source, request.browser(), money_left);
+    let Some(other) = other.filter(|other| scan.held(*other, now).is_none()) else {
+        return Ok(());
+    };
+    if range.kind == Kind::Resolve {
+        range.source = other;
+        // Whoever holds it asks again, and is told of the other source.
+        lease::give_back(range);
+        return Ok(());
+    }
+    help(tx, scan, other, now).await
+}
+
+/// After a page of a browser: where it is too slow, the API helps.
+pub(super) async fn watch_speed(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &Range,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let thresholds = scan.plan.as_ref().and_then(|plan| plan.thresholds);
+    let (Some(thresholds), Some(started), Source::Browser) = (thresholds, scan.started, range.source) else {
+        return Ok(());
+    };
+    let sql = "SELECT CAST(SUM(lines) AS BIGINT) FROM ranges WHERE scan = $1 AND source = 'Browser'";
+    let others: Option<i64> = tx
+        .find(sql, params![&scan.request.uid])
+        .await?
+        .map(|row| row.get(0))
+        .transpose()?
+        .flatten();
+    // The row of this range is older than what is known of it here by this page: that errs to the slow side once.
+    let rows = others.unwrap_or(0).max(range.rows);
+    let elapsed = now.duration_since(started);
+    if !thresholds.is_slow(rows, scan.page_rows(), elapsed, scan.rules()) {
+        return Ok(());
+    }
+    let money_left = scan.purse.left() >= scan.request.account.platform.price(Family::Followers, 1);
+    let request = &scan.request;
+    match takes_over(range.source, request.source, request.browser(), money_left) {
+        Some(other) if scan.held(other, now).is_none() => help(tx, scan, other, now).await,
+        _ => Ok(()),
+    }
+}
+
+/// Adds the other source's side to a scan, once.
+pub(super) async fn help(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    other: Source,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let there = |range: &Range| range.kind == Kind::Listing && range.source == other;
+    let all = ranges::all(tx, &scan.request.uid).await?;
+    let plan = scan.plan.clone().filter(|_| !all.iter().any(there));
+    let (Some(mut plan), Some(sharing)) = (plan, sharing(scan, now)) else {
+        return Ok(());
+    };
+    let added = match other {
+        Source::Browser => {
+            let both = plan.clone().shared_out(Choice::Both, &sharing);
+            plan.root = both.root;
+            let web = |range: &Planned| range.source == Source::Browser;
+            both.ranges.into_iter().filter(web).collect()
+        }
+        Source::Api => {
+            plan.seek = Seek::Chain;
+            plan.page_rows = scan.request.account.platform.facts().page_rows;
+            vec![Planned {
+                span: None,
+                rows: plan.rows,
+                source: Source::Api,
+            }]
+        }
+    };
+    found::add_ranges(tx, scan, &plan, &added).await?;
+    plan.ranges.extend(added);
+    scan.plan = Some(plan);
+    Ok(())
+}
+
+/// A browser's list refused to be entered where it was: by stored cursors then, or from its newest end.
+pub(super) async fn refuse_entry(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+) -> Result<(), LedgerError> {
+    range.attempts = 0;
+    let Some(mut plan) = scan.plan.clone() else {
+        return Ok(());
+    };
+    if range.place.cursor.take().is_some() && plan.entry == Entry::Computed {
+        // The platform's own cursor has expired: one that is computed may still do.
+        return Ok(());
+    }
+    let stored = match plan.entry {
+        Entry::Computed => stored(tx, scan).await?,
+        Entry::Stored | Entry::Newest => Vec::new(),
+    };
+    plan.entry = if stored.is_empty() {
+        Entry::Newest
+    } else {
+        Entry::Stored
+    };
+    // One reader a stretch, and none may be cut where no cursor is known.
+    plan.seek = Seek::Chain;
+    scan.plan = Some(plan);
+    enter_anew(tx, scan, range, &stored).await
+}
+
+/// Ranges that nothing was read of make way for others, which begin at these places or at the newest end.
+async fn enter_anew(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    failed: &mut Range,
+    places: &[Place],
+) -> Result<(), LedgerError> {
+    let uid = scan.request.uid.clone();
+    let mut next = super::claim::next_id(tx, &uid).await?;
+    let mut all = ranges::all(tx, &uid).await?;
+    if let Some(own) = all.iter_mut().find(|range| range.id == failed.id) {
+        *own = failed.clone();
+    }
+    let mut open: Vec<&mut Range> = all
+        .iter_mut()
+        .filter(|range| range.source == Source::Browser && range.kind == Kind::Listing)
+        .filter(|range| range.state == State::Open)
+        .collect();
+    // What was read from the newest end goes on from there.
+    open.sort_unstable_by_key(|range| range.span);
+    let Some((top, others)) = open.split_last_mut() else {
+        return Ok(());
+    };
+    for range in others.iter_mut() {
+        let hi = range.span.map_or(0, |span| span.hi);
+        range.span = Some(Span { lo: hi, hi });
+        range.state = State::Done;
+        range.epoch += u64::from(range.holder.is_some() && range.id != failed.id);
+        lease::give_back(range);
+    }
+    if top.id == failed.id {
+        scan.requests.refetched_rows += top.rows;
+        top.place = Place::at(NEWEST);
+        top.claimed = NEWEST;
+        top.rows = 0;
+    }
+    let walk = top.walk;
+    let mut bound = 0;
+    let mut added = Vec::new();
+    for place in places.iter().filter(|place| place.position < top.place.position) {
+        let span = Span {
+            lo: bound,
+            hi: place.position,
+        };
+        let mut range = Range::new(next, Kind::Listing, Some(span), walk, 0).from_source(Source::Browser);
+        range.place = place.clone();
+        added.push(range);
+        (bound, next) = (place.position, next + 1);
+    }
+    top.span = Some(Span {
+        lo: bound,
+        hi: NEWEST,
+    });
+    if let Some(own) = all.iter().find(|range| range.id == failed.id) {
+        *failed = own.clone();
+    }
+    for range in all.iter().chain(&added) {
+        ranges::put(tx, &uid, range).await?;
+    }
+    Ok(())
+}
+
+/// Places that the platform led earlier scans of this account to, the oldest first and evenly chosen.
+async fn stored(tx: &mut Tx, scan: &ScanRow) -> Result<Vec<Place>, LedgerError> {
+    let account = &scan.request.account;
+    let rows = tx
+        .query(
+            "SELECT p.output_position, MAX(p.output_cursor) FROM pages p \
+             JOIN ranges r ON r.scan = p.scan AND r.id = p.range_id JOIN scans s ON s.uid = p.scan \
+             WHERE s.platform = $1 AND s.handle = $2 AND s.namespace = $3 AND s.uid <> $4 \
+               AND r.source = 'Browser' AND p.output_cursor IS NOT NULL AND p.exhausted = $5 \
+             GROUP BY p.output_position ORDER BY p.output_position",
+            params![
+                <&str>::from(account.platform),
+                &account.handle,
+                &scan.request.namespace,
+                &scan.request.uid,
+                false,
+            ],
+        )
+        .await?;
+    let step = rows.len().div_ceil(STORED).max(1);
+    rows.iter()
+        .step_by(step)
+        .map(|row| {
+            Ok(Place {
+                position: row.get(0)?,
+                cursor: row.get(1)?,
+            })
+        })
+        .collect()
+}
+
+fn sharing(scan: &ScanRow, now: Timestamp) -> Option<Sharing<'_>> {
+    Some(Sharing {
+        platform: scan.request.account.platform,
+        report: scan.report.as_ref()?,
+        wishes: &scan.request.wishes,
+        rules: scan.request.rules_of(Source::Browser),
+        spent: scan.purse.spent,
+        now: scan.started.unwrap_or(now),
+    })
+}
