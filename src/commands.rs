@@ -11,7 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod modes;
-mod run_scan;
+pub(crate) mod run_scan;
 pub(crate) mod sandbox_exec;
 pub(crate) mod scan;
 pub(crate) mod simulator;

@@ -76,6 +76,11 @@ impl DataDir {
         self.root.join("sandboxes")
     }
 
+    /// Where redacted traces of pages that changed are kept; only there once there is one.
+    pub(crate) fn traces(&self) -> PathBuf {
+        self.root.join("traces")
+    }
+
     /// Where the running control plane says how it is reached.
     pub(crate) fn address(&self) -> PathBuf {
         self.root.join("api.address")

@@ -8,13 +8,14 @@ mod guard;
 pub(crate) mod https;
 mod identity;
 mod kubeconfig;
+mod profiles;
 pub(crate) mod secrets;
 mod sockets;
 mod worker;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +23,7 @@ use std::{
 use anyhow::Context as _;
 use followlytics_api::{broker::Broker, credentials::Credentials};
 use followlytics_apiserver::{ApiServer, Registry};
+use followlytics_browser::Chromium;
 use followlytics_controller::{
     Context, Settings,
     backends::process::{ProcessBackend, ProcessOptions},
@@ -40,6 +42,7 @@ use self::{
     worker::Worker,
 };
 use crate::{
+    commands::run_scan::TRACES_VARIABLE,
     data::{DataDir, Lock},
     edge,
     exit::Failure,
@@ -53,6 +56,8 @@ const NOTICE: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(1);
 /// Runners at once over the installation, unless `up --max-runners` says otherwise.
 pub(crate) const MAX_RUNNERS: u32 = 16;
+/// Names the browser's program.
+const CHROMIUM: &str = "FOLLOWLYTICS_CHROMIUM";
 /// Variables that a runner needs to reach the internet the way its parent does, and its browser.
 const PASSED_ON: [&str; 11] = [
     logs::VARIABLE,
@@ -65,7 +70,7 @@ const PASSED_ON: [&str; 11] = [
     "https_proxy",
     "no_proxy",
     "ALL_PROXY",
-    "FOLLOWLYTICS_CHROMIUM",
+    CHROMIUM,
 ];
 
 /// What a control plane does.
@@ -215,7 +220,9 @@ impl Plane {
             .serve("broker.sock", broker.router(), self.stop.subscribe())?;
         let address = format!("unix://{}", served.path().display());
         self.served.push(served);
-        let (backend, exits) = self.backend()?;
+        let has_browsers = !options.browsers.is_empty();
+        let chromium = if has_browsers { chromium().await } else { None };
+        let (backend, exits) = self.backend(chromium)?;
         let backend = Arc::new(backend);
         self.sandboxes = Some(Arc::clone(&backend));
         let settings = Settings {
@@ -243,6 +250,8 @@ impl Plane {
         ));
         self.tasks
             .spawn(notice(self.ledger.clone(), self.settle.subscribe()));
+        self.tasks
+            .spawn(profiles::keep_swept(has_browsers, self.settle.subscribe()));
         if options.max_runners > 0 {
             let worker = Worker::start(&self.data, self.worker_environment());
             self.worker = Some(worker.context("failed to start the worker")?);
@@ -257,10 +266,20 @@ impl Plane {
         variables
     }
 
-    fn backend(&self) -> Result<(ProcessBackend, tokio::sync::mpsc::UnboundedReceiver<String>), Failure> {
+    fn backend(
+        &self,
+        chromium: Option<PathBuf>,
+    ) -> Result<(ProcessBackend, tokio::sync::mpsc::UnboundedReceiver<String>), Failure> {
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let mut options = ProcessOptions::new(self.data.sandboxes(), &program);
         options.environment.extend(passed_on());
+        options
+            .environment
+            .extend(chromium.map(|path| (CHROMIUM.to_owned(), path.display().to_string())));
+        options.environment.push((
+            TRACES_VARIABLE.to_owned(),
+            self.data.traces().display().to_string(),
+        ));
         options.grace = Duration::from_secs(5);
         ProcessBackend::start(options).map_err(|source| {
             Failure::storage(format!(
@@ -331,6 +350,7 @@ impl Plane {
         // The broker is still there: requests under way are finished, sent on and settled.
         if let Some(sandboxes) = self.sandboxes.take() {
             sandboxes.stop_all().await;
+            profiles::sweep().await;
         }
         self.stop.send_replace(true);
         self.server.close();
@@ -347,6 +367,15 @@ impl Plane {
             guard.give_back().await;
         }
     }
+}
+
+/// The browser as it is found here: sandboxes have no `PATH` in which they could look for it. One that is missing
+/// is told by the runner that wants it.
+async fn chromium() -> Option<PathBuf> {
+    if std::env::var_os(CHROMIUM).is_some() {
+        return None;
+    }
+    Chromium::look(None).await.ok()
 }
 
 /// What the environment says of the way to the internet and of logs.

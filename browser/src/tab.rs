@@ -223,13 +223,19 @@ impl Tab {
         }
     }
 
-    /// Lets go of everything that a page before had waiting: it is cancelled with that page.
-    fn forget(&mut self) {
-        while let Some(Some(_)) = self.paused.next().now_or_never() {}
+    /// Lets go of everything that a page before had waiting. Its requests are cancelled with it; but where it was
+    /// going it must arrive, or the tab goes nowhere else.
+    async fn forget(&mut self) -> Result<(), BrowserError> {
+        while let Some(Some(event)) = self.paused.next().now_or_never() {
+            if answer::is_answer(&event) {
+                self.pass(&event).await?;
+            }
+        }
         self.held = None;
         self.next = None;
         self.pages = 0;
         self.harvested.clear();
+        Ok(())
     }
 
     /// Runs a script of this crate in the page, and reads the text it yields. No script changes anything but the

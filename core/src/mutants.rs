@@ -44,6 +44,12 @@ pub enum Mutant {
     WrongDirection,
     /// STABLE: seams are taken for read.
     SeamSkipped,
+    /// STABLE: one known row is a meeting.
+    MetByOneRow,
+    /// STABLE: a finished region is taken for whole although a gap is open in it.
+    GapTaken,
+    /// ONE-SESSION: every sandbox may read with the web session.
+    SessionShared,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.

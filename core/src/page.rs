@@ -18,7 +18,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     account::Platform,
     row::{Line, Row},
-    scan::range::{Place, RangeId},
+    scan::{
+        range::{Place, RangeId},
+        source::Source,
+    },
 };
 
 /// Largest page object accepted, in bytes.
@@ -62,6 +65,9 @@ pub struct Header {
     pub seen_at: Timestamp,
     /// Version of the price list.
     pub price_version: u32,
+    /// Where its rows come from.
+    #[serde(default, skip_serializing_if = "Source::is_api")]
+    pub source: Source,
     /// Rows the platform returned and charges for: those kept, those trimmed and those that failed to parse.
     pub returned: u32,
 }

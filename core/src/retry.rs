@@ -144,10 +144,11 @@ impl Class {
         const SECOND: SignedDuration = SignedDuration::from_secs(1);
         let (tries, growth, last, may_be_charged) = match self {
             Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
-            Self::Network => (3, Linear, Last::Hold, false),
+            Self::Network | Self::PageStuck => (3, Linear, Last::Hold, false),
             Self::ServerError => (3, Exponential, Last::Hold, false),
-            Self::NoAnswer | Self::Malformed => (3, Exponential, Last::Hold, true),
-            Self::CursorRepeated | Self::Unknown => (2, Linear, Last::Hold, true),
+            Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
+            // What markup has changed was counted as well: an answer came that could not be read.
+            Self::CursorRepeated | Self::Unknown | Self::MarkupChanged => (2, Linear, Last::Hold, true),
             // One try with the token, one with the refreshed one.
             Self::Unauthorized => (2, Linear, Last::Stop, false),
             Self::UsageCapped | Self::CreditsDepleted | Self::Forbidden => (1, Linear, Last::Stop, false),
@@ -155,11 +156,7 @@ impl Class {
                 (1, Linear, Last::Fail, false)
             }
             Self::CursorExpired | Self::SeekRefused => (1, Linear, Last::Restart, false),
-            Self::PageStuck => (3, Linear, Last::Hold, false),
-            Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             Self::ClientOutdated => (2, Linear, Last::Hold, false),
-            // The answer that could not be read was counted.
-            Self::MarkupChanged => (2, Linear, Last::Hold, true),
             // A person has to act, and each further request makes it worse.
             Self::LoggedOut | Self::Challenge | Self::SessionLocked | Self::Blocked | Self::NoBrowser => {
                 (1, Linear, Last::Stop, false)

@@ -165,6 +165,7 @@ async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Re
         permit: permit.id.clone(),
         seen_at: permit.seen_at,
         price_version: right.account.platform.facts().price_version,
+        source: right.source,
         returned: fetched.returned,
     };
     let object = match page::encode(&header, &fetched.lines) {

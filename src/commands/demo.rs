@@ -387,7 +387,7 @@ fn show(global: &Global, demo: &DemoReport) -> Result<Exit, Failure> {
         let mut text = format!("{}\n", report::table(&reports));
         text.extend(demo.scans.iter().map(CheckedScan::sentence));
         text.extend(demo.killed.as_ref().map(|killed| format!("{}\n", said(killed))));
-        text.push_str(&match &demo.no_browser {
+        let browser = match &demo.no_browser {
             Some(why) => format!("no browser took part: {why}\n"),
             None => format!(
                 "x:@{}: ${} paid for {} rows from the newest end, a browser read the rest from the oldest (windows of {} \
@@ -398,7 +398,8 @@ fn show(global: &Global, demo: &DemoReport) -> Result<Exit, Failure> {
                 stage::WEB_REQUESTS,
                 stage::WEB_WINDOW_MS / 1000
             ),
-        });
+        };
+        text.push_str(&browser);
         text.extend(["total time ", &report::seconds(demo.milliseconds), "\n"]);
         output::print(&text)?;
     }

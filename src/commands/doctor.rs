@@ -99,7 +99,7 @@ pub(super) async fn run(global: &Global, _: DoctorArgs) -> Result<Exit, Failure>
         }
         Err(failure) => checks.push(Check::failed("data directory", &failure)),
     }
-    checks.extend(machine::checks());
+    checks.extend(machine::checks().await);
     if matches!(global.output, Output::Json | Output::Yaml) {
         output::print_value(global.output, &checks)?;
     } else {

@@ -1,6 +1,6 @@
 //! `run-scan`: the runner inside a scan sandbox. Broker's address from the environment, token on standard input.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use followlytics_browser::WebX;
@@ -15,6 +15,9 @@ use tokio::{
 };
 
 use crate::exit::{Exit, Failure};
+
+/// Names the directory for traces: the sandbox's own is deleted with it.
+pub(crate) const TRACES_VARIABLE: &str = "FOLLOWLYTICS_TRACES";
 
 pub(super) fn run() -> Result<Exit, Failure> {
     super::child(async {
@@ -51,7 +54,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
 /// The browser of this sandbox, which starts with its first request. It dies with this process.
 fn browser() -> Result<WebX, Failure> {
     let itself = std::env::current_exe().context("failed to find this program's own file")?;
-    let traces = std::env::current_dir().ok().map(|here| here.join("traces"));
+    let traces = std::env::var_os(TRACES_VARIABLE).map(PathBuf::from);
     Ok(WebX::new(followlytics_browser::Options {
         shim: vec![itself.into(), "sandbox-exec".into(), "--".into()],
         traces,

@@ -6,6 +6,7 @@
 //! First chaos, then everything heals and every scan must reach its end. The invariants of the design are
 //! checked after every message.
 
+mod browser;
 mod chance;
 mod fleet;
 mod invariants;
@@ -16,6 +17,7 @@ mod run;
 mod scenario;
 mod shared;
 mod verify;
+mod web;
 mod world;
 
 pub use run::{Report, run};

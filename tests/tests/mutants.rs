@@ -21,7 +21,10 @@ fn broken_by(mutant: Mutant) -> &'static [&'static str] {
         Mutant::SlotUncounted => &["RATE"],
         Mutant::PairNotStored => &["TOKEN"],
         Mutant::SuspendIgnored | Mutant::SuspendedTooEarly => &["PAUSE"],
-        Mutant::WrongDirection | Mutant::SeamSkipped => &["STABLE"],
+        Mutant::WrongDirection | Mutant::SeamSkipped | Mutant::MetByOneRow | Mutant::GapTaken => {
+            &["STABLE"]
+        }
+        Mutant::SessionShared => &["ONE-SESSION"],
     }
 }
 
@@ -82,4 +85,7 @@ mutants! {
     a_suspend_that_is_true_too_early_is_caught => SuspendedTooEarly,
     the_wrong_direction_is_caught => WrongDirection,
     a_skipped_seam_is_caught => SeamSkipped,
+    a_meeting_by_one_row_is_caught => MetByOneRow,
+    a_gap_taken_for_read_is_caught => GapTaken,
+    a_shared_session_is_caught => SessionShared,
 }

@@ -181,6 +181,7 @@ impl Bench {
             permit: format!("p-{}-{}", page.range, page.seq),
             seen_at: Timestamp::from_second(page.seen).unwrap(),
             price_version: 0,
+            source: followlytics_core::scan::source::Source::Api,
             returned: u32::try_from(page.lines.len()).unwrap(),
         };
         let object = page::encode(&header, &page.lines).unwrap();

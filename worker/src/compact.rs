@@ -197,7 +197,7 @@ impl Gathered {
             let id = Id::new(&follower.id, work.input.platform.facts().ids);
             let columns = &mut self.columns;
             self.merge.add(id.clone(), sighting, rank, || {
-                columns.append(&id, follower, &sighting, bounds)
+                columns.append(&id, follower, &sighting, (page.header.source, bounds))
             });
         }
     }

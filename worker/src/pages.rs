@@ -3,7 +3,7 @@
 use followlytics_core::{
     page::{self, Page},
     platform::Seek,
-    scan::range::NEWEST,
+    scan::{plan, range::NEWEST, source::Source},
 };
 use followlytics_store::{
     ledger::{MergeInput, PageRow},
@@ -63,6 +63,10 @@ pub(crate) async fn read(
 /// page followed after it was read, even where the page was asked for from the newest end.
 pub(crate) fn bounds_of(page: &Page, row: &PageRow, seek: Seek) -> Option<(i64, i64)> {
     let (from, to) = (page.header.input.position, page.header.output.position);
+    if page.header.source == Source::Browser {
+        // The page from the newest end begins with rows of any age.
+        return (from != NEWEST).then(|| (plan::time_of(to), plan::time_of(from)));
+    }
     let known = |position: i64| {
         if position == NEWEST {
             row.seen_at.as_microsecond()
@@ -71,4 +75,51 @@ pub(crate) fn bounds_of(page: &Page, row: &PageRow, seek: Seek) -> Option<(i64, 
         }
     };
     (seek == Seek::Time).then(|| (known(from.min(to)), known(from.max(to))))
+}
+
+#[cfg(test)]
+mod tests {
+    use followlytics_core::{page::Header, scan::range::Place};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_browsers_places_are_times_and_the_newest_page_tells_none() {
+        let at = |seconds| plan::position(Timestamp::from_second(seconds).unwrap());
+        let seen = Timestamp::from_second(300).unwrap();
+        let page = |from: i64, to: i64| Page {
+            header: Header {
+                format: Header::FORMAT,
+                scan: "s".into(),
+                platform: followlytics_core::account::Platform::X,
+                account_id: "1".into(),
+                range: 1,
+                epoch: 1,
+                seq: 0,
+                input: Place::at(from),
+                output: Place::at(to),
+                exhausted: false,
+                permit: "p".into(),
+                seen_at: seen,
+                price_version: 0,
+                source: Source::Browser,
+                returned: 0,
+            },
+            lines: Vec::new(),
+        };
+        let row = PageRow {
+            range: 1,
+            seq: 0,
+            epoch: 1,
+            key: String::new(),
+            sha256: String::new(),
+            lines: 0,
+            bytes: 0,
+            seen_at: seen,
+        };
+        let bounds = |page: &Page| bounds_of(page, &row, Seek::Chain);
+        assert_eq!(bounds(&page(at(200), at(100))), Some((100_000_000, 200_000_000)));
+        assert_eq!(bounds(&page(NEWEST, at(100))), None);
+    }
 }

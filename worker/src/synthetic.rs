@@ -5,7 +5,10 @@ use std::{fmt::Write as _, sync::LazyLock};
 use followlytics_core::{
     platform::Ids,
     row::Row,
-    scan::merge::{Id, Rank, Sighting},
+    scan::{
+        merge::{Id, Rank, Sighting},
+        source::Source,
+    },
 };
 use jiff::Timestamp;
 
@@ -89,7 +92,7 @@ impl Synthetic {
                                 seq: sighting.seq,
                                 row: sighting.row,
                             };
-                            let number = columns.append(id, &self.row(*line), &sighting, None);
+                            let number = columns.append(id, &self.row(*line), &sighting, (Source::Api, None));
                             (number, id.clone(), rank)
                         })
                         .collect();

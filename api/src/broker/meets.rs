@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     page::{self, Header, Page},
     scan::{
         meeting::{KEPT, OVERLAP as MEETING},
@@ -105,7 +106,12 @@ async fn region(broker: &Broker, sandbox: &Sandbox, sides: &Sides) -> Result<Kno
         }
     }
     newest.truncate(KEPT);
-    Ok(Known::new(newest, MEETING))
+    let overlap = if mutants::on(Mutant::MetByOneRow) {
+        1
+    } else {
+        MEETING
+    };
+    Ok(Known::new(newest, overlap))
 }
 
 /// The last rows of a range: those of its last page, and so many before them.

@@ -32,15 +32,24 @@ const ALWAYS: [&str; 21] = [
     "--window-size=1000,1200",
 ];
 
+/// Parts of a browser for people that cost processes and memory.
+const UNUSED: [&str; 7] = [
+    "MediaRouter",
+    "OptimizationHints",
+    "SpareRendererForSitePerProcess",
+    "Translate",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+];
+
 /// The arguments for a profile.
 pub(super) fn arguments(profile: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ALWAYS.iter().map(OsString::from).collect();
     arguments.push(format!("--js-flags=--max-old-space-size={SCRIPT_MIB}").into());
     // The profile lives in memory: what it caches is memory too.
     arguments.push("--disk-cache-size=16777216".into());
-    arguments.push(
-        "--disable-features=Translate,MediaRouter,OptimizationHints,SpareRendererForSitePerProcess".into(),
-    );
+    arguments.push(format!("--disable-features={}", UNUSED.join(",")).into());
     let mut data = OsString::from("--user-data-dir=");
     data.push(profile);
     arguments.push(data);

@@ -7,10 +7,8 @@ use chromiumoxide::{
     cdp::browser_protocol::{
         fetch::{ContinueRequestParams, EventRequestPaused, FulfillRequestParams, HeaderEntry},
         network::ResourceType,
-        page::{NavigateParams, NavigateReturns},
     },
-    error::CdpError,
-    types::CommandResponse,
+    cdp::js_protocol::runtime::EvaluateParams,
 };
 use followlytics_core::{
     retry::{Class, Failure},
@@ -49,8 +47,8 @@ enum Want {
 enum News {
     /// A request or an answer; `None` where there was none for a while.
     Event(Option<Arc<EventRequestPaused>>),
-    /// The page has loaded, or failed to.
-    Loaded(Result<CommandResponse<NavigateReturns>, CdpError>),
+    /// The page was told where to go.
+    Told,
 }
 
 /// What came of an event.
@@ -92,14 +90,15 @@ impl Tab {
     }
 
     async fn load(&mut self, visit: &Visit<'_>, want: Want) -> Result<Met, Trouble> {
-        self.forget();
+        self.forget().await?;
         visit.handle.clone_into(&mut self.handle);
         let url = format!("{}/{}/followers", visit.base, visit.handle);
         let target = path(&url).to_owned();
+        // As a link would: `Page.navigate` is queued here until the page before has loaded, which it may never.
+        let go = EvaluateParams::new(format!("location.assign({})", Value::from(url)));
         let page = self.page.clone();
-        // Its answer comes when the page has loaded, and a page with held requests may never have.
-        let mut going = Box::pin(async move { page.execute(NavigateParams::new(url)).await });
-        let (mut is_loaded, mut has_document) = (false, false);
+        let mut going = Box::pin(async move { page.execute(go).await });
+        let (mut is_told, mut has_document) = (false, false);
         let deadline = Instant::now() + visit.patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -109,7 +108,7 @@ impl Tab {
             let news = tokio::select! {
                 biased;
                 news = self.pause(left.min(LOOK)) => News::Event(news?),
-                result = &mut going, if !is_loaded => News::Loaded(result),
+                _ = &mut going, if !is_told => News::Told,
             };
             let event = match news {
                 News::Event(Some(event)) => event,
@@ -120,18 +119,18 @@ impl Tab {
                     }
                     continue;
                 }
-                News::Loaded(result) => {
-                    is_loaded = true;
-                    // A page that takes long to load may have made its requests all the same, and one that cannot be
-                    // reached is met as a document, with a better reason.
-                    tracing::trace!(loaded = result.is_ok(), "the page was told where to go");
+                News::Told => {
+                    is_told = true;
                     continue;
                 }
             };
             has_document |=
                 event.resource_type == ResourceType::Document && path(&event.request.url) == target;
             if !has_document {
-                // Of the page before, with which it is cancelled.
+                // Of the page before: its requests are cancelled with it, but it must arrive first where it was going.
+                if is_answer(&event) {
+                    self.pass(&event).await?;
+                }
                 continue;
             }
             match (self.meet(&event, visit, want).await?, want) {

@@ -20,6 +20,7 @@ fn header() -> Header {
         permit: "p".into(),
         seen_at: Timestamp::UNIX_EPOCH,
         price_version: 1,
+        source: crate::scan::source::Source::Api,
         returned: 2,
     }
 }

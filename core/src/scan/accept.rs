@@ -130,6 +130,7 @@ mod tests {
             permit: "p".into(),
             seen_at: Timestamp::UNIX_EPOCH,
             price_version: 0,
+            source: crate::scan::source::Source::Api,
             returned: 50,
         }
     }

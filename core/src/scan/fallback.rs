@@ -24,6 +24,13 @@ pub enum Entry {
     Newest,
 }
 
+impl Entry {
+    /// Whether cursors are computed, as they are at first.
+    pub fn is_computed(&self) -> bool {
+        *self == Self::Computed
+    }
+}
+
 /// When a browser is too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,10 +71,10 @@ impl Thresholds {
 
 /// Whether a source gives out with this failure after its last try. A window that is used up only costs time.
 pub const fn gives_out(source: Source, class: Class, last: Last) -> bool {
-    match (source, class, last) {
-        (_, Class::RateLimited | Class::SecondaryLimited, _) | (_, _, Last::Fail | Last::Restart) => false,
-        (Source::Browser, ..) | (Source::Api, _, Last::Stop) => true,
-        (Source::Api, _, Last::Hold) => false,
+    let waits = matches!(class, Class::RateLimited | Class::SecondaryLimited);
+    match (source, last) {
+        (Source::Browser, Last::Hold | Last::Stop) | (Source::Api, Last::Stop) => !waits,
+        (Source::Api, Last::Hold) | (_, Last::Fail | Last::Restart) => false,
     }
 }
 

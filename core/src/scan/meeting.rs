@@ -10,6 +10,7 @@ use super::{
     range::{NEWEST, Range, RangeId, Span, State},
     source::Source,
 };
+use crate::mutants::{self, Mutant};
 
 /// Known rows in a row that prove that both sides touch.
 pub const OVERLAP: usize = 20;
@@ -44,7 +45,7 @@ fn finished(ranges: &[Range]) -> impl Iterator<Item = &Range> {
     sorted.into_iter().map_while(move |(span, range)| {
         let follows = span.lo == at && range.state == State::Done;
         at = span.hi;
-        follows.then_some(range)
+        (follows || mutants::on(Mutant::GapTaken) && range.rows > 0).then_some(range)
     })
 }
 
@@ -85,6 +86,7 @@ pub fn close(ranges: &mut [Range], end: End) -> Vec<RangeId> {
                 lo: bound,
                 hi: NEWEST,
             },
+            (Source::Browser, Some(span)) if span.lo < bound && mutants::on(Mutant::GapTaken) => span,
             (Source::Browser, Some(span)) if span.lo >= bound && !span.is_empty() => Span {
                 lo: span.hi,
                 hi: span.hi,

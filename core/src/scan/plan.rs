@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     ids::floor,
-    web::{Sharing, position},
+    web::{Sharing, position, time_of},
 };
 use super::{
     fallback::{Entry, Thresholds},
@@ -99,7 +99,7 @@ pub struct Plan {
     /// Runners wanted.
     pub runners: u32,
     /// How a browser enters its ranges.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "Entry::is_computed")]
     pub entry: Entry,
     /// When a browser is too slow; `None` where none may be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,10 +261,6 @@ pub fn plan(
         thresholds: None,
         since: None,
     }
-}
-
-fn is_default(entry: &Entry) -> bool {
-    *entry == Entry::default()
 }
 
 /// Rows of the whole list: as the list itself says, but where it counts whole pages only (GitHub's last page) the

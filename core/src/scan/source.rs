@@ -50,7 +50,6 @@ pub enum Source {
 
 impl Source {
     /// Whether rows come from the platform's API.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     pub const fn is_api(&self) -> bool {
         matches!(self, Self::Api)
     }

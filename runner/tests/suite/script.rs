@@ -252,6 +252,8 @@ pub(crate) fn lease(step: Step) -> Lease {
         range: 3,
         epoch: 2,
         kind: Kind::Listing,
+        source: followlytics_core::scan::source::Source::Api,
+        tabs: 0,
         expires: at(15),
         heartbeat_ms: 4000,
         account: "bluesky:nasa.test".parse().unwrap(),

@@ -1,20 +1,25 @@
 //! The machine: open files, certificates for https, and the programs that some uses need.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
+use followlytics_browser::Chromium;
 use followlytics_platforms::http::{self, Route};
 use rustix::process::{Resource, getrlimit};
 
 use super::Check;
-use crate::exit::Exit;
+use crate::{
+    exit::{Exit, Failure},
+    platform_env,
+};
 
 /// Open files that a control plane with many runners needs.
 const FILES: u64 = 1024;
-/// Names under which Chromium is installed.
-const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
-pub(super) fn checks() -> Vec<Check> {
-    vec![open_files(), certificates(), kubectl(), chromium()]
+pub(super) async fn checks() -> Vec<Check> {
+    vec![open_files(), certificates(), kubectl(), chromium().await]
 }
 
 fn open_files() -> Check {
@@ -47,7 +52,7 @@ fn certificates() -> Check {
 
 fn kubectl() -> Check {
     const WHAT: &str = "kubectl";
-    match on_path(&["kubectl"]) {
+    match on_path("kubectl") {
         Some(path) => Check::good(
             WHAT,
             format!("{}; `up` writes a kubeconfig for it", path.display()),
@@ -56,18 +61,45 @@ fn kubectl() -> Check {
     }
 }
 
-fn chromium() -> Check {
+/// As a runner would look for it. Only who enabled browsers needs one.
+async fn chromium() -> Check {
     const WHAT: &str = "Chromium";
-    match on_path(&CHROMIUM) {
-        Some(path) => Check::good(WHAT, format!("{}; no source uses a browser yet", path.display())),
-        None => Check::note(WHAT, "not on the path; no source uses a browser yet"),
+    let enabled = match platform_env::browsers(&[]) {
+        Ok(platforms) => platforms,
+        Err(failure) => return Check::failed(WHAT, &failure),
+    };
+    match Chromium::look(None).await {
+        Ok(path) => {
+            let version = version(&path).unwrap_or_else(|| "of an unknown version".to_owned());
+            let names: Vec<String> = enabled.iter().map(ToString::to_string).collect();
+            let use_of_it = if names.is_empty() {
+                "no platform is enabled for it here".to_owned()
+            } else {
+                format!("enabled for {}", names.join(", "))
+            };
+            Check::good(WHAT, format!("{}, {version}; {use_of_it}", path.display()))
+        }
+        Err(error) if enabled.is_empty() => Check::note(WHAT, format!("{error}. Only browser scans need it")),
+        Err(error) => Check::failed(WHAT, &Failure::new(Exit::Credential, error.to_string())),
     }
 }
 
-/// The first program of these names on the path.
-fn on_path(names: &[&str]) -> Option<PathBuf> {
+/// What it says of itself.
+fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let line = text.lines().next()?.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// The first program of this name on the path.
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
-        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .map(|folder| folder.join(name))
         .find(|program| program.is_file())
 }

@@ -200,11 +200,11 @@ async fn enter_anew(
     let mut bound = 0;
     let mut added = Vec::new();
     for place in places.iter().filter(|place| place.position < top.place.position) {
-        let span = Span {
+        let stretch = Span {
             lo: bound,
             hi: place.position,
         };
-        let mut range = Range::new(next, Kind::Listing, Some(span), walk, 0).from_source(Source::Browser);
+        let mut range = Range::new(next, Kind::Listing, Some(stretch), walk, 0).from_source(Source::Browser);
         range.place = place.clone();
         added.push(range);
         (bound, next) = (place.position, next + 1);

@@ -117,6 +117,7 @@ impl Desk {
             permit: permit.id.clone(),
             seen_at: permit.seen_at,
             price_version: 1,
+            source: followlytics_core::scan::source::Source::Api,
             returned: 0,
         };
         let key = format!("pages/scan/{}/{}/{}", lease.range, lease.epoch, permit.seq);

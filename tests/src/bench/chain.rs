@@ -65,6 +65,7 @@ pub(super) fn header(scan: &str, account: &str, held: Held, permit: &Permit, cur
         permit: permit.id.clone(),
         seen_at: permit.seen_at,
         price_version: Platform::X.facts().price_version,
+        source: followlytics_core::scan::source::Source::Api,
         returned: ROWS,
     }
 }

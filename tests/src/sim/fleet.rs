@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,15 +10,19 @@ use followlytics_api::broker::Broker;
 use followlytics_controller::backends::{Backend, BackendError, Launch};
 use followlytics_core::sandbox::{Instance, InstanceState, Known};
 use followlytics_crds::SandboxSpec;
+use followlytics_platforms::connector::Connector;
 use followlytics_platforms::http::{HttpService, from_service};
-use followlytics_runner::{RunnerConfig, run_until};
+use followlytics_runner::{RunnerConfig, Sources, run_until};
+use followlytics_simulator::WebConfig;
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
+    browser::ModelBrowser,
     net::{Leg, wire},
     shared::{Process, Shared},
+    world,
 };
 
 /// Starts runners, kills them, and says what became of them.
@@ -26,6 +30,8 @@ pub(crate) struct Fleet {
     shared: Shared,
     broker: Broker,
     platform: axum::Router,
+    /// What browsers find, where scans have one.
+    web: Option<WebConfig>,
     runners: Mutex<BTreeMap<String, Runner>>,
 }
 
@@ -41,7 +47,10 @@ const GRACE: Duration = Duration::from_secs(10);
 
 impl Fleet {
     pub(crate) fn new(shared: Shared, broker: Broker, platform: axum::Router) -> Self {
+        let scenario = &shared.scenario;
+        let has_web = scenario.scans.iter().any(|plan| plan.web.is_some());
         Self {
+            web: has_web.then(|| world::web(scenario)),
             shared,
             broker,
             platform,
@@ -70,6 +79,14 @@ impl Fleet {
             service(self.broker.clone().router()),
         );
         let platform = wire(&self.shared, &name, Leg::Platform, service(self.platform.clone()));
+        let browser = self.web.clone().map(|config| {
+            let browser: Arc<dyn Connector> = Arc::new(ModelBrowser::new(self.shared.clone(), &name, config));
+            browser
+        });
+        let sources = Sources {
+            http: platform,
+            browser,
+        };
         let clock = self.shared.clock_of(&name);
         let config = RunnerConfig {
             broker_url: "http://broker".to_owned(),
@@ -82,7 +99,7 @@ impl Fleet {
         let (shared, who, token) = (self.shared.clone(), name.clone(), launch.token.clone());
         let (stop, stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
-            let outcome = run_until(config, broker, platform, token, clock, stopping).await;
+            let outcome = run_until(config, broker, sources, token, clock, stopping).await;
             let code = i32::from(outcome.is_err());
             shared.trace(&format!(
                 "{who} ended {}",

@@ -1,5 +1,7 @@
 //! What must hold after every message. Names as in the design's list of invariants.
 
+mod sources;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -44,6 +46,8 @@ pub(super) struct Invariants {
     pairs_given: u64,
     /// Largest budget of each scan.
     pub(super) budgets: BTreeMap<String, Usd>,
+    /// How each scan is being read.
+    reading: BTreeMap<String, sources::Reading>,
 }
 
 /// The page of a range that was committed last.
@@ -128,6 +132,8 @@ async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), Strin
         .await
         .map_err(|error| format!("unreadable: {error}"))?;
     cover(&row, &ranges)?;
+    sources::one_session(&ranges, shared.now())?;
+    sources::note(shared, &row, &ranges);
     let budget = {
         let mut state = shared.lock();
         fence(&mut state.invariants, uid, &ranges, shared.now())?;

@@ -1,6 +1,10 @@
 //! The control plane: the embedded API server and the real reconcilers, called in seeded order.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use followlytics_apiserver::{ApiServer, Registry};
@@ -56,6 +60,7 @@ impl Plane {
             max_runners: 6,
             scans: Policy {
                 base_urls: base_urls(),
+                browsers: BTreeSet::from([Platform::X]),
                 ..Policy::default()
             },
             sandboxes: followlytics_core::sandbox::decide::Policy::default(),

@@ -12,7 +12,10 @@ use followlytics_api::{
 };
 use followlytics_core::{
     money::Usd,
-    scan::summary::{Stage, Summary},
+    scan::{
+        range::RangeId,
+        summary::{Stage, Summary},
+    },
     wire::Mode,
 };
 use followlytics_crds::{ConditionExt as _, OperatingMode, Scan};
@@ -33,6 +36,7 @@ use super::{
     shared::Shared,
     world,
 };
+use crate::toolkit::simulated;
 
 /// What a simulation came to.
 #[derive(Debug)]
@@ -116,6 +120,8 @@ pub(crate) struct Simulation {
     secrets: Arc<MemorySecrets>,
     plane: Plane,
     started: Timestamp,
+    /// Sessions given since the first.
+    sign_ins: u64,
 }
 
 impl Simulation {
@@ -156,6 +162,7 @@ impl Simulation {
             secrets,
             plane,
             started,
+            sign_ins: 0,
         };
         simulation.set_up().await?;
         Ok(simulation)
@@ -166,6 +173,11 @@ impl Simulation {
         self.secrets
             .put("default/x", &world::sign_in(&self.world, &scenario)?)?;
         self.plane.create(&world::credential(&scenario)).await?;
+        if scenario.scans.iter().any(|plan| plan.web.is_some()) {
+            self.secrets
+                .put("default/session", &world::sign_in_web(&self.world, 0)?)?;
+            self.plane.create(&world::session(&scenario)).await?;
+        }
         for (number, plan) in scenario.scans.iter().enumerate() {
             world::create_account(&self.world, plan)?;
             let name = format!("scan-{number}");
@@ -251,6 +263,7 @@ impl Simulation {
                 .await?;
         }
         self.check_pause(index, &scan).await?;
+        self.let_some_return(index)?;
         let summary = self
             .ledger
             .summary(&self.targets.get(index).context("no target")?.uid)
@@ -348,12 +361,40 @@ impl Simulation {
             self.secrets
                 .put("default/x", &world::sign_in(&self.world, &self.shared.scenario)?)?;
         }
+        if hold.reason == "SessionEnded" {
+            self.sign_ins += 1;
+            self.secrets.put(
+                "default/session",
+                &world::sign_in_web(&self.world, self.sign_ins)?,
+            )?;
+        }
         target.budget = target
             .budget
             .plus(target.budget)
             .plus(Usd::from_nanos(1_000_000_000));
         let budget = json!({"spec": {"budget": {"maxUsd": target.budget.to_string()}}});
         self.plane.edit(&target.name, &budget).await
+    }
+
+    /// An old follower leaves and comes back: at the newest end, where nobody takes it for the rows around it.
+    fn let_some_return(&self, index: usize) -> Result<()> {
+        let plan = self.targets.get(index).map(|target| &target.plan);
+        let Some((plan, web)) = plan.and_then(|plan| Some((plan, plan.web.as_ref()?))) else {
+            return Ok(());
+        };
+        if !self.shared.fault(web.returning) {
+            return Ok(());
+        }
+        let platform = simulated(plan.platform);
+        let now = self.world.order();
+        let all = self.world.truth_between(platform, &plan.handle, now, now)?;
+        let nth = self.shared.lock().chance.below(all.len());
+        if let Some(follower) = all.get(nth) {
+            self.world.unfollow_user(platform, &plan.handle, follower)?;
+            self.world.follow_user(platform, &plan.handle, follower)?;
+            self.shared.count("returned");
+        }
+        Ok(())
     }
 
     async fn work(&mut self) -> Result<()> {
@@ -377,6 +418,24 @@ impl Simulation {
                 Ok(())
             }
         }
+    }
+
+    /// Look-ups that the API answered.
+    pub(super) async fn api_lookups(&self, uid: &str) -> Result<i64> {
+        let sql = "SELECT COUNT(*) FROM permits WHERE scan = $1 AND family = 'Lookup' AND state = 'Settled' \
+                   AND credential <> 'default/session'";
+        let mut tx = self.db.begin().await?;
+        let row = tx.find(sql, params![uid]).await?;
+        Ok(row.map_or(Ok(0), |row| row.get(0))?)
+    }
+
+    /// When the last page of a range was committed.
+    pub(super) async fn last_commit(&self, uid: &str, range: RangeId) -> Result<Timestamp> {
+        let sql = "SELECT MAX(committed_at) FROM pages WHERE scan = $1 AND range_id = $2";
+        let mut tx = self.db.begin().await?;
+        let row = tx.find(sql, params![uid, range]).await?;
+        let last: Option<Timestamp> = row.map(|row| row.get(0)).transpose()?.flatten();
+        Ok(last.unwrap_or(Timestamp::MIN))
     }
 
     async fn summaries(&self) -> Vec<Summary> {

@@ -2,7 +2,10 @@
 
 use followlytics_core::{account::Platform, money::Usd};
 
-use super::chance::Chance;
+use super::{
+    chance::Chance,
+    web::{Web, WebScan},
+};
 
 /// One simulated world.
 #[derive(Debug, Clone)]
@@ -31,6 +34,10 @@ pub struct Scenario {
     pub gitea_page: u32,
     /// What ids of Mastodon's server look like: 0 and 1 numbers, 2 and 3 texts of two kinds.
     pub mastodon_ids: usize,
+    /// What browsers find on X.
+    pub web: Web,
+    /// Mishaps of browsers, in a thousand requests.
+    pub browser: u32,
     /// Whether user tokens that end within the scan are used on X.
     pub x_user_token: bool,
 }
@@ -56,6 +63,8 @@ pub struct ScanPlan {
     pub budget: Usd,
     /// Seconds after the start when a person suspends it, and for how long.
     pub suspend: Option<(i64, i64)>,
+    /// How a browser helps it, or does it all.
+    pub web: Option<WebScan>,
 }
 
 impl Scenario {
@@ -74,9 +83,11 @@ impl Scenario {
         };
         let (lost, kill, freeze, objects, platform, api) =
             (some(40), some(25), some(25), some(40), some(60), some(20));
-        Self {
+        let scenario = Self {
             seed,
             scans,
+            web: Web::default(),
+            browser: 0,
             chaos_seconds: c.between(20, 90),
             lost,
             kill,
@@ -88,7 +99,8 @@ impl Scenario {
             gitea_page: u32::try_from(c.between(5, 50)).unwrap_or(50),
             x_user_token: c.happens(400),
             mastodon_ids: c.below(4),
-        }
+        };
+        scenario.with_browsers()
     }
 
     /// The same world without a fault: what is asked of it is exact.
@@ -100,13 +112,14 @@ impl Scenario {
             objects: 0,
             api: 0,
             platform: 0,
+            browser: 0,
             ..Self::of(seed)
         }
     }
 
     /// Whether nothing goes wrong in it.
     pub fn is_calm(&self) -> bool {
-        self.lost + self.kill + self.freeze + self.objects + self.api + self.platform == 0
+        self.lost + self.kill + self.freeze + self.objects + self.api + self.platform + self.browser == 0
     }
 }
 
@@ -145,5 +158,6 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
         budget: Usd::from_nanos(10_000_000)
             .times(i64::try_from(followers).unwrap_or(0) * c.between(11, 40) / 10 + 3_000),
         suspend: c.happens(250).then(|| (c.between(1, 20), c.between(5, 200))),
+        web: None,
     }
 }

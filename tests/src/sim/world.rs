@@ -8,8 +8,8 @@ use followlytics_crds::{
     Parallelism, RateLimit, Scan, ScanSpec, SecretRef,
 };
 use followlytics_simulator::{
-    AccountSpec, ChurnSpec, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform as SimPlatform,
-    Trigger, World, WorldConfig,
+    AccountSpec, ChurnSpec, Endpoint, FaultKind, FaultSpec, MastodonIds, MastodonServer,
+    Platform as SimPlatform, Trigger, WebConfig, WebSessionSpec, World, WorldConfig,
 };
 use jiff::SignedDuration;
 
@@ -27,6 +27,7 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     config.x.limits.window_ms = u64::try_from(scenario.x_window.1).unwrap_or(1000);
     config.x.pricing.dedupe_per_utc_day = false;
     config.x.access_token_seconds = 40;
+    config.x.web = web(scenario);
     config.gitea.max_response_items = scenario.gitea_page;
     config.mastodon.servers = vec![MastodonServer {
         host: "mastodon.test".to_owned(),
@@ -37,6 +38,18 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
         },
         ..MastodonServer::default()
     }];
+    config
+}
+
+/// X's web client.
+pub(super) fn web(scenario: &Scenario) -> WebConfig {
+    let mut config = WebConfig {
+        accept_fabricated_cursor: scenario.web.enters,
+        count: scenario.web.count,
+        ..WebConfig::default()
+    };
+    config.limits.followers = u32::try_from(scenario.web.window.0).unwrap_or(1);
+    config.limits.window_ms = u64::try_from(scenario.web.window.1).unwrap_or(1000);
     config
 }
 
@@ -54,8 +67,18 @@ pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
 
 /// A few kinds of the platforms' faults, each with its share of the scenario's rate.
 pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
+    let has_web = scenario.scans.iter().any(|plan| plan.web.is_some());
+    if !scenario.is_calm() {
+        scenario
+            .scans
+            .iter()
+            .try_for_each(|plan| set_credits(world, plan))?;
+    }
     if scenario.platform == 0 {
         return Ok(());
+    }
+    if has_web {
+        set_web_faults(world, scenario)?;
     }
     let share = f64::from(scenario.platform) / 1000.0 / 4.0;
     for (kind, weight) in [
@@ -108,6 +131,82 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// What only X's pages do wrong, and credits that run out.
+fn set_web_faults(world: &World, scenario: &Scenario) -> Result<()> {
+    let share = f64::from(scenario.platform) / 1000.0 / 4.0;
+    let on_web = |kind: FaultKind, share: f64| FaultSpec {
+        platform: Some(SimPlatform::X),
+        trigger: Trigger::Probability(share),
+        times: 0,
+        ..FaultSpec::once(kind)
+    };
+    for (kind, weight) in [
+        (FaultKind::LoggedOut, 0.3),
+        (FaultKind::Challenge, 0.5),
+        (FaultKind::SessionLocked, 0.2),
+        (FaultKind::SoftBan, 0.3),
+        (FaultKind::CsrfMismatch, 0.2),
+        (FaultKind::StaleQueryId, 0.3),
+        (FaultKind::LoadShed, 1.0),
+        (FaultKind::UnknownShape, 0.5),
+        (FaultKind::RendererCrash, 1.0),
+    ] {
+        world.set_fault(on_web(kind, share * weight))?;
+    }
+    Ok(())
+}
+
+/// Credits that last for so many requests only.
+fn set_credits(world: &World, plan: &ScanPlan) -> Result<()> {
+    let credits = plan.web.as_ref().and_then(|web| web.credits);
+    if let Some(requests) = credits.filter(|requests| *requests < u64::MAX) {
+        world.set_fault(FaultSpec {
+            platform: Some(SimPlatform::X),
+            endpoint: Some(Endpoint::Followers),
+            account: Some(plan.handle.clone()),
+            trigger: Trigger::After(requests),
+            times: 0,
+            ..FaultSpec::once(FaultKind::CreditsDepleted)
+        })?;
+    }
+    Ok(())
+}
+
+/// What signing in to X's site gives a person; a session that is over is replaced.
+pub(super) fn sign_in_web(world: &World, number: u64) -> Result<Secret> {
+    let session = WebSessionSpec {
+        auth_token: format!("a{number}"),
+        ct0: format!("c{number}"),
+        handle: "reader".to_owned(),
+    };
+    world.sign_in_web(session.clone())?;
+    Ok(Secret {
+        access_token: serde_json::to_string(&session)?,
+        ..Secret::default()
+    })
+}
+
+/// The Credential named `session`.
+pub(super) fn session(scenario: &Scenario) -> Credential {
+    let (requests, window_milliseconds) = scenario.web.window;
+    let limit = |family: &str, requests| RateLimit {
+        family: family.to_owned(),
+        requests,
+        window_milliseconds,
+    };
+    let spec = CredentialSpec {
+        platform: "x".to_owned(),
+        type_: CredentialType::WebSession,
+        secret_ref: SecretRef {
+            name: "session".to_owned(),
+        },
+        base_url: Some("http://x.test".to_owned()),
+        rate_limits: vec![limit("followers", requests), limit("lookup", 95)],
+        monthly_budget_usd: None,
+    };
+    Credential::new("session", spec)
 }
 
 /// What signing in gives a person: an application's token, or a user's pair.
@@ -178,8 +277,10 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
         budget: Some(Budget {
             max_usd: plan.budget.to_string(),
         }),
-        session_ref: None,
-        source: followlytics_crds::SourceChoice::default(),
+        session_ref: plan.web.as_ref().map(|_| CredentialRef {
+            name: "session".to_owned(),
+        }),
+        source: plan.web.as_ref().map(|web| web.source).unwrap_or_default(),
         max_followers: 0,
         since: None,
         priority: 0,

@@ -12,14 +12,14 @@ use arrow::{
 };
 use followlytics_core::{
     row::Row,
-    scan::merge::{Id, Rank, Sighting},
+    scan::{
+        merge::{Id, Rank, Sighting},
+        source::Source,
+    },
 };
 use jiff::Timestamp;
 
 use super::schema::{Shape, schema};
-
-/// How the rows were read; a browser is the other way.
-const SOURCE: &str = "api";
 
 /// Rows in the order in which they came.
 pub(crate) struct Columns {
@@ -83,7 +83,7 @@ impl Columns {
         id: &Id,
         row: &Row,
         sighting: &Sighting,
-        bounds: Option<(i64, i64)>,
+        (source, bounds): (Source, Option<(i64, i64)>),
     ) -> u32 {
         self.account.append_value(&self.account_id);
         self.id.append_value(&row.id);
@@ -100,7 +100,10 @@ impl Columns {
         self.created
             .append_option(row.created.map(Timestamp::as_microsecond));
         self.seen_at.append_value(sighting.seen_at.as_microsecond());
-        self.source.append_value(SOURCE);
+        self.source.append_value(match source {
+            Source::Api => "api",
+            Source::Browser => "browser",
+        });
         self.range.append_value(sighting.range);
         self.epoch
             .append_value(i64::try_from(sighting.epoch).unwrap_or(i64::MAX));

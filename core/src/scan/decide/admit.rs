@@ -12,7 +12,7 @@ use crate::{
     platform::{Auth, Family},
     scan::{
         plan::Wishes,
-        request::ScanRequest,
+        request::{Access, ScanRequest},
         since::{NoVersion, Since},
         source::Wish,
         window::Rule,
@@ -52,24 +52,23 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
     let credential = credential(scan, seen, platform)?;
     let meta = &scan.metadata;
     let namespace = meta.namespace.clone().unwrap_or_default();
-    let (base_url, auth, name, rules) = match (wish, &browser) {
-        (Wish::Browser, Some(access)) => (
-            access.base_url.clone(),
-            Auth::WebSession,
-            access.credential.clone(),
-            access.rules.clone(),
-        ),
-        _ => {
-            let base_url = base_url(&account, credential, policy);
-            let auth = authorise(credential, platform, policy)?;
-            // Windows and money belong to the secret: two Credentials of one secret share what the platform counts.
-            let name = match (credential, auth) {
-                (Some(found), _) => format!("{namespace}/{}", found.secret_ref.name),
-                (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
-                (None, _) => format!("environment@{base_url}"),
-            };
-            (base_url, auth, name, rules(platform, auth, credential)?)
-        }
+    let (base_url, auth, name, rules) = if let (Wish::Browser, Some(access)) = (wish, &browser) {
+        let Access {
+            credential,
+            base_url,
+            rules,
+        } = access.clone();
+        (base_url, Auth::WebSession, credential, rules)
+    } else {
+        let base_url = base_url(&account, credential, policy);
+        let auth = authorise(credential, platform, policy)?;
+        // Windows and money belong to the secret: two Credentials of one secret share what the platform counts.
+        let name = match (credential, auth) {
+            (Some(found), _) => format!("{namespace}/{}", found.secret_ref.name),
+            (None, Auth::Anonymous) => format!("anonymous@{base_url}"),
+            (None, _) => format!("environment@{base_url}"),
+        };
+        (base_url, auth, name, rules(platform, auth, credential)?)
     };
     Ok(ScanRequest {
         uid: meta.uid.clone().unwrap_or_default(),

@@ -29,6 +29,11 @@ pub fn position(at: Timestamp) -> i64 {
     at.as_millisecond().max(0).saturating_mul(PER_MS)
 }
 
+/// The time of a position, in microseconds since 1970.
+pub const fn time_of(position: i64) -> i64 {
+    position / PER_MS * 1_000
+}
+
 /// What a browser's part of a plan is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Sharing<'a> {
@@ -57,8 +62,8 @@ impl Plan {
             return self;
         };
         let thresholds = Some(Thresholds::new(sharing.rules));
-        // A scan that goes on from a result has nothing to meet but that.
-        let both = choice == Choice::Both && self.since.is_none();
+        // A scan that goes on from a result has nothing to meet but that, and the first rows lie at one end.
+        let both = choice == Choice::Both && self.since.is_none() && self.row_cap == 0;
         if !both && choice != Choice::Only(Source::Browser) {
             return Self { thresholds, ..self };
         }

@@ -230,6 +230,7 @@ async fn commit(db: &Db, objects: &Objects, made: &Synthetic, seq: u32) -> Resul
         permit: format!("permit-{seq}"),
         seen_at,
         price_version: 0,
+        source: followlytics_core::scan::source::Source::Api,
         returned: 1000,
     };
     let first = u64::from(seq) * 1000;

@@ -1,0 +1,34 @@
+//! One source gives out and the other takes over, where it may.
+
+use followlytics_simulator::{Endpoint, FaultKind};
+use followlytics_tests::toolkit::X_TOKEN;
+
+use crate::stage::{Stage, complete};
+
+#[test]
+fn the_api_takes_over_from_a_session_that_ended_where_money_allows() {
+    const ALL: i64 = 800;
+    let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
+    // The list costs over four fifths of the month: a browser goes first.
+    let stored = stage.home.run_with(
+        "credential add app --platform x --type app-bearer --monthly-budget 9",
+        X_TOKEN,
+    );
+    assert_eq!(stored.code, 0, "{stored:?}");
+    stage.goes_wrong(Endpoint::WebFollowers, 10, FaultKind::LoggedOut);
+    let report = complete(&stage.scan("--credential app --budget 8.90 --runners 1"), ALL);
+    assert!(report["rowsByBrowser"].as_i64().unwrap() > 0, "{report}");
+    assert_eq!(stage.asked(Endpoint::WebFollowers), 11, "{report}");
+    assert_eq!(stage.asked(Endpoint::Followers), 1, "{report}");
+}
+
+#[test]
+fn a_browser_takes_over_from_an_api_without_credits() {
+    const ALL: i64 = 1_200;
+    let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
+    stage.goes_wrong(Endpoint::Followers, 0, FaultKind::CreditsDepleted);
+    let report = complete(&stage.scan("--budget 20 --runners 1"), ALL);
+    let rows = report["rowsByBrowser"].as_i64().unwrap();
+    assert!(rows >= ALL, "{report}");
+    assert_eq!(report["costUsd"], "0.01", "the look-up: {report}");
+}

@@ -1,0 +1,48 @@
+//! Lists that are read to their end.
+
+use followlytics_simulator::Endpoint;
+use followlytics_tests::toolkit::finish;
+
+use crate::stage::{Stage, WHO, complete};
+
+#[test]
+fn a_browser_alone_lists_everybody_and_pays_nothing() {
+    let stage = Stage::signed_in(600, 0);
+    // A browser wants a home; that of its sandbox does, whoever started the program.
+    let line = format!(
+        "scan x:@{WHO} --source browser --session me --runners 1 --followers-per-range 200 -q -o json"
+    );
+    let mut command = stage.home.command(line.split_whitespace());
+    command.env_remove("HOME");
+    let report = complete(&finish(command.spawn().unwrap(), &line), 600);
+    assert_eq!(report["rowsByBrowser"], report["rowsScanned"], "{report}");
+    assert_eq!(
+        (&report["costUsd"], &report["ranges"]),
+        (&"0.00".into(), &3.into()),
+        "{report}"
+    );
+    assert_eq!(report["result"]["guarantee"], "Exact", "{report}");
+    let requests = stage.site.world.requests(0, usize::MAX);
+    assert!(
+        requests.iter().all(|request| request.principal == "web:reader"),
+        "the API was left alone"
+    );
+}
+
+#[test]
+fn both_ends_meet_where_the_money_ends() {
+    const ALL: i64 = 4_000;
+    let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
+    // Two pages of a thousand rows, and the look-up.
+    let report = complete(&stage.scan("--budget 20.01 --runners 2"), ALL);
+    let by_browser = report["rowsByBrowser"].as_i64().unwrap();
+    assert!(
+        (ALL - 2_000..ALL - 500).contains(&by_browser),
+        "the browser reads what no money was left for, and little more: {report}"
+    );
+    let cost: f64 = report["costUsd"].as_str().unwrap().parse().unwrap();
+    assert!(cost > 10.0 && cost <= 20.01, "{report}");
+    let certificate = report["result"]["certificate"].to_string();
+    assert!(certificate.contains("Overlap"), "{certificate}");
+    assert!(stage.asked(Endpoint::Followers) <= 2, "{report}");
+}

@@ -1,0 +1,134 @@
+//! What is refused before anybody is asked: without the consent, without a session, with one that is none.
+
+use followlytics_tests::toolkit::{Home, X_TOKEN};
+
+use crate::stage::{CONSENT, READER, Stage, session, site};
+
+#[test]
+fn without_the_consent_the_risk_is_named_and_nobody_is_asked() {
+    let site = site(100, 0);
+    let home = Home::new(&site);
+    let stored = home.run_with(
+        "credential add me --platform x --type web-session",
+        &session("abc", READER).to_string(),
+    );
+    assert_eq!(stored.code, 0, "{stored:?}");
+    home.run("scan x:@nasa --source browser --session me").refused(
+        5,
+        &["rules forbid it", "suspend the account", "--browser", CONSENT],
+    );
+    let why = home.run("why x-nasa");
+    assert!(
+        why.out.contains("BrowserOff") && why.out.contains("--browser"),
+        "{why:?}"
+    );
+    assert_eq!(site.requests(), 0);
+}
+
+#[test]
+fn a_consent_that_names_no_risk_is_none() {
+    let site = site(100, 0);
+    for wrong in ["x", "x=yes", "x=true"] {
+        let home = Home::new(&site).with("FOLLOWLYTICS_BROWSER", wrong);
+        home.run("scan x:@nasa --source browser --session me")
+            .refused(2, &["FOLLOWLYTICS_BROWSER", "may suspend the account", CONSENT]);
+    }
+    let home = Home::new(&site);
+    home.run("up --browser bluesky=yes")
+        .refused(2, &["--browser", "bluesky", "no browser lists followers"]);
+    assert_eq!(site.requests(), 0);
+}
+
+#[test]
+fn a_browser_needs_a_session_that_is_one() {
+    let stage = Stage::new(100, 0);
+    stage
+        .home
+        .run("scan x:@nasa --source browser")
+        .refused(5, &["spec.sessionRef", "credential add", "web-session"]);
+    stage
+        .home
+        .run("scan x:@nasa --source browser --session me --name other")
+        .refused(5, &["spec.sessionRef.name", "\"me\""]);
+    let stored = stage
+        .home
+        .run_with("credential add app --platform x --type app-bearer", X_TOKEN);
+    assert_eq!(stored.code, 0, "{stored:?}");
+    stage
+        .home
+        .run("scan x:@nasa --source browser --session app --name third")
+        .refused(2, &["spec.sessionRef.name", "\"app\"", "WebSession"]);
+    stage
+        .home
+        .run("scan bluesky:alice.bsky.social --source browser --session app")
+        .refused(2, &["spec.source", "bluesky"]);
+    assert_eq!(stage.site.requests(), 0);
+}
+
+#[test]
+fn a_malformed_session_is_refused_by_its_field_and_never_repeated() {
+    let stage = Stage::new(100, 0);
+    for (text, parts) in [
+        ("s3cret", ["must be JSON", "authToken"]),
+        (r#"{"ct0":"s3cret"}"#, ["authToken is missing", "auth_token"]),
+        (
+            r#"{"authToken":"s3cret"}"#,
+            ["ct0 is missing", "signed-in browser"],
+        ),
+        (
+            r#"{"authToken":"s3cret; x","ct0":"s3cret"}"#,
+            ["authToken is not", "auth_token"],
+        ),
+        (
+            r#"{"authToken":"s3cret","ct0":"s3cret","handle":"s3cret !"}"#,
+            ["handle", "15 letters"],
+        ),
+        (
+            r#"{"authToken":"s3cret","ct0":"s3cret","password":"s3cret"}"#,
+            ["must be JSON", "ct0"],
+        ),
+    ] {
+        let ran = stage
+            .home
+            .run_with("credential add me --platform x --type web-session", text);
+        ran.refused(2, &parts);
+        assert!(!ran.err.contains("s3cret"), "{ran:?}");
+    }
+    stage
+        .home
+        .run_with("credential add me --platform gitea --type web-session", "{}")
+        .refused(2, &["gitea", "--type"]);
+    assert_eq!(
+        stage.home.run("get credentials -o name").out,
+        "",
+        "nothing is stored"
+    );
+}
+
+#[test]
+fn without_chromium_the_scan_waits_and_says_what_to_install() {
+    let stage = Stage::signed_in(100, 0);
+    let home = stage.home.with("FOLLOWLYTICS_CHROMIUM", "/nonexistent/chromium");
+    home.run("scan x:@nasa --source browser --session me").refused(
+        5,
+        &[
+            "FOLLOWLYTICS_CHROMIUM names /nonexistent/chromium",
+            "package `chromium`",
+        ],
+    );
+    let why = home.run("why x-nasa");
+    assert!(
+        why.out.contains("BrowserMissing") && why.out.contains("package chromium"),
+        "{why:?}"
+    );
+    let doctor = home.run("doctor");
+    assert_eq!(doctor.code, 5, "{doctor:?}");
+    assert!(
+        doctor
+            .out
+            .lines()
+            .any(|line| line.starts_with("bad") && line.contains("Chromium") && line.contains("`chromium`")),
+        "{doctor:?}"
+    );
+    assert_eq!(stage.site.requests(), 0);
+}

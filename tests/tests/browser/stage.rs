@@ -1,0 +1,140 @@
+//! A simulated X with a person signed in, and a data directory whose operator took on the risk.
+
+use followlytics_simulator::{
+    AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, Trigger, WebConfig, WebLimits, WebSessionSpec,
+    WorldConfig, XConfig,
+};
+use followlytics_tests::toolkit::{Home, Process, Ran, Site, X_TOKEN, families};
+use serde_json::{Value, json};
+
+/// What an operator writes.
+pub(crate) const CONSENT: &str = "x=x-forbids-this-and-may-suspend-the-account";
+/// The cookies of the person who is signed in.
+pub(crate) const AUTH_TOKEN: &str = "c00k1e0fthereader";
+pub(crate) const CT0: &str = "csrf0fthereader";
+/// Who that is.
+pub(crate) const READER: &str = "reader";
+/// Whose list is read.
+pub(crate) const WHO: &str = "nasa";
+/// As many requests as there can be.
+const MANY: u32 = 1_000_000;
+
+/// A site and a data directory.
+pub(crate) struct Stage {
+    pub(crate) site: Site,
+    pub(crate) home: Home,
+}
+
+impl Stage {
+    /// An account with so many followers, on a site whose every answer takes this long.
+    pub(crate) fn new(followers: u64, latency_ms: u64) -> Self {
+        let site = site(followers, latency_ms);
+        let home = Home::new(&site)
+            .with("FOLLOWLYTICS_BROWSER", CONSENT)
+            .with("FOLLOWLYTICS_X_TOKEN", X_TOKEN);
+        Self { site, home }
+    }
+
+    /// The same, with the session of the person who is signed in stored as `me`.
+    pub(crate) fn signed_in(followers: u64, latency_ms: u64) -> Self {
+        let stage = Self::new(followers, latency_ms);
+        stage.sign_in(&session(AUTH_TOKEN, READER));
+        stage
+    }
+
+    /// Stores a session as `me`.
+    pub(crate) fn sign_in(&self, session: &Value) {
+        let line = format!(
+            "credential add me --platform x --type web-session --rate-limit followers={MANY}/1 --rate-limit lookup={MANY}/1"
+        );
+        let ran = self.home.run_with(&line, &session.to_string());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+
+    /// A scan of the account, with these arguments behind it.
+    pub(crate) fn scan(&self, more: &str) -> Ran {
+        self.home
+            .run(&format!("scan x:@{WHO} --session me {more} -q -o json"))
+    }
+
+    /// Something that goes wrong once, after so many requests of this kind.
+    pub(crate) fn goes_wrong(&self, endpoint: Endpoint, after: u64, kind: FaultKind) {
+        let spec = FaultSpec {
+            endpoint: Some(endpoint),
+            trigger: Trigger::After(after),
+            ..FaultSpec::once(kind)
+        };
+        self.site.world.set_fault(spec).unwrap();
+    }
+
+    /// Requests of this kind that reached the site.
+    pub(crate) fn asked(&self, endpoint: Endpoint) -> usize {
+        let requests = self.site.world.requests(0, usize::MAX);
+        requests
+            .iter()
+            .filter(|request| request.endpoint == endpoint)
+            .count()
+    }
+}
+
+/// A site with [`WHO`], and [`READER`] signed in.
+pub(crate) fn site(followers: u64, latency_ms: u64) -> Site {
+    let web = WebConfig {
+        sessions: vec![WebSessionSpec {
+            auth_token: AUTH_TOKEN.to_owned(),
+            ct0: CT0.to_owned(),
+            handle: READER.to_owned(),
+        }],
+        limits: WebLimits {
+            followers: MANY,
+            user_by_screen_name: MANY,
+            window_ms: 1_000,
+        },
+        accept_fabricated_cursor: true,
+        ..WebConfig::default()
+    };
+    let config = WorldConfig {
+        seed: 7,
+        latency_ms,
+        x: XConfig {
+            web,
+            ..XConfig::default()
+        },
+        ..WorldConfig::default()
+    };
+    let accounts = [(WHO, followers), (READER, 3)];
+    Site::new(
+        config,
+        accounts.map(|(handle, count)| AccountSpec::new(Platform::X, handle, count)),
+    )
+}
+
+/// A session as a user supplies it.
+pub(crate) fn session(auth_token: &str, handle: &str) -> Value {
+    json!({"authToken": auth_token, "ct0": CT0, "handle": handle})
+}
+
+/// A scan ended well: it has them all, and this many rows of a browser.
+pub(crate) fn complete(ran: &Ran, followers: i64) -> Value {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = ran.json();
+    assert_eq!(
+        (&report["phase"], &report["uniqueFollowers"]),
+        (&"Succeeded".into(), &followers.into()),
+        "{report}"
+    );
+    report
+}
+
+/// Processes of browsers below these.
+pub(crate) fn browsers(roots: &[i32]) -> Vec<Process> {
+    let all = families(roots).unwrap();
+    all.into_iter()
+        .filter(|process| {
+            process
+                .words
+                .first()
+                .is_some_and(|program| program.contains("chromium"))
+        })
+        .collect()
+}
