@@ -297,6 +297,8 @@ fn estimated_charge(scan: &Scan, summary: &Summary, by_browser: Option<i64>) -> 
     let charge = platform
         .price(Family::Followers, unique)
         .plus(platform.price(Family::Lookup, summary.requests.lookups));
+    // A browser looks accounts up for nothing.
+    let charge = charge.min(summary.spent);
     (charge > Usd::ZERO).then_some(charge)
 }
 

@@ -219,6 +219,10 @@ impl Running {
             cookie("auth_token", session.auth_token.expose_secret(), false),
             cookie("ct0", session.ct0.expose_secret(), true),
         ]);
+        // With its last window Chromium puts the profile away, and the cookies of a session with it.
+        timeout(COMMAND, chromium.browser().new_page("about:blank"))
+            .await
+            .map_err(|_| BrowserError::Unresponsive { patience: COMMAND })??;
         timeout(COMMAND, chromium.browser().execute(cookies))
             .await
             .map_err(|_| BrowserError::Unresponsive { patience: COMMAND })??;

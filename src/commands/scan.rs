@@ -18,7 +18,7 @@ use serde_json::json;
 
 use self::{
     ask::{can_ask, confirm, price},
-    object::{clear_away, settle},
+    object::{clear_away, settle, told},
 };
 use crate::{
     args::Global,
@@ -201,6 +201,7 @@ impl Scanning<'_> {
                 Verdict::Stuck(reason, message) => (reason, message),
             };
             progress.clear();
+            told(self.session, scans, name, &reason).await?;
             let asked = (reason == reasons::BUDGET_TOO_SMALL && self.args.budget.is_none())
                 .then(|| price(&seen))
                 .flatten();

@@ -4,6 +4,7 @@
 //! Ratios come from one run on one machine. Where time is virtual the ratios are exact and repeatable, and the
 //! tests assert small versions of them; wall-clock figures are reported and never asserted.
 
+pub mod browser;
 mod chain;
 pub mod commits;
 pub mod demo;

@@ -149,6 +149,24 @@ fn holds_for_a_person(scan: &Scan) -> bool {
     })
 }
 
+/// Waits until people can see in the object what the scan waits on: the control plane may end with this command.
+/// Two seconds at most, for what is waited on may change meanwhile.
+pub(super) async fn told(
+    session: &Session,
+    scans: &Api<Scan>,
+    name: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    for _ in 0..40 {
+        let status = look(session, scans, name).await?.scan.status.unwrap_or_default();
+        if status.waiting_on.is_some_and(|waiting| waiting.reason == reason) || status.phase.is_final() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
 /// Waits until the controller has seen the change: an older status must not be read as its answer.
 pub(super) async fn settle(session: &Session, scans: &Api<Scan>, patched: &Scan) -> Result<(), Failure> {
     let name = patched.metadata.name.clone().unwrap_or_default();

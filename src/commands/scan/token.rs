@@ -5,7 +5,7 @@ use followlytics_crds::{Credential, CredentialRef};
 use kube::Api;
 use secrecy::ExposeSecret as _;
 
-use super::Scanning;
+use super::{Scanning, Source};
 use crate::{
     credentials::{self, NewCredential, kind_of},
     exit::{Exit, Failure},
@@ -28,6 +28,10 @@ impl Scanning<'_> {
                     ),
                 )),
             };
+        }
+        if self.args.source == Source::Browser && self.args.token_file.is_none() {
+            // A browser has its session, and pays for nothing.
+            return Ok(None);
         }
         let token = match &self.args.token_file {
             Some(path) => Some(platform_env::token_in(path)?),
@@ -70,11 +74,15 @@ impl Scanning<'_> {
         if platform.facts().anonymous || self.session.plane.is_none() {
             return Ok(None);
         }
+        let alone = match self.args.session {
+            Some(_) => "; a browser alone needs none: --source browser",
+            None => "",
+        };
         Err(Failure::new(
             Exit::Credential,
             format!(
                 "{platform} answers no request without a token: set {}, give --token-file FILE, or store one with \
-                 `followlytics credential add` and name it with --credential",
+                 `followlytics credential add` and name it with --credential{alone}",
                 platform_env::token_variable(platform)
             ),
         ))

@@ -39,7 +39,12 @@ impl Ledger {
         let result = super::results::find(&mut tx, uid).await?;
         Ok(Some(Summary {
             stage: scan.stage,
-            hold: hold(&waits),
+            // Once nothing is left to read it is the merge that may be held.
+            hold: if waits.is_empty() {
+                scan.held(Source::Api, now).cloned()
+            } else {
+                hold(&waits)
+            },
             failure: scan.failure.clone(),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             expected: scan.plan.as_ref().map_or(0, |plan| plan.rows),

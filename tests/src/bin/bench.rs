@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use followlytics_tests::bench::{
-    commits, demo, fairness, listing,
+    browser, commits, demo, fairness, listing,
     machine::Machine,
     memory, merge, pages,
     report::{Section, update},
@@ -44,6 +44,8 @@ enum Name {
     Listing,
     /// What a million followers hold in memory, and ten
     Memory,
+    /// A real Chromium on the simulated X
+    Browser,
     /// Pages a second through the broker
     Pages,
     /// Page commits on PostgreSQL beside pgbench
@@ -64,6 +66,7 @@ impl Name {
             Self::Wire => wire::section(),
             Self::Listing => listing::section(),
             Self::Memory => memory::section(),
+            Self::Browser => browser::section(),
             Self::Pages => pages::section(),
             Self::Commits => commits::section(),
             Self::Merge => merge::section(),

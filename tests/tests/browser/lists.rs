@@ -2,6 +2,7 @@
 
 use followlytics_simulator::Endpoint;
 use followlytics_tests::toolkit::finish;
+use serde_json::Value;
 
 use crate::stage::{Stage, WHO, complete};
 
@@ -16,11 +17,9 @@ fn a_browser_alone_lists_everybody_and_pays_nothing() {
     command.env_remove("HOME");
     let report = complete(&finish(command.spawn().unwrap(), &line), 600);
     assert_eq!(report["rowsByBrowser"], report["rowsScanned"], "{report}");
-    assert_eq!(
-        (&report["costUsd"], &report["ranges"]),
-        (&"0.00".into(), &3.into()),
-        "{report}"
-    );
+    assert_eq!(report["costUsd"], "0.00", "{report}");
+    assert_eq!(report["estimatedChargeUsd"], Value::Null, "{report}");
+    assert!(report["ranges"].as_i64().unwrap() >= 3, "{report}");
     assert_eq!(report["result"]["guarantee"], "Exact", "{report}");
     let requests = stage.site.world.requests(0, usize::MAX);
     assert!(

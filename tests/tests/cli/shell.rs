@@ -64,7 +64,24 @@ fn the_doctor_sees_what_is_wrong_and_says_what_helps() {
         assert_eq!(check(&all, what)["standing"], "good", "{what}: {all}");
     }
     assert_eq!(check(&all, "control plane")["standing"], "note");
-    assert!(check(&all, "Chromium")["found"].is_string());
+    let chromium = check(&all, "Chromium");
+    assert_eq!(chromium["standing"], "good", "{chromium}");
+    assert!(
+        chromium["found"]
+            .as_str()
+            .unwrap()
+            .contains("no platform is enabled"),
+        "{chromium}"
+    );
+    let without = self::home().with("FOLLOWLYTICS_CHROMIUM", "/nonexistent/chromium");
+    let without = without.run("doctor -o json");
+    assert_eq!(without.code, 0, "only browser scans need one: {without:?}");
+    let chromium = check(&without.json(), "Chromium").clone();
+    assert_eq!(chromium["standing"], "note", "{chromium}");
+    assert!(
+        chromium["found"].as_str().unwrap().contains("package `chromium`"),
+        "{chromium}"
+    );
 
     let up = home.up("");
     let running = home.run("doctor -o json").json();
