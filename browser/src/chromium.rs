@@ -25,8 +25,6 @@ use crate::{error::BrowserError, options::Options};
 const START: Duration = Duration::from_secs(20);
 /// Longest time for one command of the protocol.
 pub(crate) const COMMAND: Duration = Duration::from_secs(10);
-/// Longest time it gets to end by itself: little, for nothing it would still write is kept.
-const GOODBYE: Duration = Duration::from_millis(500);
 /// Longest wait for killed processes to be gone.
 const KILLED: Duration = Duration::from_secs(1);
 
@@ -82,13 +80,11 @@ impl Chromium {
         !*self.process.ended().borrow() && !self.driver.is_finished()
     }
 
-    /// Asks it to end, then makes it; returns once its processes and its profile are gone, in two seconds at most.
-    pub async fn close(mut self) {
-        if self.is_alive() {
-            // Whatever it answers, or does not, is the same to what follows.
-            let _ = timeout(GOODBYE, self.browser.close()).await;
-            self.process.gone(GOODBYE).await;
-        }
+    /// Ends it; returns once its processes and its profile are gone, in two seconds at most.
+    ///
+    /// It is killed, not asked: nothing it would still write is kept, and one that ends by itself lets the requests go
+    /// that are held in it.
+    pub async fn close(self) {
         self.kill().await;
     }
 

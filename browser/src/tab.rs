@@ -279,8 +279,16 @@ impl Drop for Tab {
             return;
         };
         let page = self.page.clone();
+        // A tab that is closed lets go what is held in it: that must not go out.
+        let waiting = std::iter::from_fn(|| self.paused.next().now_or_never().flatten());
+        let mut held: Vec<fetch::RequestId> = waiting.map(|event| event.request_id.clone()).collect();
+        held.extend(self.held.take().map(|held| held.id));
         // It may be gone already, or hang; either is the same to whoever drops it.
         runtime.spawn(async move {
+            for id in held {
+                let drop_it = fetch::FailRequestParams::new(id, network::ErrorReason::Aborted);
+                let _ = timeout(GLANCE, page.execute(drop_it)).await;
+            }
             let close = CloseTargetParams::new(page.target_id().clone());
             let _ = timeout(COMMAND, page.execute(close)).await;
         });

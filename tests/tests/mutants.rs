@@ -21,9 +21,7 @@ fn broken_by(mutant: Mutant) -> &'static [&'static str] {
         Mutant::SlotUncounted => &["RATE"],
         Mutant::PairNotStored => &["TOKEN"],
         Mutant::SuspendIgnored | Mutant::SuspendedTooEarly => &["PAUSE"],
-        Mutant::WrongDirection | Mutant::SeamSkipped | Mutant::MetByOneRow | Mutant::GapTaken => {
-            &["STABLE"]
-        }
+        Mutant::WrongDirection | Mutant::SeamSkipped | Mutant::MetByOneRow | Mutant::GapTaken => &["STABLE"],
         Mutant::SessionShared => &["ONE-SESSION"],
     }
 }

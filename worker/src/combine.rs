@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     WorkerError,
     lanes::{Inputs, Lane, Names, Sink, drive, split},
-    rows::{Shape, Spread},
+    rows::{Form, Shape, Spread},
     work::Work,
 };
 
@@ -89,7 +89,7 @@ async fn begin(work: &mut Work<'_>, inputs: &[&Run], level: i64) -> Result<(), W
         to: shape,
         cut: None,
     };
-    let opened = open_runs(work, inputs.iter().copied(), spread, work.settings.run_group_rows).await?;
+    let opened = open_runs(work, inputs.iter().copied(), spread, Form::of_run(&work.settings)).await?;
     let plan = Plan {
         is_result: false,
         inputs: inputs.iter().map(|run| run.number).collect(),
@@ -119,7 +119,7 @@ async fn finish(work: &mut Work<'_>, open: &OpenRun, plan: &Plan) -> Result<(), 
         to: shape,
         cut: None,
     };
-    let opened = open_runs(work, inputs.into_iter(), spread, work.settings.run_group_rows).await?;
+    let opened = open_runs(work, inputs.into_iter(), spread, Form::of_run(&work.settings)).await?;
     let (scan, epoch, number) = (work.job.scan.clone(), work.job.epoch, open.number);
     let names = Names::Shards {
         scan,
@@ -138,7 +138,7 @@ pub(crate) async fn open_runs<'r>(
     work: &mut Work<'_>,
     runs: impl Iterator<Item = &'r Run>,
     spread: Spread,
-    group_rows: usize,
+    form: Form,
 ) -> Result<Arc<Inputs>, WorkerError> {
     let mut opened = Vec::new();
     for run in runs.filter(|run| !run.shards.is_empty()) {
@@ -150,7 +150,7 @@ pub(crate) async fn open_runs<'r>(
         work.heartbeat.beat().await?;
     }
     let ids = work.input.platform.facts().ids;
-    let inputs = Inputs::new(opened, ids, spread, group_rows, work.settings.clone());
+    let inputs = Inputs::new(opened, ids, spread, form, work.settings.clone());
     Ok(Arc::new(inputs))
 }
 

@@ -21,7 +21,7 @@ use followlytics_core::{
 use crate::{
     Settings, WorkerError,
     heartbeat::Heartbeat,
-    rows::{Between, Bounds, Io, Keys, Kway, Opened, Sealed, Spread, Stream},
+    rows::{Between, Bounds, Form, Io, Keys, Kway, Opened, Sealed, Spread, Stream},
 };
 
 pub(crate) use drive::drive;
@@ -34,7 +34,7 @@ pub(crate) struct Inputs {
     pub(crate) ids: Ids,
     pub(crate) keys: Keys,
     pub(crate) spread: Spread,
-    pub(crate) group_rows: usize,
+    pub(crate) form: Form,
     pub(crate) settings: Settings,
     /// The most rows that were in memory at once, in any lane.
     pub(crate) peak: AtomicUsize,
@@ -66,7 +66,7 @@ impl Inputs {
         runs: Vec<Arc<Vec<Opened>>>,
         ids: Ids,
         spread: Spread,
-        group_rows: usize,
+        form: Form,
         settings: Settings,
     ) -> Self {
         let all = || {
@@ -81,7 +81,7 @@ impl Inputs {
             runs,
             ids,
             spread,
-            group_rows,
+            form,
             settings,
             peak: AtomicUsize::new(0),
         }

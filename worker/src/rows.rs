@@ -20,5 +20,5 @@ pub(crate) use kway::{Kway, Spread};
 pub(crate) use open::{Opened, open};
 pub(crate) use schema::{Shape, schema};
 pub use seal::Tail;
-pub(crate) use seal::{Seal, Sealed};
+pub(crate) use seal::{Form, Seal, Sealed};
 pub(crate) use stream::{Between, Bounds, Stream};

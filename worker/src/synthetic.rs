@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::{
     Tail, WorkerError,
-    rows::{Columns, Seal, Shape},
+    rows::{Columns, Form, Seal, Shape},
 };
 
 /// What is made up.
@@ -76,10 +76,14 @@ impl Synthetic {
         // Of two lines of one follower the later one is the greater sighting.
         lines.sort_unstable_by(|(a, line_a), (b, line_b)| a.cmp(b).then(line_b.cmp(line_a)));
         lines.dedup_by(|(later, _), (kept, _)| later == kept);
+        let form = Form::of_run(&Settings {
+            run_group_rows: group_rows,
+            ..Settings::default()
+        });
         lines
             .chunks(PIECE)
             .map(|chunk| {
-                let mut seal = Seal::new(Shape::Plain, group_rows)?;
+                let mut seal = Seal::new(Shape::Plain, form)?;
                 for rows in chunk.chunks(16 * 1024) {
                     let mut columns = Columns::new("783214");
                     let order: Vec<(u32, Id, Rank)> = rows

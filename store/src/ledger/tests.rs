@@ -66,10 +66,15 @@ impl Desk {
 
     /// A sandbox that showed its token.
     async fn sandbox(&self, name: &str) -> Sandbox {
+        self.sandbox_of("scan", name).await
+    }
+
+    /// One of another scan.
+    async fn sandbox_of(&self, scan: &str, name: &str) -> Sandbox {
         let identity = SandboxIdentity {
             uid: name.into(),
             name: name.into(),
-            scan_uid: "scan".into(),
+            scan_uid: scan.into(),
         };
         let token = self.ledger.issue_sandbox_token(&identity).await.unwrap();
         self.ledger.find_sandbox(&token).await.unwrap().unwrap()

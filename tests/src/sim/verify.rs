@@ -101,11 +101,8 @@ impl Simulation {
         );
         self.verify_truth(&target.plan, &unique)?;
         let (rows, lookups) = self.charged_for(target, summary).await?;
-        let paid = Platform::price(target.plan.platform, Family::Followers, rows).plus(Platform::price(
-            target.plan.platform,
-            Family::Lookup,
-            lookups,
-        ));
+        let paid = Platform::price(target.plan.platform, Family::Followers, rows)
+            .plus(Platform::price(target.plan.platform, Family::Lookup, 1).times(lookups));
         ensure!(
             summary.spent == paid,
             "PAY-BOUND: {} spent for rows worth {paid}",

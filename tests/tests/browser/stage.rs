@@ -4,7 +4,8 @@ use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, Trigger, WebConfig, WebLimits, WebSessionSpec,
     WorldConfig, XConfig,
 };
-use followlytics_tests::toolkit::{Home, Process, Ran, Site, X_TOKEN, families};
+use followlytics_store::{db::Db, params};
+use followlytics_tests::toolkit::{Home, Process, Ran, Site, X_TOKEN, families, processes};
 use serde_json::{Value, json};
 
 /// What an operator writes.
@@ -67,6 +68,17 @@ impl Stage {
         self.site.world.set_fault(spec).unwrap();
     }
 
+    /// Rows that the ledger has of all scans, as the control plane writes them.
+    pub(crate) fn rows(&self) -> i64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let db = Db::open(&self.home.data().join("ledger.db")).unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let sql = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages";
+            tx.find(sql, params![]).await.unwrap().unwrap().get(0).unwrap()
+        })
+    }
+
     /// Requests of this kind that reached the site.
     pub(crate) fn asked(&self, endpoint: Endpoint) -> usize {
         let requests = self.site.world.requests(0, usize::MAX);
@@ -126,15 +138,22 @@ pub(crate) fn complete(ran: &Ran, followers: i64) -> Value {
     report
 }
 
-/// Processes of browsers below these.
-pub(crate) fn browsers(roots: &[i32]) -> Vec<Process> {
-    let all = families(roots).unwrap();
-    all.into_iter()
-        .filter(|process| {
-            process
-                .words
-                .first()
-                .is_some_and(|program| program.contains("chromium"))
-        })
-        .collect()
+/// What follows `name` in a process's arguments. Chromium writes those of its parts anew, with blanks between them.
+pub(crate) fn argument<'a>(process: &'a Process, name: &str) -> Option<&'a str> {
+    let mut words = process.words.iter().flat_map(|word| word.split_whitespace());
+    words.find_map(|word| word.strip_prefix(name))
+}
+
+/// Processes of the browser with this profile, its crash handlers too: they belong to nobody.
+pub(crate) fn browser(profile: &str) -> Vec<Process> {
+    let mut all = processes().unwrap();
+    all.retain(|process| process.words.iter().any(|word| word.contains(profile)));
+    all
+}
+
+/// Processes below this one.
+pub(crate) fn below(pid: i32) -> Vec<Process> {
+    let mut all = families(&[pid]).unwrap();
+    all.retain(|process| process.pid != pid);
+    all
 }

@@ -59,7 +59,7 @@ impl<'a> Running<'a> {
         if self.next.is_none() {
             return Ok(None);
         }
-        let mut seal = Seal::new(self.inputs.spread.to, self.inputs.group_rows)?;
+        let mut seal = Seal::new(self.inputs.spread.to, self.inputs.form)?;
         while let Some(rows) = self.next.take() {
             let room = settings.piece_rows.max(1) - seal.rows();
             let fits = usize::try_from(room).unwrap_or(usize::MAX).min(rows.num_rows());

@@ -17,10 +17,35 @@ use parquet::{
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Shape, schema};
-use crate::WorkerError;
+use crate::{Settings, WorkerError};
 
 /// Under which name the tail lists the row groups.
 pub(super) const GROUPS: &str = "followlytics.groups";
+
+/// How an object is cut and packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    group_rows: usize,
+    codec: Compression,
+}
+
+impl Form {
+    /// Of a result, which is kept: small.
+    pub(crate) fn of_result(settings: &Settings) -> Self {
+        Self {
+            group_rows: settings.group_rows,
+            codec: Compression::ZSTD(ZstdLevel::default()),
+        }
+    }
+
+    /// Of a run, which is read once and then deleted: soon packed and soon unpacked.
+    pub(crate) const fn of_run(settings: &Settings) -> Self {
+        Self {
+            group_rows: settings.run_group_rows,
+            codec: Compression::LZ4_RAW,
+        }
+    }
+}
 
 /// A row group: all that is read at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,14 +95,14 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    /// Begins an object whose row groups have this many rows.
-    pub(crate) fn new(shape: Shape, group_rows: usize) -> Result<Self, WorkerError> {
+    /// Begins an object of this form.
+    pub(crate) fn new(shape: Shape, form: Form) -> Result<Self, WorkerError> {
         let options = ArrowWriterOptions::new()
-            .with_properties(properties())
+            .with_properties(properties(form.codec))
             .with_skip_arrow_metadata(true);
         Ok(Self {
             writer: ArrowWriter::try_new_with_options(Vec::new(), schema(shape), options)?,
-            group_rows: group_rows.max(1),
+            group_rows: form.group_rows.max(1),
             groups: Vec::new(),
             open: None,
             rows: 0,
@@ -186,11 +211,11 @@ pub(super) fn id_at(batch: &RecordBatch, row: usize) -> Result<String, ArrowErro
 
 /// Nothing but the rows enters an object, neither a time nor a version of this program: the same rows give the same
 /// bytes.
-fn properties() -> WriterProperties {
+fn properties(codec: Compression) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_created_by("followlytics".to_owned())
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(codec)
         .set_max_row_group_row_count(None)
         .set_data_page_row_count_limit(4096)
         .set_statistics_enabled(EnabledStatistics::None)

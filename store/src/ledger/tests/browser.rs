@@ -35,19 +35,9 @@ async fn desk(budget: &str, wish: Wish) -> (Desk, Sandbox) {
         ..desk.request
     };
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
-    let a = sandbox(&desk, "both-a").await;
+    let a = desk.sandbox_of("both", "both-a").await;
     desk.resolve(&a, 2000).await;
     (desk, a)
-}
-
-async fn sandbox(desk: &Desk, name: &str) -> Sandbox {
-    let identity = SandboxIdentity {
-        uid: name.into(),
-        name: name.into(),
-        scan_uid: "both".into(),
-    };
-    let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
-    desk.ledger.find_sandbox(&token).await.unwrap().unwrap()
 }
 
 /// A page of a browser down to this position, or to the end of its range.
@@ -313,7 +303,7 @@ async fn a_look_up_that_the_api_refuses_is_made_by_the_browser() {
     desk.request.uid = "both".into();
     desk.request.browser = Some(access());
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
-    let a = sandbox(&desk, "both-a").await;
+    let a = desk.sandbox_of("both", "both-a").await;
     let lease = desk.claim(&a).await;
     assert_eq!(lease.source, Source::Api);
     assert_eq!(desk.fail(&a, &lease, Class::Forbidden).await.step, Step::Done);
@@ -330,13 +320,7 @@ async fn a_list_that_cannot_be_entered_is_read_from_its_newest_end_or_by_cursors
     let mut wide = desk.request.clone();
     (wide.uid, wide.wishes.rows_per_range, wide.source) = ("wide".into(), 500, Wish::Browser);
     desk.ledger.ensure_scan(&wide).await.unwrap();
-    let identity = SandboxIdentity {
-        uid: "w".into(),
-        name: "w".into(),
-        scan_uid: "wide".into(),
-    };
-    let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
-    let w = desk.ledger.find_sandbox(&token).await.unwrap().unwrap();
+    let w = desk.sandbox_of("wide", "w").await;
     desk.resolve(&w, 2000).await;
     // The other scan leaves a cursor of the platform's own behind.
     let web = desk.claim(&a).await;

@@ -57,13 +57,7 @@ async fn again(desk: &Desk, since: Since) -> Sandbox {
     };
     request.wishes.since = Some(since);
     desk.ledger.ensure_scan(&request).await.unwrap();
-    let identity = SandboxIdentity {
-        uid: "b".into(),
-        name: "b".into(),
-        scan_uid: "again".into(),
-    };
-    let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
-    let sandbox = desk.ledger.find_sandbox(&token).await.unwrap().unwrap();
+    let sandbox = desk.sandbox_of("again", "b").await;
     desk.resolve(&sandbox, 5000).await;
     sandbox
 }
