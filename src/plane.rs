@@ -4,11 +4,11 @@
 //! Owns nothing durable: killed at any moment, the next one goes on from the ledger. One at a time on a data
 //! directory, by its lock, and on a database elsewhere, by its guard.
 
+mod browsers;
 mod guard;
 pub(crate) mod https;
 mod identity;
 mod kubeconfig;
-mod profiles;
 pub(crate) mod secrets;
 mod sockets;
 mod worker;
@@ -23,7 +23,6 @@ use std::{
 use anyhow::Context as _;
 use followlytics_api::{broker::Broker, credentials::Credentials};
 use followlytics_apiserver::{ApiServer, Registry};
-use followlytics_browser::Chromium;
 use followlytics_controller::{
     Context, Settings,
     backends::process::{ProcessBackend, ProcessOptions},
@@ -56,8 +55,6 @@ const NOTICE: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(1);
 /// Runners at once over the installation, unless `up --max-runners` says otherwise.
 pub(crate) const MAX_RUNNERS: u32 = 16;
-/// Names the browser's program.
-const CHROMIUM: &str = "FOLLOWLYTICS_CHROMIUM";
 /// Variables that a runner needs to reach the internet the way its parent does, and its browser.
 const PASSED_ON: [&str; 11] = [
     logs::VARIABLE,
@@ -70,7 +67,7 @@ const PASSED_ON: [&str; 11] = [
     "https_proxy",
     "no_proxy",
     "ALL_PROXY",
-    CHROMIUM,
+    browsers::CHROMIUM,
 ];
 
 /// What a control plane does.
@@ -221,7 +218,11 @@ impl Plane {
         let address = format!("unix://{}", served.path().display());
         self.served.push(served);
         let has_browsers = !options.browsers.is_empty();
-        let chromium = if has_browsers { chromium().await } else { None };
+        let chromium = if has_browsers {
+            browsers::program().await
+        } else {
+            None
+        };
         let (backend, exits) = self.backend(chromium)?;
         let backend = Arc::new(backend);
         self.sandboxes = Some(Arc::clone(&backend));
@@ -251,7 +252,7 @@ impl Plane {
         self.tasks
             .spawn(notice(self.ledger.clone(), self.settle.subscribe()));
         self.tasks
-            .spawn(profiles::keep_swept(has_browsers, self.settle.subscribe()));
+            .spawn(browsers::keep_swept(has_browsers, self.settle.subscribe()));
         if options.max_runners > 0 {
             let worker = Worker::start(&self.data, self.worker_environment());
             self.worker = Some(worker.context("failed to start the worker")?);
@@ -275,7 +276,7 @@ impl Plane {
         options.environment.extend(passed_on());
         options
             .environment
-            .extend(chromium.map(|path| (CHROMIUM.to_owned(), path.display().to_string())));
+            .extend(chromium.map(|path| (browsers::CHROMIUM.to_owned(), path.display().to_string())));
         options.environment.push((
             TRACES_VARIABLE.to_owned(),
             self.data.traces().display().to_string(),
@@ -350,7 +351,7 @@ impl Plane {
         // The broker is still there: requests under way are finished, sent on and settled.
         if let Some(sandboxes) = self.sandboxes.take() {
             sandboxes.stop_all().await;
-            profiles::sweep().await;
+            browsers::sweep().await;
         }
         self.stop.send_replace(true);
         self.server.close();
@@ -367,15 +368,6 @@ impl Plane {
             guard.give_back().await;
         }
     }
-}
-
-/// The browser as it is found here: sandboxes have no `PATH` in which they could look for it. One that is missing
-/// is told by the runner that wants it.
-async fn chromium() -> Option<PathBuf> {
-    if std::env::var_os(CHROMIUM).is_some() {
-        return None;
-    }
-    Chromium::look(None).await.ok()
 }
 
 /// What the environment says of the way to the internet and of logs.

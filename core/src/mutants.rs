@@ -48,8 +48,6 @@ pub enum Mutant {
     MetByOneRow,
     /// STABLE: a finished region is taken for whole although a gap is open in it.
     GapTaken,
-    /// ONE-SESSION: every sandbox may read with the web session.
-    SessionShared,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.

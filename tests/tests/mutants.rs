@@ -22,7 +22,6 @@ fn broken_by(mutant: Mutant) -> &'static [&'static str] {
         Mutant::PairNotStored => &["TOKEN"],
         Mutant::SuspendIgnored | Mutant::SuspendedTooEarly => &["PAUSE"],
         Mutant::WrongDirection | Mutant::SeamSkipped | Mutant::MetByOneRow | Mutant::GapTaken => &["STABLE"],
-        Mutant::SessionShared => &["ONE-SESSION"],
     }
 }
 
@@ -85,5 +84,4 @@ mutants! {
     a_skipped_seam_is_caught => SeamSkipped,
     a_meeting_by_one_row_is_caught => MetByOneRow,
     a_gap_taken_for_read_is_caught => GapTaken,
-    a_shared_session_is_caught => SessionShared,
 }

@@ -20,20 +20,28 @@ fn seeds() -> u64 {
 }
 
 /// What must have happened in a thousand seeds.
-const COVERED: [&str; 16] = [
+const COVERED: [&str; 24] = [
     "adopted",
     "ambiguous dollars",
     "api faults",
+    "browser faults",
     "controller died",
     "failed requests",
+    "fell back to the API",
+    "fell back to the browser",
     "fenced",
     "frozen",
     "helped",
     "killed",
     "lost",
+    "met",
+    "met from below",
     "object faults",
+    "read out by the browser",
     "refetched pages",
     "refreshes",
+    "refused entry",
+    "returned",
     "seam pages",
     "splits",
     "suspended",

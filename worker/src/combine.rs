@@ -89,7 +89,7 @@ async fn begin(work: &mut Work<'_>, inputs: &[&Run], level: i64) -> Result<(), W
         to: shape,
         cut: None,
     };
-    let opened = open_runs(work, inputs.iter().copied(), spread, Form::of_run(&work.settings)).await?;
+    let opened = open_runs(work, inputs.iter().copied(), spread, Form::of_run(work.settings)).await?;
     let plan = Plan {
         is_result: false,
         inputs: inputs.iter().map(|run| run.number).collect(),
@@ -119,7 +119,7 @@ async fn finish(work: &mut Work<'_>, open: &OpenRun, plan: &Plan) -> Result<(), 
         to: shape,
         cut: None,
     };
-    let opened = open_runs(work, inputs.into_iter(), spread, Form::of_run(&work.settings)).await?;
+    let opened = open_runs(work, inputs.into_iter(), spread, Form::of_run(work.settings)).await?;
     let (scan, epoch, number) = (work.job.scan.clone(), work.job.epoch, open.number);
     let names = Names::Shards {
         scan,

@@ -130,7 +130,7 @@ async fn sorted(
     let mut shards = Vec::new();
     let mut from = 0;
     while from < batch.num_rows() {
-        let mut seal = Seal::new(work.shape(), Form::of_run(&work.settings))?;
+        let mut seal = Seal::new(work.shape(), Form::of_run(work.settings))?;
         while from < batch.num_rows() && seal.bytes() < work.settings.piece_bytes {
             let rows = BATCH_ROWS.min(batch.num_rows() - from);
             seal.write(&batch.slice(from, rows))?;

@@ -82,7 +82,7 @@ async fn result_run(work: &mut Work<'_>, live: &[Run], open: OpenRun) -> Result<
         row,
     });
     let spread = spread_of_result(work.shape(), cut);
-    let inputs = combine::open_runs(work, live.iter(), spread, Form::of_result(&work.settings)).await?;
+    let inputs = combine::open_runs(work, live.iter(), spread, Form::of_result(work.settings)).await?;
     let (prefix, epoch) = (prefix(work), work.job.epoch);
     let names = Names::Parts { prefix, epoch };
     combine::merge_lanes(work, inputs, &open, &plan, names).await?;
@@ -99,7 +99,7 @@ async fn begin(work: &mut Work<'_>, live: &[Run]) -> Result<Option<OpenRun>, Wor
         to: shape,
         cut: None,
     };
-    let inputs = combine::open_runs(work, live.iter(), all, Form::of_result(&work.settings)).await?;
+    let inputs = combine::open_runs(work, live.iter(), all, Form::of_result(work.settings)).await?;
     let cap = u64::try_from(work.input.row_cap).unwrap_or(0);
     let io = work.io();
     let cut = find_cut(&inputs, &io, cap, &mut work.heartbeat).await?;
@@ -201,7 +201,7 @@ async fn empty(work: &Work<'_>) -> Result<Shard, WorkerError> {
     let made = Made {
         lane: 0,
         piece: 0,
-        sealed: Seal::new(Shape::Plain, Form::of_result(&work.settings))?.finish()?,
+        sealed: Seal::new(Shape::Plain, Form::of_result(work.settings))?.finish()?,
         last: true,
         trimmed: 0,
     };

@@ -13,7 +13,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use crate::{
-    Tail, WorkerError,
+    Settings, Tail, WorkerError,
     rows::{Columns, Form, Seal, Shape},
 };
 

@@ -106,6 +106,10 @@ async fn region(broker: &Broker, sandbox: &Sandbox, sides: &Sides) -> Result<Kno
         }
     }
     newest.truncate(KEPT);
+    if newest.len() < MEETING && !mutants::on(Mutant::MetByOneRow) {
+        // So few would be met by one who left and came back.
+        newest.clear();
+    }
     let overlap = if mutants::on(Mutant::MetByOneRow) {
         1
     } else {

@@ -1,7 +1,6 @@
 //! Claims: a sandbox asks for work and gets a lease.
 
 use followlytics_core::{
-    mutants::{self, Mutant},
     scan::{
         lease::{self, Claim},
         plan::Plan,
@@ -272,8 +271,7 @@ fn serves(sandbox: &Sandbox, open: &[Range], now: Timestamp) -> impl Fn(Source) 
         .iter()
         .filter(|range| range.source == Source::Browser && range.is_held(now))
         .find_map(|range| range.holder.as_deref());
-    let has_browser =
-        mutants::on(Mutant::SessionShared) || holder.is_none_or(|holder| sandbox.is_holder(holder));
+    let has_browser = holder.is_none_or(|holder| sandbox.is_holder(holder));
     let is_tab = sandbox.tab > 0;
     move |source| match source {
         Source::Api => !is_tab,

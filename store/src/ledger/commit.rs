@@ -245,6 +245,8 @@ pub(super) async fn merge_if_read(
 ) -> Result<(), LedgerError> {
     if all.iter().all(|range| range.state == State::Done) {
         scan.stage = Stage::Merging;
+        // What a source waited on is over with its ranges; from here on only the merge can be held.
+        (scan.hold, scan.browser_hold) = (None, None);
         jobs::enqueue_merge(tx, &scan.request.uid, now).await?;
     }
     Ok(())

@@ -424,7 +424,7 @@ impl Simulation {
 
     /// Look-ups that the API answered.
     pub(super) async fn api_lookups(&self, uid: &str) -> Result<i64> {
-        let sql = "SELECT COUNT(*) FROM permits WHERE scan = $1 AND family = 'Lookup' AND state = 'Settled' \
+        let sql = "SELECT COUNT(*) FROM permits WHERE scan = $1 AND family = 'lookup' AND state = 'Settled' \
                    AND credential <> 'default/session'";
         let mut tx = self.db.begin().await?;
         let row = tx.find(sql, params![uid]).await?;

@@ -165,7 +165,8 @@ impl Simulation {
             let state = self.shared.lock();
             let grants = state.invariants.grants.get(&(target.uid.clone(), header.range));
             let next = grants.and_then(|grants| grants.iter().find(|grant| grant.epoch > header.epoch));
-            let ignored = next.is_some_and(|next| put < next.at && header.seq == next.seq);
+            let ignored = next.is_some_and(|next| put < next.at && header.seq == next.seq)
+                && state.puts.keys().any(|other| is_again(other, &key));
             ensure!(
                 !ignored,
                 "PAY-BOUND: {key} was there when its range was given on, and was fetched again"
@@ -205,6 +206,20 @@ impl Simulation {
             ids.extend(page.rows().map(|row| row.id.clone()));
         }
         Ok(ids)
+    }
+}
+
+/// Whether an object holds the page of another one, fetched under a later lease.
+fn is_again(other: &str, key: &str) -> bool {
+    let parts = |key: &str| {
+        let mut parts = key.split('/').map(str::to_owned);
+        let (scan, range, epoch) = (parts.nth(1)?, parts.next()?, parts.next()?);
+        let seq = parts.next()?.split('-').next()?.to_owned();
+        Some(((scan, range, seq), epoch))
+    };
+    match (parts(other), parts(key)) {
+        (Some((page, later)), Some((same, epoch))) => page == same && later > epoch,
+        _ => false,
     }
 }
 

@@ -38,11 +38,12 @@ impl Scenario {
             count: u32::try_from(c.between(20, 100)).unwrap_or(20),
         };
         let mishaps = u32::try_from(c.between(1, 40)).unwrap_or(0);
-        let joins = c.happens(120);
+        let joins = c.happens(180);
         for (number, scan) in self.scans.iter_mut().enumerate() {
             let drawn = draw(c);
             let followers = u64::try_from(c.between(20, 3_500)).unwrap_or(20);
             let share = c.between(15, 95);
+            let (slow, window) = (c.happens(600), c.between(4_000, 20_000));
             if joins && number == 0 {
                 scan.platform = Platform::X;
                 scan.handle = format!("account{number}");
@@ -57,6 +58,10 @@ impl Scenario {
                 (SourceChoice::Auto, None) => part.plus(Usd::from_nanos(20_000_000)),
                 _ => price.times(3).plus(Usd::from_nanos(30_000_000_000)),
             };
+            if drawn.source == SourceChoice::Auto && drawn.credits.is_none() && slow {
+                // So slow an API is still at it when the browser comes.
+                self.x_window = (1, window);
+            }
             scan.web = Some(drawn);
             self.browser = if c.happens(600) { mishaps } else { 0 };
         }
@@ -65,10 +70,10 @@ impl Scenario {
 }
 
 fn draw(c: &mut Chance) -> WebScan {
-    let (source, credits) = match c.below(5) {
-        0 | 1 => (SourceChoice::Auto, None),
-        2 => (SourceChoice::Browser, None),
-        3 => (SourceChoice::Auto, u64::try_from(c.between(0, 4)).ok()),
+    let (source, credits) = match c.below(6) {
+        0..=2 => (SourceChoice::Auto, None),
+        3 => (SourceChoice::Browser, None),
+        4 => (SourceChoice::Auto, u64::try_from(c.between(0, 4)).ok()),
         // A budget for all of it: only faults bring the browser.
         _ => (SourceChoice::Auto, Some(u64::MAX)),
     };

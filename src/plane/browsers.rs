@@ -1,11 +1,25 @@
-//! Profiles of browsers whose runner was killed: they hold a session's cookies, and nobody is left to delete them.
+//! What browsers need of a control plane: their program is found for them, and profiles whose runner was killed are
+//! deleted. These hold a session's cookies, and nobody else is left to do it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use followlytics_browser::Chromium;
 use tokio::sync::watch;
+
+/// Names the browser's program.
+pub(super) const CHROMIUM: &str = "FOLLOWLYTICS_CHROMIUM";
 
 /// How often it is looked for them.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// The program as it is found here: sandboxes have no `PATH` in which they could look for it. One that is missing is
+/// told by the runner that wants it.
+pub(super) async fn program() -> Option<PathBuf> {
+    if std::env::var_os(CHROMIUM).is_some() {
+        return None;
+    }
+    Chromium::look(None).await.ok()
+}
 
 /// Deletes what is left behind until it is told to stop: at once, and from then on where there are browsers.
 pub(super) async fn keep_swept(has_browsers: bool, mut stop: watch::Receiver<bool>) {
