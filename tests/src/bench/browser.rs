@@ -29,7 +29,7 @@ const LOOKS: usize = 5;
 /// Between two looks at anything.
 const LOOK: Duration = Duration::from_millis(20);
 /// Longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 const SESSION: &str = r#"{"authToken": "bench", "ct0": "bench"}"#;
 
