@@ -24,6 +24,9 @@ const LONGEST_SLEEP: SignedDuration = SignedDuration::from_secs(60);
 /// Shortest sleep between two claims: an instant that has passed must not make a busy loop.
 const SHORTEST_SLEEP: SignedDuration = SignedDuration::from_millis(50);
 
+/// How soon the sandbox itself asks again while its tabs still read.
+const WITH_TABS: SignedDuration = SignedDuration::from_secs(1);
+
 /// How a runner ended as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -172,12 +175,19 @@ pub(crate) async fn work(runner: &Runner, tabs: &Tabs) -> Result<Outcome, Runner
         if runner.is_stopping() {
             return Ok(Outcome::Suspended);
         }
+        if tabs.ends(runner.broker.tab) {
+            return Ok(Outcome::Finished);
+        }
         let not_before = match runner.broker.insist::<Claim>(&claim, None).await {
-            Ok(Claim::Finished) => return Ok(Outcome::Finished),
+            Ok(Claim::Finished) if tabs.is_over_for(runner.broker.tab) => return Ok(Outcome::Finished),
+            Ok(Claim::Finished) => runner.clock.now().saturating_add(WITH_TABS).ok(),
             Ok(Claim::Wait { until, .. }) => Some(until),
             Ok(Claim::Lease(lease)) => {
                 tabs.want(lease.tabs);
-                match hold(runner, *lease).await? {
+                tabs.count(runner.broker.tab, true);
+                let held = hold(runner, *lease).await;
+                tabs.count(runner.broker.tab, false);
+                match held? {
                     End::Again => None,
                     End::After(until) => Some(until),
                     End::Over(outcome) => return Ok(outcome),

@@ -18,9 +18,34 @@ pub(crate) struct Tabs {
     wanted: AtomicU32,
     /// Whether the sandbox itself has no more work.
     over: AtomicBool,
+    /// How many of them hold a range.
+    busy: AtomicU32,
 }
 
 impl Tabs {
+    /// Whether a caller that is told there is nothing more to do should believe it: a tab always, the sandbox itself
+    /// only once its tabs have nothing either, for what it alone can read may be there again by then.
+    pub(crate) fn is_over_for(&self, tab: u32) -> bool {
+        tab > 0 || self.busy.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a tab should look for no more work.
+    pub(crate) fn ends(&self, tab: u32) -> bool {
+        tab > 0 && self.over.load(Ordering::Relaxed)
+    }
+
+    /// Counts a tab that took a range, or let it go.
+    pub(crate) fn count(&self, tab: u32, holds: bool) {
+        if tab == 0 {
+            return;
+        }
+        if holds {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Takes what a lease says.
     pub(crate) fn want(&self, tabs: u32) {
         self.wanted.fetch_max(tabs.min(MOST_TABS), Ordering::Relaxed);

@@ -1,10 +1,12 @@
 //! Meetings: ranges that end where what they read is known already.
 
 use followlytics_core::scan::{
+    lease,
     meeting::{self, End},
     plan::Plan,
     range::{NEWEST, Range, RangeId},
     since::Base,
+    source::Source,
     summary::Stage,
 };
 use jiff::Timestamp;
@@ -174,6 +176,33 @@ async fn close_if_covered(tx: &mut Tx, scan: &str, all: &mut [Range]) -> Result<
         close(tx, scan, all, End::Covered).await?;
     }
     Ok(())
+}
+
+/// Whether this range is a chain whose list the other side holds whole by now; it is over then.
+pub(super) async fn is_needless(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    now: Timestamp,
+) -> Result<bool, LedgerError> {
+    if scan.request.browser.is_none() || !range.is_chain() || range.source == Source::Browser {
+        return Ok(false);
+    }
+    let uid = scan.request.uid.clone();
+    let covered = meeting::region(&ranges::all(tx, &uid).await?) == Some(NEWEST);
+    if !covered || permits::is_under_way(tx, &uid, range.id).await? {
+        return Ok(false);
+    }
+    // Its holder is being answered: nobody has to be fenced. What else changed of it is not written yet.
+    lease::give_back(range);
+    ranges::put(tx, &uid, range).await?;
+    let mut all = ranges::all(tx, &uid).await?;
+    close(tx, &uid, &mut all, End::Covered).await?;
+    if let Some(own) = all.iter().find(|other| other.id == range.id) {
+        *range = own.clone();
+    }
+    commit::merge_if_read(tx, scan, &all, now).await?;
+    Ok(true)
 }
 
 /// After the last request of a chain was given up: nobody may be left who would end it.

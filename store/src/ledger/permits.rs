@@ -77,6 +77,9 @@ impl Ledger {
         if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
             return Ok(Step::Done);
         }
+        if super::meetings::is_needless(tx, scan, range, now).await? {
+            return Ok(Step::Done);
+        }
         if let Some(hold) = scan.held(scan.source, now) {
             let until = hold.until.unwrap_or_else(|| later(now, PERSON));
             return Ok(Step::Wait {
