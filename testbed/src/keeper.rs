@@ -84,9 +84,16 @@ impl Keeper {
         self.program
     }
 
-    /// Whether the program still runs; a program that ended by itself stays as a zombie, without a command line.
+    /// Whether the program still runs; a program that ended by itself stays as a zombie.
+    ///
+    /// Its command line would not do: for a moment, while the shell's child becomes the program, it is empty.
     pub fn is_running(&self) -> bool {
-        std::fs::read(format!("/proc/{}/cmdline", self.program)).is_ok_and(|line| !line.is_empty())
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.program)).unwrap_or_default();
+        // The name is in brackets and may hold anything.
+        let state = stat
+            .rsplit_once(')')
+            .and_then(|(_, after)| after.trim_start().chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
     }
 
     /// The end of what the program said, for errors.
@@ -123,6 +130,16 @@ mod tests {
         drop(keeper);
         assert!(!Path::new(&program).exists());
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_program_runs_from_the_moment_it_is_started() {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 0..50 {
+            let keeper =
+                Keeper::start(Path::new("sleep"), ["60"], &directory.path().join("log"), None).unwrap();
+            assert!((0..500).all(|_| keeper.is_running()));
+        }
     }
 
     #[test]
