@@ -48,6 +48,7 @@ async fn main() -> Result<(), Any> {
         auth: Auth::WebSession,
         token: Some(session.to_string().into()),
         now: SystemClock.now(),
+        start_by: jiff::Timestamp::MAX,
     };
     let started = Instant::now();
     let (report, _) = webx

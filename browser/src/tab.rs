@@ -27,7 +27,10 @@ use chromiumoxide::{
 use followlytics_core::{retry::Failure, scan::range::Place};
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 pub(crate) use self::ask::Fetched;
 use crate::{
@@ -56,6 +59,8 @@ const SCROLL: &str = include_str!("js/scroll.js");
 pub(crate) enum Trouble {
     /// A failure of the request; the tab can be used again.
     Refused(Failure),
+    /// The permit ended before the page was ready; the request is held on, for the next one.
+    Late,
     /// The tab is lost.
     Lost(BrowserError),
 }
@@ -85,6 +90,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) owner: Option<&'a str>,
     /// The time now.
     pub(crate) now: Timestamp,
+    /// The request that is paid for must have left the page before.
+    pub(crate) start_by: Instant,
     /// How long a page may take.
     pub(crate) patience: Duration,
     /// Where rows are read.
@@ -93,6 +100,13 @@ pub(crate) struct Visit<'a> {
     pub(crate) traces: Option<&'a Path>,
     /// The accounts that were looked up.
     pub(crate) users: &'a Users,
+}
+
+impl Visit<'_> {
+    /// Whether the request must not leave the page any more.
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.start_by
+    }
 }
 
 /// A request that waits in front of the network.

@@ -4,8 +4,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{DirBuilder, OpenOptions},
-    io::Write as _,
+    fs::{self, DirBuilder, OpenOptions},
+    io::{ErrorKind, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -17,6 +17,8 @@ use serde_json::Value;
 
 /// Deepest level that is kept.
 const DEPTH: u32 = 16;
+/// How many of a folder are kept, the newest ones: a page that changed is met again and again.
+const KEPT: usize = 100;
 /// Most different shapes of a list's elements that are kept.
 const ELEMENTS: usize = 4;
 
@@ -56,7 +58,8 @@ impl Trace<'_> {
                 .create_new(true)
                 .mode(0o600)
                 .open(&path)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)
+            file.write_all(&serde_json::to_vec_pretty(self)?)?;
+            prune(folder)
         };
         match write() {
             Ok(()) => Some(path),
@@ -66,6 +69,25 @@ impl Trace<'_> {
             }
         }
     }
+}
+
+/// Deletes the oldest traces beyond those that are kept. Their names begin with their time.
+fn prune(folder: &Path) -> std::io::Result<()> {
+    let entries = fs::read_dir(folder)?.flatten();
+    let mut traces: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
+    traces.sort_unstable();
+    let old = traces.len().saturating_sub(KEPT);
+    for path in traces.into_iter().take(old) {
+        match fs::remove_file(&path) {
+            // Another sandbox saw the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
 }
 
 /// The shape of a JSON value: fields and types, no values.
@@ -108,7 +130,7 @@ fn word(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use serde_json::json;
 
@@ -144,5 +166,26 @@ mod tests {
             "{text}"
         );
         assert!(trace.save(None, Timestamp::UNIX_EPOCH).is_none());
+    }
+
+    #[test]
+    fn only_the_newest_traces_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = Trace {
+            expected: "the page has a list",
+            page: "/nasa/followers",
+            seen: BTreeMap::new(),
+            request: None,
+            status: None,
+            shape: None,
+        };
+        let start: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let save = |second| {
+            let at = start + jiff::SignedDuration::from_secs(second);
+            trace.save(Some(folder.path()), at).unwrap()
+        };
+        let paths: Vec<PathBuf> = (0..105).map(save).collect();
+        let (old, new) = paths.split_at(5);
+        assert!(old.iter().all(|path| !path.exists()) && new.iter().all(|path| path.exists()));
     }
 }

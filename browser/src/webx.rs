@@ -17,7 +17,10 @@ use followlytics_core::{
 use followlytics_platforms::connector::{Connector, Context, FetchedPage, LookedUp, PageRequest};
 use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::ExposeSecret as _;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use crate::{
     chromium::{COMMAND, Chromium},
@@ -107,8 +110,8 @@ impl WebX {
         }
         let session = session(ctx)?;
         let base = base(ctx)?;
-        let running = self.running(base, &session).await?;
         let visit = self.visit(ctx, (base, request.handle), Some(request.account_id), &session);
+        let running = self.running(base, &session).await?;
         let start = Start::of(request.place, ctx.now);
         let (lease, mut tab) = running
             .pool
@@ -122,8 +125,8 @@ impl WebX {
     async fn look_up(&self, ctx: &Context, handle: &str, id: Option<&str>) -> Result<LookedUp, Failure> {
         let session = session(ctx)?;
         let base = base(ctx)?;
-        let running = self.running(base, &session).await?;
         let visit = self.visit(ctx, (base, handle), id, &session);
+        let running = self.running(base, &session).await?;
         let (lease, mut tab) = running.pool.take(&running.chromium, handle, None).await?;
         let result = tab.look_up(&visit).await;
         settle(&running, result, tab, |tab| lease.give_back(tab))
@@ -143,6 +146,12 @@ impl WebX {
             account_id,
             owner: session.handle.as_deref(),
             now: ctx.now,
+            start_by: Instant::now()
+                + ctx
+                    .now
+                    .duration_until(ctx.start_by)
+                    .try_into()
+                    .unwrap_or_default(),
             patience: options.patience,
             reading: options.reading,
             traces: options.traces.as_deref(),
@@ -259,6 +268,13 @@ fn settle<T>(
             tab.spend();
             give_back(tab);
             Err(failure)
+        }
+        Err(Trouble::Late) => {
+            give_back(tab);
+            Err(failure(
+                Class::NotStarted,
+                "X's page was not ready before the permit's last instant",
+            ))
         }
         Err(Trouble::Lost(error)) => {
             drop(tab);

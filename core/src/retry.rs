@@ -75,6 +75,8 @@ pub enum Class {
     SeekRefused,
     /// The platform's page makes no request.
     PageStuck,
+    /// The page was not ready before the permit's last instant: nothing was asked.
+    NotStarted,
     /// The browser or one of its tabs ended.
     BrowserCrashed,
     /// There is no browser that can be started here.
@@ -144,7 +146,7 @@ impl Class {
         const SECOND: SignedDuration = SignedDuration::from_secs(1);
         let (tries, growth, last, may_be_charged) = match self {
             Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
-            Self::Network | Self::PageStuck => (3, Linear, Last::Hold, false),
+            Self::Network | Self::PageStuck | Self::NotStarted => (3, Linear, Last::Hold, false),
             Self::ServerError => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             // What markup has changed was counted as well: an answer came that could not be read.

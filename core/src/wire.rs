@@ -121,6 +121,10 @@ pub enum Step {
         until: Timestamp,
         /// One of the published reasons.
         reason: String,
+        /// Whether everything that its source reads waits: give the lease back at once, for a range of another source
+        /// may be offered.
+        #[serde(default)]
+        held: bool,
     },
     /// The range is read; claim another.
     Done,

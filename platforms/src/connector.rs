@@ -30,6 +30,9 @@ pub struct Context {
     pub token: Option<SecretString>,
     /// The time now, for headers that count from now.
     pub now: Timestamp,
+    /// The request must have started before. Whoever has to make something ready first looks once more, and fails with
+    /// [`followlytics_core::retry::Class::NotStarted`].
+    pub start_by: Timestamp,
 }
 
 /// A page to read.

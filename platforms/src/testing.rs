@@ -53,6 +53,7 @@ pub(crate) fn context(http: HttpService) -> Context {
         auth: Auth::AppBearer,
         token: Some("secret".into()),
         now: Timestamp::UNIX_EPOCH,
+        start_by: Timestamp::MAX,
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) async fn fetch(
 type Report = Result<Result<Message, RunnerError>, Failure>;
 
 async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit) -> Report {
-    let ctx = context(runner, right);
+    let ctx = context(runner, right, permit);
     let (report, told) = runner
         .sources
         .connector(right.source, right.account.platform)?
@@ -179,7 +179,7 @@ async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Re
 }
 
 async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedPage, Failure> {
-    let ctx = context(runner, right);
+    let ctx = context(runner, right, permit);
     let request = PageRequest {
         account_id: account_id(right)?,
         handle: &right.account.handle,
@@ -193,13 +193,14 @@ async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedP
     connector.page(&ctx, request).await
 }
 
-fn context(runner: &Runner, right: &Right) -> Context {
+fn context(runner: &Runner, right: &Right, permit: &Permit) -> Context {
     Context {
         http: runner.sources.http.clone(),
         base_url: right.base_url.clone(),
         auth: right.auth,
         token: right.token.clone(),
         now: runner.clock.now(),
+        start_by: permit.start_by,
     }
 }
 

@@ -19,8 +19,6 @@ use crate::{
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
 /// A browser keeps its lease through a whole window: a new session costs requests.
 const LONGEST_WAIT_OF_A_BROWSER: SignedDuration = SignedDuration::from_mins(20);
-/// Why a lease waits that will go on by itself; anything else holds all ranges of its source.
-const BY_ITSELF: [&str; 2] = ["RateLimitWindow", "Retry"];
 /// Shortest time before asking again.
 const SHORTEST_WAIT: SignedDuration = SignedDuration::from_millis(10);
 /// Before a claim that follows a permit returned too late: clocks that disagree must not make a busy loop.
@@ -80,8 +78,13 @@ impl Holder<'_> {
                 Step::Done => return Ok(End::Again),
                 Step::Suspend => return self.over(Outcome::Suspended, None).await,
                 Step::Cancel => return self.over(Outcome::Cancelled, None).await,
-                Step::Wait { until, reason } => {
-                    if let Some(end) = self.wait(until, &reason).await? {
+                Step::Wait { held: true, .. } => {
+                    self.give_back(None).await?;
+                    // What is held is not offered again; what another source reads may be.
+                    return Ok(End::Again);
+                }
+                Step::Wait { until, .. } => {
+                    if let Some(end) = self.wait(until).await? {
                         return Ok(end);
                     }
                     (Message::json("step", &self.held)?, None)
@@ -110,13 +113,8 @@ impl Holder<'_> {
     }
 
     /// Sleeps until an instant, unless it is too far away or the scan wants something else meanwhile.
-    async fn wait(&mut self, until: Timestamp, reason: &str) -> Result<Option<End>, RunnerError> {
+    async fn wait(&mut self, until: Timestamp) -> Result<Option<End>, RunnerError> {
         let left = self.runner.until(until);
-        if !BY_ITSELF.contains(&reason) && left > LONGEST_WAIT {
-            self.give_back(None).await?;
-            // What is held is not offered again; what another source reads may be.
-            return Ok(Some(End::Again));
-        }
         if left > self.longest_wait {
             self.give_back(None).await?;
             return Ok(Some(End::After(until)));

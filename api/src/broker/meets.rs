@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use followlytics_core::{
-    mutants::{self, Mutant},
     page::{self, Header, Page},
     scan::{
-        meeting::{KEPT, OVERLAP as MEETING},
+        meeting::{self, KEPT},
         range::RangeId,
         since::{Base, Known, OVERLAP},
     },
@@ -55,7 +54,7 @@ pub(super) async fn meet_from_below(broker: &Broker, sandbox: &Sandbox) -> Resul
     let Some(sides) = broker.ledger.sides(&sandbox.scan).await? else {
         return Ok(());
     };
-    let last = last_rows(broker, sandbox, sides.chain, MEETING).await?;
+    let last = last_rows(broker, sandbox, sides.chain, meeting::OVERLAP).await?;
     if !last.is_empty()
         && region(broker, sandbox, &sides)
             .await?
@@ -73,7 +72,7 @@ async fn meets_region(
     sides: &Sides,
     page: &Page,
 ) -> Result<Met, BrokerError> {
-    let rows = rows_up_to(broker, sandbox, page, MEETING).await?;
+    let rows = rows_up_to(broker, sandbox, page, meeting::OVERLAP).await?;
     let known = region(broker, sandbox, sides).await?;
     let met = known.meets(rows.iter().map(String::as_str));
     let again = page.rows().filter(|row| known.has(&row.id)).count();
@@ -105,17 +104,7 @@ async fn region(broker: &Broker, sandbox: &Sandbox, sides: &Sides) -> Result<Kno
             break;
         }
     }
-    newest.truncate(KEPT);
-    if newest.len() < MEETING && !mutants::on(Mutant::MetByOneRow) {
-        // So few would be met by one who left and came back.
-        newest.clear();
-    }
-    let overlap = if mutants::on(Mutant::MetByOneRow) {
-        1
-    } else {
-        MEETING
-    };
-    Ok(Known::new(newest, overlap))
+    Ok(meeting::known(newest))
 }
 
 /// The last rows of a range: those of its last page, and so many before them.
@@ -125,11 +114,12 @@ async fn last_rows(
     range: RangeId,
     before: usize,
 ) -> Result<Vec<String>, BrokerError> {
-    let Some(key) = broker.ledger.last_page_keys(&sandbox.scan, range, 1).await?.pop() else {
+    let keys = broker.ledger.last_page_keys(&sandbox.scan, range, BEFORE).await?;
+    let Some((key, earlier)) = keys.split_first() else {
         return Ok(Vec::new());
     };
-    let last = page::decode(&broker.objects.get(&key).await?)?;
-    rows_up_to(broker, sandbox, &last, before).await
+    let last = page::decode(&broker.objects.get(key).await?)?;
+    rows_after(broker, earlier, &last, before).await
 }
 
 /// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
@@ -173,16 +163,24 @@ async fn rows_up_to(
     page: &Page,
     before: usize,
 ) -> Result<Vec<String>, BrokerError> {
+    let range = page.header.range;
+    let keys = broker.ledger.last_page_keys(&sandbox.scan, range, BEFORE).await?;
+    rows_after(broker, &keys, page, before).await
+}
+
+/// The same, where the pages before it are known, the last one first.
+async fn rows_after(
+    broker: &Broker,
+    earlier: &[String],
+    page: &Page,
+    before: usize,
+) -> Result<Vec<String>, BrokerError> {
     let mut rows = ids(page);
-    for key in broker
-        .ledger
-        .last_page_keys(&sandbox.scan, page.header.range, BEFORE)
-        .await?
-    {
+    for key in earlier {
         if rows.len() >= page.lines.len() + before {
             break;
         }
-        let earlier = page::decode(&broker.objects.get(&key).await?)?;
+        let earlier = page::decode(&broker.objects.get(key).await?)?;
         // A page that was committed already is asked about again where its answer was lost.
         if earlier.header.seq < page.header.seq {
             rows.splice(0..0, ids(&earlier));

@@ -8,7 +8,7 @@ use followlytics_core::{
     layout,
     mutants::{self, Mutant},
     page::{self, Header},
-    scan::window::Told,
+    scan::{source::Source, window::Told},
     wire::{Reply, Step, WINDOW_HEADER},
 };
 use followlytics_store::ledger::{NewPage, Sandbox};
@@ -40,7 +40,7 @@ pub(super) async fn post(
         broker.objects.create(&new.key, object).await?;
     }
     let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
-    if reply.step == Step::Done {
+    if reply.step == Step::Done && new.header.source == Source::Browser {
         meet_from_below(&broker, &sandbox).await?;
     }
     reply.token = broker.token_for(&sandbox, new.header.range, &reply.step).await?;

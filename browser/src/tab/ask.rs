@@ -60,6 +60,9 @@ impl Tab {
     /// Lets the held request through, with the cursor that is wanted. Tells whether that is another one than the
     /// page's own; `None` when the page had given the request up.
     async fn let_through(&mut self, visit: &Visit<'_>, start: &Start) -> Result<Option<bool>, Trouble> {
+        if visit.is_late() {
+            return Err(Trouble::Late);
+        }
         let Some(held) = self.held.take() else {
             return Ok(None);
         };

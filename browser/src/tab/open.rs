@@ -73,7 +73,7 @@ impl Tab {
                     told: None,
                     ..failure
                 }),
-                lost @ Trouble::Lost(_) => lost,
+                other => other,
             });
         match loaded? {
             Met::List => Ok(()),
@@ -229,6 +229,10 @@ impl Tab {
             answer.response_headers = Some(vec![kind]);
             answer.body = Some(BASE64_STANDARD.encode(&body).into());
             self.run_on(answer).await?;
+        } else if want == Want::Account && visit.is_late() {
+            // The page is loaded anew for the next permit, which cancels what it holds.
+            self.spend();
+            return Err(Trouble::Late);
         } else {
             let mut go = ContinueRequestParams::new(event.request_id.clone());
             go.intercept_response = Some(true);

@@ -22,6 +22,7 @@ use followlytics_platforms::{
 use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, World, WorldConfig, serve,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -34,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) base: String,
     pub(crate) id: String,
     pub(crate) webx: WebX,
+    /// When requests must have left the page.
+    pub(crate) start_by: Timestamp,
     pub(crate) token: String,
     /// Where profiles and traces are: empty again when the browser is gone.
     pub(crate) root: TempDir,
@@ -94,6 +97,7 @@ impl Bench {
             base,
             id: view.id,
             webx: WebX::new(adapt(options(root.path()))),
+            start_by: Timestamp::MAX,
             token: json!({"authToken": "a1b2c3", "ct0": "csrfa1b2c3", "handle": "reader"}).to_string(),
             root,
         }
@@ -109,6 +113,7 @@ impl Bench {
             auth: Auth::WebSession,
             token: Some(self.token.clone().into()),
             now: SystemClock.now(),
+            start_by: self.start_by,
         }
     }
 

@@ -7,6 +7,7 @@ use followlytics_core::{
     scan::range::{NEWEST, Place},
 };
 use followlytics_simulator::{Endpoint, FaultKind};
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -25,6 +26,32 @@ async fn what_the_page_asks_for_waits_for_its_call() {
         sleep(Duration::from_millis(700)).await;
         assert_eq!(bench.seen(Endpoint::WebFollowers), count);
     }
+    bench.webx.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_ready_too_late_asks_for_nothing_until_the_next_permit() {
+    let mut bench = Bench::new(json!({}), 200).await;
+    bench.start_by = Timestamp::UNIX_EPOCH;
+    let failure = bench.look_up().await.unwrap_err();
+    assert_eq!(failure.class, Class::NotStarted, "{}", failure.message);
+    assert_eq!(bench.seen(Endpoint::WebUser), 0);
+    bench.start_by = Timestamp::MAX;
+    bench.look_up().await.unwrap();
+
+    bench.start_by = Timestamp::UNIX_EPOCH;
+    let failure = bench.page(&Place::at(NEWEST)).await.unwrap_err();
+    assert_eq!(failure.class, Class::NotStarted, "{}", failure.message);
+    assert_eq!(bench.seen(Endpoint::WebFollowers), 0);
+    let opened = bench.seen(Endpoint::WebPage);
+    bench.start_by = Timestamp::MAX;
+    bench.page(&Place::at(NEWEST)).await.unwrap();
+    assert_eq!(bench.seen(Endpoint::WebFollowers), 1);
+    assert_eq!(
+        bench.seen(Endpoint::WebPage),
+        opened,
+        "the page that was ready goes on"
+    );
     bench.webx.close().await;
 }
 

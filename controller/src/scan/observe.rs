@@ -4,6 +4,7 @@ use followlytics_core::{
     sandbox::phase::is_over,
     scan::{
         decide::{Observed, Runner, Want, share},
+        lease,
         summary::Summary,
     },
 };
@@ -110,7 +111,7 @@ async fn list_runners(
             .metadata
             .uid
             .as_ref()
-            .is_some_and(|uid| held.into_iter().any(|holder| is_held_by(holder, uid)))
+            .is_some_and(|uid| held.into_iter().any(|holder| lease::is_held_by(holder, uid)))
     };
     let mut runners: Vec<Runner> = sandboxes
         .iter()
@@ -118,13 +119,6 @@ async fn list_runners(
         .collect();
     runners.sort_by(|one, two| (one.number, &one.uid).cmp(&(two.number, &two.uid)));
     Ok(runners)
-}
-
-/// Whether a lease's holder is this sandbox, or a tab of its browser.
-fn is_held_by(holder: &str, sandbox: &str) -> bool {
-    holder
-        .strip_prefix(sandbox)
-        .is_some_and(|tab| tab.is_empty() || tab.starts_with('/'))
 }
 
 /// Runners that the installation allows this scan while `others` belong to other scans.

@@ -12,25 +12,6 @@ use crate::{
     retry::{Class, Last},
 };
 
-/// How a list that a browser reads is entered in its middle.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Entry {
-    /// By cursors that were computed from a time.
-    #[default]
-    Computed,
-    /// By cursors that the platform gave to an earlier scan.
-    Stored,
-    /// Not at all: it is read from its newest end.
-    Newest,
-}
-
-impl Entry {
-    /// Whether cursors are computed, as they are at first.
-    pub fn is_computed(&self) -> bool {
-        *self == Self::Computed
-    }
-}
-
 /// When a browser is too slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

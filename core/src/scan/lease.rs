@@ -56,6 +56,21 @@ pub fn claim(ranges: &[Range], sandbox: &str, grain: Grain, now: Timestamp) -> C
     Claim::Wait(soonest.map_or(idle, |at| at.max(idle)))
 }
 
+/// Under which name a sandbox holds a lease; each tab of its browser, from 1, holds one of its own.
+pub fn holder(sandbox: &str, tab: u32) -> String {
+    match tab {
+        0 => sandbox.to_owned(),
+        tab => format!("{sandbox}/{tab}"),
+    }
+}
+
+/// Whether a lease's holder is this sandbox, or a tab of its browser.
+pub fn is_held_by(holder: &str, sandbox: &str) -> bool {
+    holder
+        .strip_prefix(sandbox)
+        .is_some_and(|tab| tab.is_empty() || tab.starts_with('/'))
+}
+
 /// Whether a write under `epoch` by `sandbox` still counts; anything else is told that it is fenced.
 pub fn is_current(range: &Range, sandbox: &str, epoch: u64) -> bool {
     range.epoch == epoch && range.holder.as_deref() == Some(sandbox) || mutants::on(Mutant::EpochUnchecked)
@@ -146,6 +161,16 @@ mod tests {
         ranges[0].not_before = Some(at(30));
         assert_eq!(claim(&ranges, "a", GRAIN, at(1)), Claim::Wait(at(30)));
         assert_eq!(claim(&ranges, "a", GRAIN, at(30)), Claim::Take(0));
+    }
+
+    #[test]
+    fn a_tab_holds_for_its_sandbox_and_for_no_other() {
+        for tab in [0, 1, 12] {
+            let holder = holder("a", tab);
+            assert!(is_held_by(&holder, "a") && !is_held_by(&holder, "b"), "{holder}");
+        }
+        assert!(!is_held_by("ab/1", "a"));
+        assert_ne!(holder("a", 0), holder("a", 1));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use super::{
     lease,
     range::{NEWEST, Range, RangeId, Span, State},
+    since::Known,
     source::Source,
 };
 use crate::mutants::{self, Mutant};
@@ -47,6 +48,19 @@ fn finished(ranges: &[Range]) -> impl Iterator<Item = &Range> {
         at = span.hi;
         (follows || mutants::on(Mutant::GapTaken) && range.rows > 0).then_some(range)
     })
+}
+
+/// The region's newest rows, given newest first, as the chain is compared with them. While there are fewer than an
+/// overlap takes nothing meets them: one who left and came back would be enough.
+pub fn known(mut newest: Vec<String>) -> Known {
+    newest.truncate(KEPT);
+    if mutants::on(Mutant::MetByOneRow) {
+        return Known::new(newest, 1);
+    }
+    if newest.len() < OVERLAP {
+        newest.clear();
+    }
+    Known::new(newest, OVERLAP)
 }
 
 /// The chain that comes towards the region, if the scan is read from both ends and they have not met.
@@ -140,6 +154,27 @@ mod tests {
         assert_eq!(region(&ranges), Some(20));
         assert_eq!(finished_ranges(&ranges), [3, 2]);
         assert_eq!(region(&both(&[10], &[true, true])), Some(NEWEST));
+    }
+
+    #[test]
+    fn twenty_rows_of_the_region_in_their_order_are_a_meeting_and_nineteen_are_not() {
+        let ids = |numbers: std::ops::Range<u32>| numbers.map(|number| number.to_string());
+        let meets = |known: &Known, rows: &[String]| known.meets(rows.iter().map(String::as_str));
+        let region = known(ids(0..5_000).collect());
+        let chain: Vec<String> = ids(9_000..9_080).chain(ids(7..27)).collect();
+        assert!(meets(&region, &chain) && !meets(&region, &chain[..99]));
+        // Where the chain passed the newest two thousand nobody keeps what it reads then.
+        let passed: Vec<String> = ids(2_000..2_100).collect();
+        assert!(!meets(&region, &passed));
+        for few in 0..20 {
+            let region = known(ids(0..few).collect());
+            let all: Vec<String> = ids(0..few).collect();
+            assert!(!meets(&region, &all), "{few} rows met");
+        }
+        assert!(meets(
+            &known(ids(0..20).collect()),
+            &ids(0..20).collect::<Vec<_>>()
+        ));
     }
 
     #[test]

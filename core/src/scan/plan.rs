@@ -13,7 +13,8 @@ pub use self::{
     web::{Sharing, position, time_of},
 };
 use super::{
-    fallback::{Entry, Thresholds},
+    entry::Entry,
+    fallback::Thresholds,
     range::{NEWEST, Place, Span, Walk},
     since::{Base, Since},
     source::Source,

@@ -86,6 +86,7 @@ impl Sky {
             auth,
             token: (auth != Auth::Anonymous).then(|| "simulator-bearer".into()),
             now: self.now,
+            start_by: Timestamp::MAX,
         }
     }
 

@@ -235,6 +235,15 @@ pub(crate) fn wait(until: i64) -> Step {
     Step::Wait {
         until: at(until),
         reason: "RateLimitWindow".into(),
+        held: false,
+    }
+}
+
+pub(crate) fn held_back(until: i64) -> Step {
+    Step::Wait {
+        until: at(until),
+        reason: "MarkupChanged".into(),
+        held: true,
     }
 }
 

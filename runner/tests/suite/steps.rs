@@ -7,7 +7,7 @@ use followlytics_core::{
 };
 use followlytics_runner::Outcome;
 
-use crate::script::{Ends, answer, beat, finished, granted, lease, ok, permit, reply, wait};
+use crate::script::{Ends, answer, beat, finished, granted, held_back, lease, ok, permit, reply, wait};
 
 #[tokio::test(start_paused = true)]
 async fn a_short_wait_keeps_the_lease_and_its_heartbeats() {
@@ -35,6 +35,16 @@ async fn a_wait_of_over_a_minute_gives_the_lease_back_and_claims_again() {
         ),
         (0, 60_000, 90_000)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_source_is_held_a_range_of_the_other_is_claimed_at_once() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(held_back(30)), granted(wait(5)), finished()]);
+    ends.says("step", [ok(&reply(Step::Done))]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(ends.talk(), ["claim", "release", "claim", "step", "claim"]);
+    assert_eq!((ends.all("claim")[1].at, ends.all("step")[0].at), (0, 5_000));
 }
 
 #[tokio::test(start_paused = true)]

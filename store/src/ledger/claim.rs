@@ -202,7 +202,7 @@ impl Ledger {
         let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
         let now = self.lock_credential(&mut tx, &scan).await?;
         if let Some(unused) = &release.unused {
-            give_back(&mut tx, &mut scan, &range, unused, now).await?;
+            permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
@@ -221,7 +221,7 @@ impl Ledger {
         let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
         let now = self.lock_credential(&mut tx, &scan).await?;
         if let Some(unused) = &release.unused {
-            give_back(&mut tx, &mut scan, &range, unused, now).await?;
+            permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         lease::give_back(&mut range);
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
@@ -242,28 +242,6 @@ async fn orphans(tx: &mut Tx, scan: &str, range: &Range) -> Result<Vec<Orphan>, 
             seq: permit.seq,
         })
         .collect())
-}
-
-async fn give_back(
-    tx: &mut Tx,
-    scan: &mut ScanRow,
-    range: &Range,
-    id: &str,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let permit = permits::get(tx, &scan.request.uid, id).await?;
-    if permit.range != range.id || permit.epoch != range.epoch || permit.state != permits::PermitState::Open {
-        return Ok(());
-    }
-    permits::settle(
-        tx,
-        scan,
-        &permit,
-        permits::PermitState::Returned,
-        followlytics_core::money::Usd::ZERO,
-    )
-    .await?;
-    super::windows::release(tx, scan, permit.family, permit.granted_at, now).await
 }
 
 /// Which sources this caller may read from now. A web session is one browser's at a time: more would only share its

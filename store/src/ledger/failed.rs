@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, holds,
-    permits::{self, PermitState},
+    permits::{self, PermitRow, PermitState},
     ranges, scans, windows,
 };
 use crate::db::Tx;
@@ -31,14 +31,7 @@ impl Ledger {
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
-            let charged = failure.class.policy().may_be_charged;
-            let state = if charged {
-                PermitState::Ambiguous
-            } else {
-                PermitState::Failed
-            };
-            permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
-            scan.requests.failed += 1;
+            close(&mut tx, &mut scan, &permit, failure.class, now).await?;
             if let Some(told) = failure.told {
                 windows::learn(&mut tx, &scan, permit.family, told, now).await?;
             }
@@ -71,6 +64,27 @@ impl Ledger {
             token: None,
         })
     }
+}
+
+/// What a failed request leaves of its permit: nothing, where it never started.
+async fn close(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    permit: &PermitRow,
+    class: Class,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let state = match class {
+        Class::NotStarted => PermitState::Returned,
+        _ if class.policy().may_be_charged => PermitState::Ambiguous,
+        _ => PermitState::Failed,
+    };
+    permits::settle(tx, scan, permit, state, Usd::ZERO).await?;
+    if state == PermitState::Returned {
+        return windows::release(tx, scan, permit.family, permit.granted_at, now).await;
+    }
+    scan.requests.failed += 1;
+    Ok(())
 }
 
 async fn apply(
@@ -214,7 +228,9 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             "BrowserMissing",
             "install the package chromium where runners run, then resume the scan",
         ),
-        Class::BrowserCrashed | Class::PageStuck => ("BrowserFailing", "it goes on by itself"),
+        Class::BrowserCrashed | Class::PageStuck | Class::NotStarted => {
+            ("BrowserFailing", "it goes on by itself")
+        }
         Class::ServerError
         | Class::Network
         | Class::NoAnswer

@@ -3,10 +3,11 @@
 use followlytics_core::{
     platform::{Family, Seek},
     scan::{
-        fallback::{Entry, takes_over},
+        entry::{Entry, enter_anew},
+        fallback::takes_over,
         lease,
         plan::{Plan, Planned, Sharing},
-        range::{Kind, NEWEST, Place, Range, Span, State},
+        range::{Kind, Place, Range},
         source::{Choice, Source, share_out as choose},
     },
 };
@@ -48,10 +49,7 @@ pub(super) async fn fall_back(
     range: &mut Range,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let request = &scan.request;
-    let money_left = scan.purse.left() >= request.account.platform.price(Family::Followers, 1);
-    let other = takes_over(range.source, request.source, request.browser(), money_left);
-    let Some(other) = other.filter(|other| scan.held(*other, now).is_none()) else {
+    let Some(other) = relief(scan, range.source, now) else {
         return Ok(());
     };
     if range.kind == Kind::Resolve {
@@ -87,21 +85,22 @@ pub(super) async fn watch_speed(
     if !thresholds.is_slow(rows, scan.page_rows(), elapsed, scan.rules()) {
         return Ok(());
     }
-    let money_left = scan.purse.left() >= scan.request.account.platform.price(Family::Followers, 1);
-    let request = &scan.request;
-    match takes_over(range.source, request.source, request.browser(), money_left) {
-        Some(other) if scan.held(other, now).is_none() => help(tx, scan, other, now).await,
-        _ => Ok(()),
+    match relief(scan, range.source, now) {
+        Some(other) => help(tx, scan, other, now).await,
+        None => Ok(()),
     }
 }
 
+/// The source that takes over from this one, if it may and does not wait itself.
+fn relief(scan: &ScanRow, from: Source, now: Timestamp) -> Option<Source> {
+    let request = &scan.request;
+    let money_left = scan.purse.left() >= request.account.platform.price(Family::Followers, 1);
+    let other = takes_over(from, request.source, request.browser(), money_left);
+    other.filter(|other| scan.held(*other, now).is_none())
+}
+
 /// Adds the other source's side to a scan, once.
-pub(super) async fn help(
-    tx: &mut Tx,
-    scan: &mut ScanRow,
-    other: Source,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
+async fn help(tx: &mut Tx, scan: &mut ScanRow, other: Source, now: Timestamp) -> Result<(), LedgerError> {
     let there = |range: &Range| range.kind == Kind::Listing && range.source == other;
     let all = ranges::all(tx, &scan.request.uid).await?;
     let plan = scan.plan.clone().filter(|_| !all.iter().any(there));
@@ -157,67 +156,15 @@ pub(super) async fn refuse_entry(
     // One reader a stretch, and none may be cut where no cursor is known.
     plan.seek = Seek::Chain;
     scan.plan = Some(plan);
-    enter_anew(tx, scan, range, &stored).await
-}
-
-/// Ranges that nothing was read of make way for others, which begin at these places or at the newest end.
-async fn enter_anew(
-    tx: &mut Tx,
-    scan: &mut ScanRow,
-    failed: &mut Range,
-    places: &[Place],
-) -> Result<(), LedgerError> {
     let uid = scan.request.uid.clone();
-    let mut next = super::claim::next_id(tx, &uid).await?;
+    ranges::put(tx, &uid, range).await?;
     let mut all = ranges::all(tx, &uid).await?;
-    if let Some(own) = all.iter_mut().find(|range| range.id == failed.id) {
-        *own = failed.clone();
-    }
-    let mut open: Vec<&mut Range> = all
-        .iter_mut()
-        .filter(|range| range.source == Source::Browser && range.kind == Kind::Listing)
-        .filter(|range| range.state == State::Open)
-        .collect();
-    // What was read from the newest end goes on from there.
-    open.sort_unstable_by_key(|range| range.span);
-    let Some((top, others)) = open.split_last_mut() else {
-        return Ok(());
-    };
-    for range in others.iter_mut() {
-        let hi = range.span.map_or(0, |span| span.hi);
-        range.span = Some(Span { lo: hi, hi });
-        range.state = State::Done;
-        range.epoch += u64::from(range.holder.is_some() && range.id != failed.id);
-        lease::give_back(range);
-    }
-    if top.id == failed.id {
-        scan.requests.refetched_rows += top.rows;
-        top.place = Place::at(NEWEST);
-        top.claimed = NEWEST;
-        top.rows = 0;
-    }
-    let walk = top.walk;
-    let mut bound = 0;
-    let mut added = Vec::new();
-    for place in places.iter().filter(|place| place.position < top.place.position) {
-        let stretch = Span {
-            lo: bound,
-            hi: place.position,
-        };
-        let mut range = Range::new(next, Kind::Listing, Some(stretch), walk, 0).from_source(Source::Browser);
-        range.place = place.clone();
-        added.push(range);
-        (bound, next) = (place.position, next + 1);
-    }
-    top.span = Some(Span {
-        lo: bound,
-        hi: NEWEST,
-    });
-    if let Some(own) = all.iter().find(|range| range.id == failed.id) {
-        *failed = own.clone();
-    }
-    for range in all.iter().chain(&added) {
-        ranges::put(tx, &uid, range).await?;
+    scan.requests.refetched_rows += enter_anew(&mut all, range.id, &stored);
+    for changed in &all {
+        ranges::put(tx, &uid, changed).await?;
+        if changed.id == range.id {
+            *range = changed.clone();
+        }
     }
     Ok(())
 }

@@ -166,16 +166,21 @@ pub(super) async fn close_after(
     Ok(())
 }
 
-/// Ends the chain once the other side holds the whole list. A request of the chain that may be under way is waited
-/// for: it is paid for.
+/// Ends the chain once the other side holds the whole list.
 async fn close_if_covered(tx: &mut Tx, scan: &str, all: &mut [Range]) -> Result<(), LedgerError> {
     let Some(chain) = meeting::chain(all).map(|chain| chain.id) else {
         return Ok(());
     };
-    if meeting::region(all) == Some(NEWEST) && !permits::is_under_way(tx, scan, chain).await? {
+    if is_covered(tx, scan, all, chain).await? {
         close(tx, scan, all, End::Covered).await?;
     }
     Ok(())
+}
+
+/// Whether the other side holds the chain's whole list. A request of the chain that may be under way is waited for: it
+/// is paid for.
+async fn is_covered(tx: &mut Tx, scan: &str, all: &[Range], chain: RangeId) -> Result<bool, LedgerError> {
+    Ok(meeting::region(all) == Some(NEWEST) && !permits::is_under_way(tx, scan, chain).await?)
 }
 
 /// Whether this range is a chain whose list the other side holds whole by now; it is over then.
@@ -189,8 +194,8 @@ pub(super) async fn is_needless(
         return Ok(false);
     }
     let uid = scan.request.uid.clone();
-    let covered = meeting::region(&ranges::all(tx, &uid).await?) == Some(NEWEST);
-    if !covered || permits::is_under_way(tx, &uid, range.id).await? {
+    let all = ranges::all(tx, &uid).await?;
+    if !is_covered(tx, &uid, &all, range.id).await? {
         return Ok(false);
     }
     // Its holder is being answered: nobody has to be fenced. What else changed of it is not written yet.

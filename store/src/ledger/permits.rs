@@ -85,12 +85,14 @@ impl Ledger {
             return Ok(Step::Wait {
                 until,
                 reason: hold.reason.clone(),
+                held: true,
             });
         }
         if let Some(until) = range.not_before.filter(|at| *at > now) {
             return Ok(Step::Wait {
                 until,
                 reason: "Retry".to_owned(),
+                held: false,
             });
         }
         if let Some(open) = find_open(tx, &scan.request.uid, range).await? {
@@ -131,6 +133,7 @@ impl Ledger {
                 return Ok(Step::Wait {
                     until: later(now, PERSON),
                     reason,
+                    held: true,
                 });
             }
         };
@@ -140,6 +143,7 @@ impl Ledger {
                 return Ok(Step::Wait {
                     until,
                     reason: "RateLimitWindow".to_owned(),
+                    held: false,
                 });
             }
         };
@@ -300,6 +304,22 @@ pub(super) async fn unsettled(
 pub(super) async fn is_under_way(tx: &mut Tx, scan: &str, range: u32) -> Result<bool, LedgerError> {
     let sql = "SELECT 1 FROM permits WHERE scan = $1 AND range_id = $2 AND state = 'Open'";
     Ok(tx.find(sql, params![scan, range]).await?.is_some())
+}
+
+/// Takes a permit back whose holder says that its request never started; one that was settled already stays so.
+pub(super) async fn return_unused(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &Range,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let permit = get(tx, &scan.request.uid, id).await?;
+    if permit.range != range.id || permit.epoch != range.epoch || permit.state != PermitState::Open {
+        return Ok(());
+    }
+    settle(tx, scan, &permit, PermitState::Returned, Usd::ZERO).await?;
+    windows::release(tx, scan, permit.family, permit.granted_at, now).await
 }
 
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.

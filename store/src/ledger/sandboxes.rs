@@ -1,6 +1,6 @@
 //! Sandboxes as the broker knows them: a token's hash, and the scan it may work for.
 
-use followlytics_core::page::sha256;
+use followlytics_core::{page::sha256, scan::lease};
 use jiff::Timestamp;
 
 use super::{Ledger, LedgerError};
@@ -36,17 +36,12 @@ pub struct Sandbox {
 impl Sandbox {
     /// Under which name it holds a lease: each tab holds one of its own.
     pub(super) fn holder(&self) -> String {
-        match self.tab {
-            0 => self.uid.clone(),
-            tab => format!("{}/{tab}", self.uid),
-        }
+        lease::holder(&self.uid, self.tab)
     }
 
     /// Whether a lease's holder is this sandbox or one of its tabs.
     pub(super) fn is_holder(&self, holder: &str) -> bool {
-        holder
-            .strip_prefix(&self.uid)
-            .is_some_and(|tab| tab.is_empty() || tab.starts_with('/'))
+        lease::is_held_by(holder, &self.uid)
     }
 }
 

@@ -107,8 +107,8 @@ impl ModelBrowser {
         failure(Class::BrowserCrashed, "the browser ended")
     }
 
-    /// Opens the page of an account: its document, and the look-up its script makes.
-    async fn open(&self, ctx: &Context, session: &WebSessionSpec, handle: &str) -> Result<LookedUp, Failure> {
+    /// Opens the page of an account.
+    async fn open(&self, ctx: &Context, session: &WebSessionSpec, handle: &str) -> Result<(), Failure> {
         let cookies = format!("auth_token={}; ct0={}", session.auth_token, session.ct0);
         let headers = [("cookie", cookies)];
         let document = self.get(ctx, &format!("/{handle}/followers"), &headers).await?;
@@ -118,16 +118,18 @@ impl ModelBrowser {
             .get("location")
             .and_then(|value| value.to_str().ok());
         match (status, location) {
-            (200, _) => {}
+            (200, _) => Ok(()),
             (_, Some(to)) if to.starts_with("/i/flow/login") => {
-                return Err(failure(Class::LoggedOut, "X asks to sign in"));
+                Err(failure(Class::LoggedOut, "X asks to sign in"))
             }
-            (_, Some(_)) => {
-                return Err(failure(Class::Challenge, "X wants a person to prove to be one"));
-            }
-            (500.., _) => return Err(failure(Class::ServerError, "the platform failed")),
-            _ => return Err(failure(Class::Blocked, "X refuses this browser")),
+            (_, Some(_)) => Err(failure(Class::Challenge, "X wants a person to prove to be one")),
+            (500.., _) => Err(failure(Class::ServerError, "the platform failed")),
+            _ => Err(failure(Class::Blocked, "X refuses this browser")),
         }
+    }
+
+    /// The look-up that the script of such a page makes.
+    async fn know(&self, ctx: &Context, session: &WebSessionSpec, handle: &str) -> Result<LookedUp, Failure> {
         let call = WebCall::user_by_screen_name(&self.config, session, handle);
         let answer = self.get(ctx, &call.path, &call.headers).await?;
         let report = report(&answer)?;
@@ -135,6 +137,18 @@ impl ModelBrowser {
         running.open.insert(handle.to_owned());
         running.next.insert(None);
         Ok((report, answer.told))
+    }
+
+    /// Only while the permit allows it does the page's request go out.
+    fn start(&self, ctx: &Context) -> Result<(), Failure> {
+        if self.shared.now() < ctx.start_by {
+            return Ok(());
+        }
+        self.shared.count("page came too late");
+        Err(failure(
+            Class::NotStarted,
+            "the page was not ready before the permit's last instant",
+        ))
     }
 
     async fn get(
@@ -160,7 +174,9 @@ impl ModelBrowser {
     async fn look_up(&self, ctx: &Context, account: &AccountRef) -> Result<LookedUp, Failure> {
         let session = session(ctx)?;
         self.misbehave().await?;
-        self.open(ctx, &session, &account.handle).await
+        self.open(ctx, &session, &account.handle).await?;
+        self.start(ctx)?;
+        self.know(ctx, &session, &account.handle).await
     }
 
     async fn page(&self, ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Failure> {
@@ -168,10 +184,12 @@ impl ModelBrowser {
         self.misbehave().await?;
         if !self.running().open.contains(request.handle) {
             self.open(ctx, &session, request.handle).await?;
+            self.know(ctx, &session, request.handle).await?;
         }
         let cursor = cursor(request.place, ctx.now);
         let own = request.place.cursor.clone();
         let sought = cursor.is_some() && (own.is_none() || !self.running().next.contains(&own));
+        self.start(ctx)?;
         let call = WebCall::followers(&self.config, &session, request.account_id, cursor.as_deref());
         let answer = self.get(ctx, &call.path, &call.headers).await?;
         self.outlive()?;

@@ -382,10 +382,7 @@ fn platform(shared: &Shared, watched: &Watched) {
     let mut broken = None;
     for request in requests {
         state.invariants.last_request = request.number;
-        if request.status == 429 && request.fault.is_none() && request.endpoint.is_web() {
-            // A page that opens first may take longer than a request may travel, and come into the next window.
-            *state.coverage.entry("web requests too many").or_insert(0) += 1;
-        } else if request.status == 429 && request.fault.is_none() {
+        if request.status == 429 && request.fault.is_none() {
             state.invariants.too_many += 1;
             broken.get_or_insert_with(|| {
                 format!("RATE: request {} was one too many in its window", request.number)

@@ -29,6 +29,27 @@ fn a_browser_alone_lists_everybody_and_pays_nothing() {
 }
 
 #[test]
+fn where_no_entry_is_had_one_reader_comes_from_the_newest_end_and_later_scans_use_its_cursors() {
+    let stage = Stage::without_entry(600);
+    let scan = |name: &str| {
+        let report = complete(
+            &stage.scan(&format!(
+                "--source browser --followers-per-range 200 --name {name}"
+            )),
+            600,
+        );
+        assert_eq!(report["result"]["guarantee"], "Exact", "{report}");
+        stage.ranges_read()
+    };
+    let first = scan("first");
+    assert_eq!(first, 1, "one reader");
+    assert!(
+        scan("second") - first > 1,
+        "several readers, each from a cursor of before"
+    );
+}
+
+#[test]
 fn both_ends_meet_where_the_money_ends() {
     const ALL: i64 = 6_000;
     let stage = Stage::signed_in(ALL.unsigned_abs(), 0);

@@ -1,6 +1,8 @@
 //! What is refused before anybody is asked: without the consent, without a session, with one that is none.
 
-use followlytics_tests::toolkit::{Home, X_TOKEN};
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use followlytics_tests::toolkit::{Home, X_TOKEN, finish};
 
 use crate::stage::{CONSENT, READER, Stage, session, site};
 
@@ -103,6 +105,53 @@ fn a_malformed_session_is_refused_by_its_field_and_never_repeated() {
         "",
         "nothing is stored"
     );
+}
+
+#[test]
+fn a_chromium_that_cannot_be_used_is_quoted_and_the_scan_waits() {
+    let crashes = "case \"$1\" in --version) echo 'Chromium 150.0.1.2';; *) echo 'No usable sandbox!' >&2; exit 1;; esac";
+    for (script, parts) in [
+        (
+            "echo 'Chromium 99.0.4844.51'",
+            ["version 99", "update the package `chromium`"],
+        ),
+        (crashes, ["ended at once", "No usable sandbox!"]),
+    ] {
+        let stage = Stage::signed_in(100, 0);
+        let program = stage.home.write("chromium", &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let home = stage
+            .home
+            .with("FOLLOWLYTICS_CHROMIUM", &program.display().to_string());
+        home.run("scan x:@nasa --source browser --session me")
+            .refused(5, &parts);
+        assert!(home.run("why x-nasa").out.contains("BrowserMissing"));
+        assert_eq!(stage.site.requests(), 0);
+    }
+}
+
+#[test]
+fn without_space_for_a_profile_the_scan_waits() {
+    let stage = Stage::signed_in(100, 0);
+    let scan = stage
+        .home
+        .command("scan x:@nasa --source browser --session me".split_whitespace());
+    let mut small = stage.home.command_of("unshare");
+    let namespace = if rustix::process::geteuid().is_root() {
+        "-m"
+    } else {
+        "-Urm"
+    };
+    let mount = r#"mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@""#;
+    small
+        .args([namespace, "sh", "-c", mount, "sh"])
+        .arg(scan.get_program())
+        .args(scan.get_args())
+        .envs(scan.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    finish(small.spawn().unwrap(), "scan on a small tmpfs")
+        .refused(5, &["/dev/shm", "48 are needed", "larger tmpfs"]);
+    assert!(stage.home.run("why x-nasa").out.contains("BrowserMissing"));
+    assert_eq!(stage.site.requests(), 0);
 }
 
 #[test]

@@ -29,7 +29,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// An account with so many followers, on a site whose every answer takes this long.
     pub(crate) fn new(followers: u64, latency_ms: u64) -> Self {
-        let site = site(followers, latency_ms);
+        Self::of(site(followers, latency_ms))
+    }
+
+    /// On a site that refuses cursors it never gave, with the session stored as `me`.
+    pub(crate) fn without_entry(followers: u64) -> Self {
+        let stage = Self::of(site_that(followers, 0, false));
+        stage.sign_in(&session(AUTH_TOKEN, READER));
+        stage
+    }
+
+    fn of(site: Site) -> Self {
         let home = Home::new(&site)
             .with("FOLLOWLYTICS_BROWSER", CONSENT)
             .with("FOLLOWLYTICS_X_TOKEN", X_TOKEN);
@@ -70,11 +80,19 @@ impl Stage {
 
     /// Rows that the ledger has of all scans, as the control plane writes them.
     pub(crate) fn rows(&self) -> i64 {
+        self.count("SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages")
+    }
+
+    /// Ranges of which some page was read, of all scans.
+    pub(crate) fn ranges_read(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM (SELECT DISTINCT scan, range_id FROM pages) AS ranges_read")
+    }
+
+    fn count(&self, sql: &str) -> i64 {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let db = Db::open(&self.home.data().join("ledger.db")).unwrap();
             let mut tx = db.begin().await.unwrap();
-            let sql = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages";
             tx.find(sql, params![]).await.unwrap().unwrap().get(0).unwrap()
         })
     }
@@ -91,6 +109,11 @@ impl Stage {
 
 /// A site with [`WHO`], and [`READER`] signed in.
 pub(crate) fn site(followers: u64, latency_ms: u64) -> Site {
+    site_that(followers, latency_ms, true)
+}
+
+/// The same; whether it takes cursors that it never gave.
+fn site_that(followers: u64, latency_ms: u64, accept_fabricated_cursor: bool) -> Site {
     let web = WebConfig {
         sessions: vec![WebSessionSpec {
             auth_token: AUTH_TOKEN.to_owned(),
@@ -102,7 +125,7 @@ pub(crate) fn site(followers: u64, latency_ms: u64) -> Site {
             user_by_screen_name: MANY,
             window_ms: 1_000,
         },
-        accept_fabricated_cursor: true,
+        accept_fabricated_cursor,
         ..WebConfig::default()
     };
     let config = WorldConfig {

@@ -68,44 +68,44 @@ impl Plan {
             return Self { thresholds, ..self };
         }
         let rows = self.rows;
-        let count = match (both, self.row_cap > 0 || self.since.is_some()) {
-            (true, _) => ((rows + MEETING_ROWS - 1) / MEETING_ROWS).clamp(2, MEETING_RANGES),
-            // Only the first rows are wanted: one reader goes from the newest on.
-            (false, true) => 1,
-            (false, false) => range_count(rows, wishes),
-        };
-        let mut ranges = if both { self.ranges.clone() } else { Vec::new() };
-        ranges.extend(web_ranges(report, rows, count, now));
-        let pages = (rows + i64::from(web.page_rows) - 1) / i64::from(web.page_rows);
-        let made = self.requests - self.pages();
-        Self {
-            seek: if both { self.seek } else { Seek::Id },
+        let shared = |ranges: Vec<Planned>, plan: Self| Self {
             root: Some(Span { lo: 0, hi: NEWEST }),
-            page_rows: if both { self.page_rows } else { web.page_rows },
-            requests: if both {
-                self.requests
-            } else {
-                made + pages.max(1) + count - 1
-            },
-            price: if both { self.price } else { sharing.spent },
-            window_ms: if both {
-                self.window_ms
-            } else {
-                window_ms(pages, sharing.rules)
-            },
             runners: wishes
                 .max_runners
                 .min(u32::try_from(ranges.len()).unwrap_or(u32::MAX))
                 .max(1),
             ranges,
             thresholds,
-            ..self
+            ..plan
+        };
+        if both {
+            let count = ((rows + MEETING_ROWS - 1) / MEETING_ROWS).clamp(2, MEETING_RANGES);
+            let mut ranges = self.ranges.clone();
+            ranges.extend(web_ranges(report, rows, count, now));
+            return shared(ranges, self);
         }
+        let count = if self.row_cap > 0 || self.since.is_some() {
+            // Only the first rows are wanted: one reader goes from the newest on.
+            1
+        } else {
+            range_count(rows, wishes)
+        };
+        let pages = (rows + i64::from(web.page_rows) - 1) / i64::from(web.page_rows);
+        let made = self.requests - self.pages();
+        let alone = Self {
+            seek: Seek::Id,
+            page_rows: web.page_rows,
+            requests: made + pages.max(1) + count - 1,
+            price: sharing.spent,
+            window_ms: window_ms(pages, sharing.rules),
+            ..self
+        };
+        shared(web_ranges(report, rows, count, now), alone)
     }
 }
 
 /// Equal stretches of time since the account was created: nobody probed how its followers came.
-pub(super) fn web_ranges(report: &AccountReport, rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
+fn web_ranges(report: &AccountReport, rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
     let newest = position(now);
     let oldest = report.created.map_or(0, position).clamp(0, newest);
     let mut ranges = keyed_ranges((oldest, newest, UNIT), &[], rows, count);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     answer::{Answer, Turn},
     faults::FaultKind,
-    population::{Population, UserState},
+    population::Population,
     world::{Platform, State},
 };
 
@@ -15,6 +15,7 @@ use super::{
     gate::{Operation, Pass, admit},
     odd, page,
     rows::{Person, unavailable},
+    user::active,
 };
 
 /// Milliseconds since the Unix epoch at which X's ids begin.
@@ -65,12 +66,7 @@ fn target(state: &State, turn: &Turn<'_>, pass: &Pass) -> Result<u64, Answer> {
         return Err(errors::bad_variable("userId"));
     }
     let people = state.population(Platform::X);
-    let user = turn.subject.ok_or_else(errors::nobody)?;
-    match people.state(user) {
-        UserState::Active => {}
-        UserState::Suspended => return Err(errors::suspended()),
-        UserState::Deactivated => return Err(errors::nobody()),
-    }
+    let user = active(people, turn)?;
     let overlay = people.overlays.get(&user);
     let is_closed = overlay.and_then(|known| known.protected).unwrap_or(false);
     if is_closed && pass.viewer != Some(user) {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     answer::{Answer, Turn},
-    population::UserState,
+    population::{Population, UserState},
     world::{Platform, State},
 };
 
@@ -29,16 +29,21 @@ fn serve(state: &State, turn: &Turn<'_>) -> Result<Answer, Answer> {
         return Err(errors::bad_variable("screen_name"));
     }
     let people = state.population(Platform::X);
-    let user = turn.subject.ok_or_else(errors::nobody)?;
-    match people.state(user) {
-        UserState::Active => {}
-        UserState::Suspended => return Err(errors::suspended()),
-        UserState::Deactivated => return Err(errors::nobody()),
-    }
+    let user = active(people, turn)?;
     let result = Person::of(people, user).result(turn.config.x.web.shape);
     let body = json!({"data": {"user": {"result": result}}});
     Ok(Answer {
         rows: vec![user],
         ..Answer::json(200, body.to_string())
     })
+}
+
+/// The user that is asked about, who must be there to be shown.
+pub(super) fn active(people: &Population, turn: &Turn<'_>) -> Result<u64, Answer> {
+    let user = turn.subject.ok_or_else(errors::nobody)?;
+    match people.state(user) {
+        UserState::Active => Ok(user),
+        UserState::Suspended => Err(errors::suspended()),
+        UserState::Deactivated => Err(errors::nobody()),
+    }
 }

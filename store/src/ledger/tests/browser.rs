@@ -3,7 +3,8 @@
 use followlytics_core::{
     money::Usd,
     scan::{
-        fallback::Entry,
+        entry::Entry,
+        plan::Plan,
         range::{NEWEST, Range, Span, State},
         request::Access,
         source::{Source, Wish},
@@ -58,6 +59,10 @@ fn web_page(lease: &Lease, permit: &Permit, rows: i64, down_to: Option<i64>) -> 
 async fn listing(desk: &Desk) -> Vec<Range> {
     let ranges = desk.ledger.list_ranges("both").await.unwrap();
     ranges.into_iter().filter(|range| range.id > 0).collect()
+}
+
+async fn plan(desk: &Desk, scan: &str) -> Plan {
+    desk.ledger.find_scan(scan).await.unwrap().unwrap().plan.unwrap()
 }
 
 async fn summary(desk: &Desk) -> Summary {
@@ -330,15 +335,7 @@ async fn a_list_that_cannot_be_entered_is_read_from_its_newest_end_or_by_cursors
     assert_eq!(before, 5);
     let lease = desk.claim(&w).await;
     desk.fail(&w, &lease, Class::CursorExpired).await;
-    let plan = desk
-        .ledger
-        .find_scan("wide")
-        .await
-        .unwrap()
-        .unwrap()
-        .plan
-        .unwrap();
-    assert_eq!(plan.entry, Entry::Stored);
+    assert_eq!(plan(&desk, "wide").await.entry, Entry::Stored);
     let open = |ranges: Vec<Range>| -> Vec<Range> {
         ranges
             .into_iter()
@@ -367,13 +364,5 @@ async fn a_list_that_cannot_be_entered_is_read_from_its_newest_end_or_by_cursors
     let ranges = open(desk.ledger.list_ranges("wide").await.unwrap());
     assert_eq!((ranges.len(), ranges[0].id), (1, newest.range));
     assert_eq!(ranges[0].span, Some(Span { lo: 0, hi: NEWEST }));
-    let plan = desk
-        .ledger
-        .find_scan("wide")
-        .await
-        .unwrap()
-        .unwrap()
-        .plan
-        .unwrap();
-    assert_eq!(plan.entry, Entry::Newest);
+    assert_eq!(plan(&desk, "wide").await.entry, Entry::Newest);
 }

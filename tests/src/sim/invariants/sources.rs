@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use followlytics_core::scan::{
-    fallback::Entry,
+    entry::Entry,
     range::{Kind, NEWEST, Range},
     source::Source,
 };
