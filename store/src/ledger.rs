@@ -28,6 +28,7 @@ mod sandboxes;
 mod scans;
 mod shards;
 mod share;
+mod step;
 mod strays;
 mod summary;
 mod windows;

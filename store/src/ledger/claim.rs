@@ -9,7 +9,7 @@ use followlytics_core::{
         split,
         summary::Stage,
     },
-    wire::{Held, Lease, MOST_TABS, Mode, Release, Reply},
+    wire::{Held, Lease, MOST_TABS, Mode, Release},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -193,25 +193,6 @@ impl Ledger {
             place: range.place,
             scan: scan.request.uid,
             step,
-        })
-    }
-
-    /// What the holder does next, after it waited or gave an unused permit back.
-    pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
-        let mut tx = self.begin_scan(&sandbox.scan).await?;
-        let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
-        if let Some(unused) = &release.unused {
-            permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
-        }
-        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
-        Ok(Reply {
-            step,
-            span: range.span,
-            token: None,
         })
     }
 

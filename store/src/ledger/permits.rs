@@ -4,19 +4,13 @@ use followlytics_core::{
     money::Usd,
     mutants::{self, Mutant},
     platform::Family,
-    scan::{
-        permit::{self, Ask, Purse},
-        plan,
-        range::{Kind, Place, Range, State},
-        summary::Stage,
-        window::Slot,
-    },
-    wire::{Mode, Permit, Step},
+    scan::range::{Place, Range},
+    wire::Permit,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ScanRow, fallback, found, holds, months, ranges, windows};
+use super::{Ledger, LedgerError, ScanRow, ranges, windows};
 use crate::{
     db::{Row, Tx},
     params,
@@ -56,121 +50,8 @@ pub(super) struct PermitRow {
 
 const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by";
 
-/// How long a runner is told to wait on something only a person can change.
-const PERSON: SignedDuration = SignedDuration::from_mins(10);
-
-impl Ledger {
-    /// What the holder of a range does next; grants the permit if it is a request.
-    pub(super) async fn next_step(
-        &self,
-        tx: &mut Tx,
-        scan: &mut ScanRow,
-        range: &mut Range,
-        now: Timestamp,
-    ) -> Result<Step, LedgerError> {
-        match scan.request.mode {
-            Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
-            Mode::Cancel => return Ok(Step::Cancel),
-            Mode::Run | Mode::Suspend => {}
-        }
-        let over = range.state != State::Open || range.holder.is_none();
-        if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
-            return Ok(Step::Done);
-        }
-        if super::meetings::is_needless(tx, scan, range, now).await? {
-            return Ok(Step::Done);
-        }
-        if let Some(hold) = scan.held(scan.source, now) {
-            let until = hold.until.unwrap_or_else(|| later(now, PERSON));
-            return Ok(Step::Wait {
-                until,
-                reason: hold.reason.clone(),
-                held: true,
-            });
-        }
-        if let Some(until) = range.not_before.filter(|at| *at > now) {
-            return Ok(Step::Wait {
-                until,
-                reason: "Retry".to_owned(),
-                held: false,
-            });
-        }
-        if let Some(open) = find_open(tx, &scan.request.uid, range).await? {
-            return Ok(Step::Permit(open.to_wire()));
-        }
-        sweep(tx, scan, now).await?;
-        self.grant(tx, scan, range, now).await
-    }
-
-    async fn grant(
-        &self,
-        tx: &mut Tx,
-        scan: &mut ScanRow,
-        range: &mut Range,
-        now: Timestamp,
-    ) -> Result<Step, LedgerError> {
-        let Some((family, place)) = request_of(scan, range, now) else {
-            // Not only after the last finding: the scan may have been suspended just then.
-            found::finish(tx, scan, range, now).await?;
-            return Ok(Step::Done);
-        };
-        let month = months::month(tx, scan, now).await?;
-        let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
-            Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
-            Ask::Rows { rows, price } => (rows, price),
-            Ask::Exhausted => {
-                if months::is_short(scan, month) {
-                    months::exhaust(scan, now);
-                } else {
-                    holds::exhaust(scan);
-                }
-                fallback::fall_back(tx, scan, range, now).await?;
-                let reason = scan
-                    .hold_mut()
-                    .as_ref()
-                    .map(|hold| hold.reason.clone())
-                    .unwrap_or_default();
-                return Ok(Step::Wait {
-                    until: later(now, PERSON),
-                    reason,
-                    held: true,
-                });
-            }
-        };
-        let start_by = match windows::slot(tx, scan, family, now).await? {
-            Slot::Free { start_by } => start_by,
-            Slot::Full { until } => {
-                return Ok(Step::Wait {
-                    until,
-                    reason: "RateLimitWindow".to_owned(),
-                    held: false,
-                });
-            }
-        };
-        let row = PermitRow {
-            id: (self.ids)(),
-            range: range.id,
-            epoch: range.epoch,
-            seq: range.seq,
-            family,
-            place,
-            max_rows,
-            price,
-            state: PermitState::Open,
-            granted_at: now,
-            start_by,
-            settle_by: permit::settle_by(start_by),
-        };
-        insert(tx, scan, &row).await?;
-        scan.purse.reserved = scan.purse.reserved.plus(price);
-        scan.started.get_or_insert(now);
-        range.claimed = permit::claimed(range, scan.seek(), scan.page_rows(), scan.grain().floor);
-        Ok(Step::Permit(row.to_wire()))
-    }
-}
-
 impl PermitRow {
-    fn to_wire(&self) -> Permit {
+    pub(super) fn to_wire(&self) -> Permit {
         Permit {
             id: self.id.clone(),
             seq: self.seq,
@@ -184,40 +65,8 @@ impl PermitRow {
     }
 }
 
-/// What the range's next request is.
-fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, Place)> {
-    match (range.kind, &scan.report) {
-        (Kind::Resolve, None) => Some((Family::Lookup, Place::default())),
-        (Kind::Resolve, Some(report)) => {
-            let request = &scan.request;
-            // The last probe's clock would move the places of the earlier ones: all look from the first request.
-            let from = scan.started.unwrap_or(now);
-            plan::probe_at(
-                request.account.platform,
-                report,
-                &request.wishes,
-                &scan.probes,
-                from,
-            )
-            .map(|place| (Family::Followers, place))
-        }
-        (Kind::Listing | Kind::Seam, _) => Some((Family::Followers, range.place.clone())),
-    }
-}
-
-fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
-    let from = (range.source, scan.request.account.platform);
-    match (family, range.kind) {
-        (Family::Lookup, _) => permit::ask_lookup(from, purse),
-        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(from, scan.page_rows(), 0, 0, purse),
-        (Family::Followers, Kind::Listing) => {
-            let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
-            permit::ask(from, scan.page_rows(), cap, range.rows, purse)
-        }
-    }
-}
-
-async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Result<(), LedgerError> {
+/// Keeps a permit that is granted.
+pub(super) async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO permits (id, scan, range_id, epoch, seq, family, credential, position, cursor, max_rows, price, \
            state, granted_at, start_by, settle_by) \
@@ -244,7 +93,11 @@ async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Result<(), Ledg
 }
 
 /// The holder's own open permit for the range's next request.
-async fn find_open(tx: &mut Tx, scan: &str, range: &Range) -> Result<Option<PermitRow>, LedgerError> {
+pub(super) async fn find_open(
+    tx: &mut Tx,
+    scan: &str,
+    range: &Range,
+) -> Result<Option<PermitRow>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM permits WHERE scan = $1 AND range_id = $2 AND seq = $3 AND epoch = $4 AND state = 'Open'"
     );
@@ -428,10 +281,6 @@ impl Ledger {
         let rows = tx.query(sql, params![now]).await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
-}
-
-fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
-    now.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn read(row: &Row) -> Result<PermitRow, LedgerError> {

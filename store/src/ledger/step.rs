@@ -1,0 +1,192 @@
+//! Steps: what the holder of a range does next, and the permit for it where that is a request.
+
+use followlytics_core::{
+    money::Usd,
+    mutants::{self, Mutant},
+    platform::Family,
+    scan::{
+        permit::{self, Ask, Purse},
+        plan,
+        range::{Kind, Place, Range, State},
+        summary::Stage,
+        window::Slot,
+    },
+    wire::{Mode, Release, Reply, Step},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, found, holds, meetings, months,
+    permits::{self, PermitRow, PermitState},
+    ranges, scans, windows,
+};
+use crate::db::Tx;
+
+/// How long a runner is told to wait on something only a person can change.
+const PERSON: SignedDuration = SignedDuration::from_mins(10);
+
+impl Ledger {
+    /// What the holder does next, after it waited or gave an unused permit back.
+    pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
+        let (mut scan, mut range) = claim::current(&mut tx, sandbox, release.held).await?;
+        let now = self.lock_credential(&mut tx, &scan).await?;
+        if let Some(unused) = &release.unused {
+            permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
+        }
+        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        ranges::put(&mut tx, &sandbox.scan, &range).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        Ok(Reply {
+            step,
+            span: range.span,
+            token: None,
+        })
+    }
+
+    /// What the holder of a range does next; grants the permit if it is a request.
+    pub(super) async fn next_step(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        now: Timestamp,
+    ) -> Result<Step, LedgerError> {
+        match scan.request.mode {
+            Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
+            Mode::Cancel => return Ok(Step::Cancel),
+            Mode::Run | Mode::Suspend => {}
+        }
+        let over = range.state != State::Open || range.holder.is_none();
+        if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
+            return Ok(Step::Done);
+        }
+        if meetings::is_needless(tx, scan, range, now).await? {
+            return Ok(Step::Done);
+        }
+        if let Some(hold) = scan.held(scan.source, now) {
+            let until = hold.until.unwrap_or_else(|| later(now, PERSON));
+            return Ok(Step::Wait {
+                until,
+                reason: hold.reason.clone(),
+                held: true,
+            });
+        }
+        if let Some(until) = range.not_before.filter(|at| *at > now) {
+            return Ok(Step::Wait {
+                until,
+                reason: "Retry".to_owned(),
+                held: false,
+            });
+        }
+        if let Some(open) = permits::find_open(tx, &scan.request.uid, range).await? {
+            return Ok(Step::Permit(open.to_wire()));
+        }
+        permits::sweep(tx, scan, now).await?;
+        self.grant(tx, scan, range, now).await
+    }
+
+    async fn grant(
+        &self,
+        tx: &mut Tx,
+        scan: &mut ScanRow,
+        range: &mut Range,
+        now: Timestamp,
+    ) -> Result<Step, LedgerError> {
+        let Some((family, place)) = request_of(scan, range, now) else {
+            // Not only after the last finding: the scan may have been suspended just then.
+            found::finish(tx, scan, range, now).await?;
+            return Ok(Step::Done);
+        };
+        let month = months::month(tx, scan, now).await?;
+        let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
+            Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
+            Ask::Rows { rows, price } => (rows, price),
+            Ask::Exhausted => {
+                if months::is_short(scan, month) {
+                    months::exhaust(scan, now);
+                } else {
+                    holds::exhaust(scan);
+                }
+                fallback::fall_back(tx, scan, range, now).await?;
+                let reason = scan
+                    .hold_mut()
+                    .as_ref()
+                    .map(|hold| hold.reason.clone())
+                    .unwrap_or_default();
+                return Ok(Step::Wait {
+                    until: later(now, PERSON),
+                    reason,
+                    held: true,
+                });
+            }
+        };
+        let start_by = match windows::slot(tx, scan, family, now).await? {
+            Slot::Free { start_by } => start_by,
+            Slot::Full { until } => {
+                return Ok(Step::Wait {
+                    until,
+                    reason: "RateLimitWindow".to_owned(),
+                    held: false,
+                });
+            }
+        };
+        let row = PermitRow {
+            id: (self.ids)(),
+            range: range.id,
+            epoch: range.epoch,
+            seq: range.seq,
+            family,
+            place,
+            max_rows,
+            price,
+            state: PermitState::Open,
+            granted_at: now,
+            start_by,
+            settle_by: permit::settle_by(start_by),
+        };
+        permits::insert(tx, scan, &row).await?;
+        scan.purse.reserved = scan.purse.reserved.plus(price);
+        scan.started.get_or_insert(now);
+        range.claimed = permit::claimed(range, scan.seek(), scan.page_rows(), scan.grain().floor);
+        Ok(Step::Permit(row.to_wire()))
+    }
+}
+
+/// What the range's next request is.
+fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, Place)> {
+    match (range.kind, &scan.report) {
+        (Kind::Resolve, None) => Some((Family::Lookup, Place::default())),
+        (Kind::Resolve, Some(report)) => {
+            let request = &scan.request;
+            // The last probe's clock would move the places of the earlier ones: all look from the first request.
+            let from = scan.started.unwrap_or(now);
+            plan::probe_at(
+                request.account.platform,
+                report,
+                &request.wishes,
+                &scan.probes,
+                from,
+            )
+            .map(|place| (Family::Followers, place))
+        }
+        (Kind::Listing | Kind::Seam, _) => Some((Family::Followers, range.place.clone())),
+    }
+}
+
+fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
+    let from = (range.source, scan.request.account.platform);
+    match (family, range.kind) {
+        (Family::Lookup, _) => permit::ask_lookup(from, purse),
+        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(from, scan.page_rows(), 0, 0, purse),
+        (Family::Followers, Kind::Listing) => {
+            let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
+            permit::ask(from, scan.page_rows(), cap, range.rows, purse)
+        }
+    }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
