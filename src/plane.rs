@@ -351,7 +351,7 @@ impl Plane {
         // The broker is still there: requests under way are finished, sent on and settled.
         if let Some(sandboxes) = self.sandboxes.take() {
             sandboxes.stop_all().await;
-            browsers::sweep().await;
+            browsers::clear().await;
         }
         self.stop.send_replace(true);
         self.server.close();

@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(20);
 /// Longest time for one command of the protocol.
 pub(crate) const COMMAND: Duration = Duration::from_secs(10);
 /// Longest wait for killed processes to be gone.
-const KILLED: Duration = Duration::from_secs(1);
+const KILLED: Duration = Duration::from_secs(2);
 
 /// A running Chromium. Dropped, it is killed and its profile deleted, a moment later.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,10 @@ use crate::{chromium::Chromium, error::BrowserError, graphql::Found, tab::Tab};
 
 /// The accounts that were looked up: the body of the answer, for pages that ask the same again.
 #[derive(Debug, Default)]
-pub(crate) struct Users(Mutex<BTreeMap<String, User>>);
+pub(crate) struct Users {
+    known: Mutex<BTreeMap<String, User>>,
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug)]
 struct User {
@@ -22,6 +25,11 @@ struct User {
 }
 
 impl Users {
+    /// Waits until no other tab looks an account up.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.asking.lock().await
+    }
+
     pub(crate) fn learn(&self, handle: &str, found: &Found, body: &Bytes) {
         let Found::Account { protected, .. } = found else {
             return;
@@ -30,19 +38,19 @@ impl Users {
             body: body.clone(),
             protected: *protected,
         };
-        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut users = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         users.insert(handle.to_ascii_lowercase(), user);
     }
 
     pub(crate) fn body(&self, handle: &str) -> Option<Bytes> {
-        let users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         users
             .get(&handle.to_ascii_lowercase())
             .map(|user| user.body.clone())
     }
 
     pub(crate) fn is_protected(&self, handle: &str) -> bool {
-        let users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         users
             .get(&handle.to_ascii_lowercase())
             .is_some_and(|user| user.protected)
@@ -91,14 +99,19 @@ impl Pool {
             tab: None,
             _place: permit,
         };
+        self.idle().retain_mut(Tab::is_alive);
         match self.pick(handle, place) {
             Some(tab) => Ok((lease, tab)),
             None => Ok((lease, Tab::new(chromium).await?)),
         }
     }
 
+    fn idle(&self) -> MutexGuard<'_, Vec<Tab>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pick(&self, handle: &str, place: Option<&Place>) -> Option<Tab> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         let in_use = self.most - self.places.available_permits();
         // The caller's own place counts among those in use, and its tab does not exist yet.
         let has_room = idle.len() + in_use <= self.most;
@@ -122,8 +135,7 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(tab) = self.tab.take() {
-            let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push(tab);
+            self.pool.idle().push(tab);
         }
     }
 }

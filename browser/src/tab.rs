@@ -126,6 +126,8 @@ pub(crate) struct Tab {
     /// Whose list its page shows; empty before the first.
     handle: String,
     held: Option<Held>,
+    /// What its page holds and nobody will let through: it goes with the page.
+    stale: Vec<fetch::RequestId>,
     /// Where its page goes next by itself; `None` where it goes nowhere, and the page must be loaded anew.
     next: Option<Place>,
     /// Pages read since its page was loaded.
@@ -156,6 +158,7 @@ impl Tab {
             ended,
             handle: String::new(),
             held: None,
+            stale: Vec::new(),
             next: None,
             pages: 0,
             harvested: Vec::new(),
@@ -201,7 +204,16 @@ impl Tab {
     /// Its page can go on no more: the next call loads it anew.
     pub(crate) fn spend(&mut self) {
         self.next = None;
-        self.held = None;
+        self.spend_held();
+    }
+
+    fn spend_held(&mut self) {
+        self.stale.extend(self.held.take().map(|held| held.id));
+    }
+
+    /// Whether its page has not crashed while nobody looked.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.crashes.next().now_or_never().is_none()
     }
 
     /// Makes one call of the protocol, unless tab or browser end before.
@@ -243,10 +255,11 @@ impl Tab {
         while let Some(Some(event)) = self.paused.next().now_or_never() {
             if answer::is_answer(&event) {
                 self.pass(&event).await?;
+            } else {
+                self.stale.push(event.request_id.clone());
             }
         }
-        self.held = None;
-        self.next = None;
+        self.spend();
         self.pages = 0;
         self.harvested.clear();
         Ok(())
@@ -296,7 +309,8 @@ impl Drop for Tab {
         // A tab that is closed lets go what is held in it: that must not go out.
         let waiting = std::iter::from_fn(|| self.paused.next().now_or_never().flatten());
         let mut held: Vec<fetch::RequestId> = waiting.map(|event| event.request_id.clone()).collect();
-        held.extend(self.held.take().map(|held| held.id));
+        self.spend_held();
+        held.append(&mut self.stale);
         // It may be gone already, or hang; either is the same to whoever drops it.
         runtime.spawn(async move {
             for id in held {

@@ -3,16 +3,19 @@
 //! One Chromium, started by the first call, serves every call of one session. Losing it costs the calls that were
 //! using it; the next one starts another.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex as Quick, PoisonError},
+use std::sync::{
+    Arc, Mutex as Quick, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use chromiumoxide::cdp::browser_protocol::{network::CookieParam, storage::SetCookiesParams};
 use followlytics_core::{
     account::AccountRef,
     retry::{Class, Failure},
-    scan::range::Walk,
+    scan::{
+        empty::{Empty, EmptyPages},
+        range::{NEWEST, Place, Walk},
+    },
 };
 use followlytics_platforms::connector::{Connector, Context, FetchedPage, LookedUp, PageRequest};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -27,13 +30,10 @@ use crate::{
     cursor::Start,
     error::{BrowserError, failure},
     options::Options,
-    pool::{Pool, Users},
+    pool::{Lease, Pool, Users},
     session::{SessionError, WebSession},
     tab::{Fetched, Tab, Trouble, Visit},
 };
-
-/// Empty pages of one place in a row, after which the list ends there: a few are passing (twscrape counts the same).
-const EMPTY: u32 = 3;
 
 /// X through its own pages. Cheap to clone; all clones share one browser.
 #[derive(Debug, Clone)]
@@ -44,8 +44,7 @@ struct Inner {
     options: Options,
     running: Mutex<Option<Arc<Running>>>,
     users: Users,
-    /// Empty pages in a row, by account and position.
-    empty: Quick<BTreeMap<(String, i64), u32>>,
+    empty: Quick<EmptyPages>,
 }
 
 /// A Chromium with a session's cookies.
@@ -56,6 +55,8 @@ struct Running {
     chromium: Chromium,
     session: WebSession,
     base: String,
+    /// Whether it has left a command without an answer: it may hang for ever, and never end.
+    hangs: AtomicBool,
 }
 
 impl WebX {
@@ -88,7 +89,7 @@ impl WebX {
     async fn running(&self, base: &str, session: &WebSession) -> Result<Arc<Running>, BrowserError> {
         let mut running = self.0.running.lock().await;
         if let Some(there) = running.as_ref() {
-            if there.chromium.is_alive() && there.base == base && there.session.is(session) {
+            if there.is_alive() && there.base == base && there.session.is(session) {
                 return Ok(Arc::clone(there));
             }
             // Another session's cookies must not meet this one's, and a dead browser's profile is of no use.
@@ -113,13 +114,10 @@ impl WebX {
         let visit = self.visit(ctx, (base, request.handle), Some(request.account_id), &session);
         let running = self.running(base, &session).await?;
         let start = Start::of(request.place, ctx.now);
-        let (lease, mut tab) = running
-            .pool
-            .take(&running.chromium, request.handle, Some(request.place))
-            .await?;
+        let (lease, mut tab) = running.tab(request.handle, Some(request.place)).await?;
         let result = tab.fetch(&visit, &start).await;
         let fetched = settle(&running, result, tab, |tab| lease.give_back(tab))?;
-        self.count_empty(request.account_id, &start, fetched)
+        self.count_empty(&request, &start, fetched)
     }
 
     async fn look_up(&self, ctx: &Context, handle: &str, id: Option<&str>) -> Result<LookedUp, Failure> {
@@ -127,7 +125,7 @@ impl WebX {
         let base = base(ctx)?;
         let visit = self.visit(ctx, (base, handle), id, &session);
         let running = self.running(base, &session).await?;
-        let (lease, mut tab) = running.pool.take(&running.chromium, handle, None).await?;
+        let (lease, mut tab) = running.tab(handle, None).await?;
         let result = tab.look_up(&visit).await;
         settle(&running, result, tab, |tab| lease.give_back(tab))
     }
@@ -159,24 +157,34 @@ impl WebX {
         }
     }
 
-    /// The platform sometimes answers with no rows and the way on; only when it does so again and again at one
-    /// place has the list ended there.
-    fn count_empty(&self, account: &str, start: &Start, fetched: Fetched) -> Result<FetchedPage, Failure> {
+    fn count_empty(
+        &self,
+        request: &PageRequest<'_>,
+        start: &Start,
+        fetched: Fetched,
+    ) -> Result<FetchedPage, Failure> {
         let Fetched {
             mut page,
             stands_still,
         } = fetched;
         let mut empty = self.0.empty.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account.to_owned(), start.below().unwrap_or(i64::MAX));
+        let place = start.below().unwrap_or(NEWEST);
         if !stands_still {
-            empty.remove(&key);
+            empty.forget(request.account_id, place);
             return Ok(page);
         }
-        let count = empty.entry(key.clone()).or_default();
-        *count += 1;
-        if *count >= EMPTY {
-            empty.remove(&key);
-            page.next = None;
+        match empty.count(request.account_id, place, request.span.map_or(0, |span| span.lo)) {
+            Empty::Passing => {}
+            Empty::Again => {
+                return Err(Failure {
+                    told: page.told,
+                    ..failure(
+                        Class::ServerError,
+                        "the platform answers with empty pages again and again",
+                    )
+                });
+            }
+            Empty::End => page.next = None,
         }
         let named = page.next.as_ref().and_then(|next| next.cursor.as_deref());
         if named.is_some() && named == start.cursor() {
@@ -240,7 +248,24 @@ impl Running {
             chromium,
             session: session.clone(),
             base: base.to_owned(),
+            hangs: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it is worth another call.
+    fn is_alive(&self) -> bool {
+        self.chromium.is_alive() && !self.hangs.load(Ordering::Relaxed)
+    }
+
+    async fn tab(&self, handle: &str, place: Option<&Place>) -> Result<(Lease<'_>, Tab), BrowserError> {
+        let taken = self.pool.take(&self.chromium, handle, place).await;
+        taken.inspect_err(|error| self.notice(error))
+    }
+
+    fn notice(&self, error: &BrowserError) {
+        if matches!(error, BrowserError::Unresponsive { .. }) {
+            self.hangs.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -277,6 +302,7 @@ fn settle<T>(
             ))
         }
         Err(Trouble::Lost(error)) => {
+            running.notice(&error);
             drop(tab);
             // A tab whose browser is gone says so in its own words only.
             let gone = !running.chromium.is_alive();

@@ -28,6 +28,7 @@ use crate::sandbox::OperatingMode;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.account == oldSelf.account").message("account is immutable: create another Scan"))]
+#[x_kube(validation = Rule::new("(has(self.source) ? self.source : 'Auto') == (has(oldSelf.source) ? oldSelf.source : 'Auto')").message("source is immutable: create another Scan"))]
 #[x_kube(validation = Rule::new("!has(self.credentialRef) || self.credentialRef.name.size() > 0").message("credentialRef.name must not be empty"))]
 #[x_kube(validation = Rule::new("!has(self.sessionRef) || self.sessionRef.name.size() > 0").message("sessionRef.name must not be empty"))]
 pub struct ScanSpec {

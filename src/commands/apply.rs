@@ -1,6 +1,6 @@
 //! `apply`: creates or changes objects as files say.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
 
 use clap::Args;
 use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
@@ -73,10 +73,7 @@ async fn apply_all(
     };
     for document in documents {
         let api = document.kind.api(&session.client, &document.namespace);
-        let before = api
-            .get_opt(&document.name)
-            .await?
-            .and_then(|object| object.metadata.resource_version);
+        let before = api.get_opt(&document.name).await?;
         let after: DynamicObject = api
             .patch(&document.name, &params, &Patch::Apply(&document.object))
             .await
@@ -87,7 +84,7 @@ async fn apply_all(
         }
         let what = match before {
             None => "created",
-            Some(version) if Some(&version) == after.metadata.resource_version.as_ref() => "unchanged",
+            Some(before) if asked(&before) == asked(&after) => "unchanged",
             Some(_) => "configured",
         };
         let suffix = if args.dry_run { " (dry run)" } else { "" };
@@ -97,6 +94,16 @@ async fn apply_all(
         ))?;
     }
     Ok(())
+}
+
+/// What people ask of an object. Its version would not do: whoever works on it writes its status meanwhile.
+fn asked(object: &DynamicObject) -> (Option<i64>, BTreeMap<String, String>, BTreeMap<String, String>) {
+    let about = &object.metadata;
+    (
+        about.generation,
+        about.labels.clone().unwrap_or_default(),
+        about.annotations.clone().unwrap_or_default(),
+    )
 }
 
 /// A conflict is about fields, not about time: trying again does not help.

@@ -11,14 +11,17 @@ pub(super) const CHROMIUM: &str = "FOLLOWLYTICS_CHROMIUM";
 
 /// How often it is looked for them.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often, and how soon again, once all sandboxes have ended.
+const LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(100);
 
-/// The program as it is found here: sandboxes have no `PATH` in which they could look for it. One that is missing is
-/// told by the runner that wants it.
+/// The program as it is found here: sandboxes have no `PATH` in which they could look for it, and another working
+/// directory. One that is missing or cannot be used is told by the runner that wants it.
 pub(super) async fn program() -> Option<PathBuf> {
-    if std::env::var_os(CHROMIUM).is_some() {
-        return None;
+    match std::env::var_os(CHROMIUM).filter(|named| !named.is_empty()) {
+        Some(named) => std::path::absolute(named).ok(),
+        None => Chromium::look(None).await.ok(),
     }
-    Chromium::look(None).await.ok()
 }
 
 /// Deletes what is left behind until it is told to stop: at once, and from then on where there are browsers.
@@ -36,15 +39,30 @@ pub(super) async fn keep_swept(has_browsers: bool, mut stop: watch::Receiver<boo
     }
 }
 
-/// Deletes what is left behind, once.
-pub(super) async fn sweep() {
+/// Deletes what ended runners leave behind: parts of a browser may still write for a moment.
+pub(super) async fn clear() {
+    for _ in 0..LOOKS {
+        if sweep().await {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Deletes what is left behind, once; whether nothing is left.
+async fn sweep() -> bool {
     let swept = tokio::task::spawn_blocking(|| followlytics_browser::sweep(None)).await;
     match swept {
+        Ok(Ok(clear)) => clear,
         // Without a tmpfs there are no profiles either.
-        Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Ok(Err(error)) => {
             tracing::warn!(%error, "profiles of browsers could not be looked for");
+            true
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "profiles of browsers were not looked for"),
+        Err(error) => {
+            tracing::warn!(%error, "profiles of browsers were not looked for");
+            true
+        }
     }
 }

@@ -3,10 +3,14 @@
 //! A page object stays as it is: it is the log. A run can be made again from its pages at any time, with the same
 //! rows.
 
-use followlytics_core::row::Line;
-use followlytics_core::scan::{
-    merge::{Id, Merge, Rank, Sighting},
-    range::State,
+use followlytics_core::{
+    platform::Seek,
+    row::Line,
+    scan::{
+        merge::{Id, Merge, Rank, Sighting},
+        range::State,
+        source::Source,
+    },
 };
 use followlytics_store::ledger::{NewRun, PageRow, PagesOfRange, Shard, Span};
 
@@ -192,6 +196,12 @@ impl Gathered {
                 epoch: row.epoch,
                 seq: row.seq,
                 row: number,
+            };
+            // A browser's positions are its own, whatever the API's list is like.
+            let seek = if page.header.source == Source::Browser {
+                Seek::Id
+            } else {
+                seek
             };
             let rank = Rank::new(seek, from, to, &sighting);
             let id = Id::new(&follower.id, work.input.platform.facts().ids);

@@ -7,6 +7,7 @@ mod bench;
 mod cache;
 mod checkout;
 mod clock;
+mod fuzz;
 mod generate;
 mod lint;
 mod packages;
@@ -42,6 +43,8 @@ enum Job {
     Tools,
     /// Run the benches
     Bench(bench::Arguments),
+    /// Look for input that breaks what reads it
+    Fuzz(fuzz::Arguments),
     /// Run every command of README.md
     Readme,
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Job::Generate(arguments) => generate::run(&checkout, &arguments),
         Job::Tools => tools::install_all(),
         Job::Bench(arguments) => bench::run(&checkout, &arguments)?.settle("bench"),
+        Job::Fuzz(arguments) => fuzz::run(&checkout, &arguments)?.settle("fuzz"),
         Job::Readme => readme::build_and_run(&checkout)?.settle("readme"),
     });
     match outcome {

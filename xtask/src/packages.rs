@@ -65,6 +65,21 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<()> {
     ensure_component(checkout, "clippy", "clippy")
 }
 
+/// The same for a C++ compiler, which libFuzzer is compiled with.
+pub(crate) fn ensure_cxx() -> Result<()> {
+    let need = Need {
+        what: "c++",
+        packages: &["g++"],
+        why: "libFuzzer is compiled from C++",
+        is_met: || answers("c++", &["--version"]),
+    };
+    if (need.is_met)() {
+        Ok(())
+    } else {
+        install(&[&need])
+    }
+}
+
 fn install(missing: &[&Need]) -> Result<()> {
     for need in missing {
         println!("{}: missing ({})", need.what, need.why);

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::checkout::Checkout;
 use crate::stage::{self, Board, Outcome};
-use crate::{bench, generate, lint, packages, readme, stream, tools};
+use crate::{bench, fuzz, generate, lint, packages, readme, stream, tools};
 
 /// Settings of the long battery; a value already in the environment wins.
 ///
@@ -26,7 +26,7 @@ const MUTANTS: &str = "mutants";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The long battery: many more simulation seeds and property cases, and the benches
+    /// The long battery: many more simulation seeds and property cases, the fuzz targets and the benches
     #[arg(long)]
     all: bool,
 }
@@ -71,6 +71,9 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments) -> Result<()> {
     board.run("shipped features", &[], |_| check_shipped_features(checkout));
     board.run("readme", &["build"], |_| readme::run(checkout));
     if arguments.all {
+        board.run("fuzz", &["build"], |_| {
+            fuzz::run(checkout, &fuzz::Arguments::usual())
+        });
         board.run("bench", &["build"], |_| {
             bench::run(checkout, &bench::Arguments::usual())
         });

@@ -16,8 +16,8 @@ use super::{Broker, BrokerError};
 
 /// Pages of the range behind a seam that are searched for its rows; more only read more of the seam.
 const BEHIND: u32 = 20;
-/// Pages of a finished range that are searched for its newest rows.
-const REGION: u32 = 100;
+/// Pages of a finished range that are searched for its rows; the rest of a longer one is met page by page.
+const PAGES: u32 = 2_000;
 /// Pages before this one that an overlap may have begun on; more only read more of the list.
 const BEFORE: u32 = 5;
 
@@ -50,16 +50,27 @@ pub(super) struct Met {
 
 /// After a range of a browser was read to its end: whether what was finished from the oldest end now holds what the
 /// chain read last, so that the chain needs no further request.
-pub(super) async fn meet_from_below(broker: &Broker, sandbox: &Sandbox) -> Result<(), BrokerError> {
+///
+/// A range may hold any number of rows, and the chain may end in the middle of it: all that is new in the region is
+/// compared. What was there before was compared when it came.
+pub(super) async fn meet_from_below(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    done: RangeId,
+) -> Result<(), BrokerError> {
     let Some(sides) = broker.ledger.sides(&sandbox.scan).await? else {
         return Ok(());
     };
+    let Some(place) = sides.finished.iter().position(|range| *range == done) else {
+        return Ok(());
+    };
     let last = last_rows(broker, sandbox, sides.chain, meeting::OVERLAP).await?;
-    if !last.is_empty()
-        && region(broker, sandbox, &sides)
-            .await?
-            .meets(last.iter().map(String::as_str))
-    {
+    if last.is_empty() {
+        return Ok(());
+    }
+    let new = sides.finished.get(..=place).unwrap_or_default();
+    let rows = newest_rows(broker, sandbox, new, usize::MAX).await?;
+    if meeting::all_known(rows).meets(last.iter().map(String::as_str)) {
         broker.ledger.record_meeting(&sandbox.scan, &sides).await?;
     }
     Ok(())
@@ -88,23 +99,31 @@ async fn meets_region(
 
 /// The newest rows of what was finished from the oldest end.
 async fn region(broker: &Broker, sandbox: &Sandbox, sides: &Sides) -> Result<Known, BrokerError> {
+    let newest = newest_rows(broker, sandbox, &sides.finished, KEPT).await?;
+    Ok(meeting::known(newest))
+}
+
+/// At least so many of the newest rows of these ranges, where they have as many; the newest range comes first.
+async fn newest_rows(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    ranges: &[RangeId],
+    least: usize,
+) -> Result<Vec<String>, BrokerError> {
     let mut newest = Vec::new();
-    for range in &sides.finished {
+    for range in ranges {
         for key in broker
             .ledger
-            .first_page_keys(&sandbox.scan, *range, REGION)
+            .first_page_keys(&sandbox.scan, *range, PAGES)
             .await?
         {
-            if newest.len() >= KEPT {
-                break;
+            if newest.len() >= least {
+                return Ok(newest);
             }
             newest.extend(ids(&page::decode(&broker.objects.get(&key).await?)?));
         }
-        if newest.len() >= KEPT {
-            break;
-        }
     }
-    Ok(meeting::known(newest))
+    Ok(newest)
 }
 
 /// The last rows of a range: those of its last page, and so many before them.

@@ -41,7 +41,7 @@ pub(super) async fn post(
     }
     let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
     if reply.step == Step::Done && new.header.source == Source::Browser {
-        meet_from_below(&broker, &sandbox).await?;
+        meet_from_below(&broker, &sandbox, new.header.range).await?;
     }
     reply.token = broker.token_for(&sandbox, new.header.range, &reply.step).await?;
     Ok(Json(reply))

@@ -31,13 +31,19 @@ pub(super) fn living(group: u32, profile: &Path) -> Vec<u32> {
         let Some((state, its_group)) = stat(*pid) else {
             return false;
         };
-        let names = || {
-            fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.windows(profile.len()).any(|part| part == profile))
-        };
+        let names = || fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line_names(&line, profile));
         state != 'Z' && state != 'X' && *pid != std::process::id() && (its_group == group || names())
     };
     pids.filter(belongs).collect()
+}
+
+/// Whether a command line names this path, or one below it, and not one that merely begins so.
+fn line_names(line: &[u8], path: &[u8]) -> bool {
+    let ends = |rest: &[u8]| rest.first().is_none_or(|next| !next.is_ascii_alphanumeric());
+    (0..line.len()).any(|at| {
+        line.get(at..)
+            .is_some_and(|rest| rest.strip_prefix(path).is_some_and(ends))
+    })
 }
 
 /// State and process group of a process.
@@ -69,6 +75,14 @@ mod tests {
         kill(child.id(), nowhere);
         child.wait().unwrap();
         assert!(living(child.id(), nowhere).is_empty());
+    }
+
+    #[test]
+    fn another_profile_whose_name_begins_the_same_is_another() {
+        let names = |line: &[u8]| line_names(line, b"/dev/shm/p-7-1");
+        assert!(names(b"chromium\0--user-data-dir=/dev/shm/p-7-1\0--headless"));
+        assert!(names(b"crashpad --database=/dev/shm/p-7-1/Crash") && names(b"/dev/shm/p-7-1"));
+        assert!(!names(b"chromium\0--user-data-dir=/dev/shm/p-7-10\0") && !names(b"chromium"));
     }
 
     #[test]

@@ -9,12 +9,16 @@ use std::{
     io::{BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, waitid},
+};
 use tokio::{
     sync::{oneshot, watch},
     time::timeout,
@@ -81,10 +85,14 @@ impl Process {
         thread::Builder::new()
             .name("chromium".to_owned())
             .spawn(move || {
-                live(&words, &profile, told, &end);
+                let child = live(&words, &profile, told, &end);
                 drop(profile);
                 // Nobody may listen any more.
                 let _ = clear.send(true);
+                // Until it is reaped its id, and its group's, can be nobody else's.
+                if let Some(Err(error)) = child.map(|mut child| child.wait()) {
+                    tracing::warn!(%error, "Chromium could not be waited for");
+                }
             })
             .map_err(refused)?;
         let (pid, stderr) = started
@@ -94,18 +102,20 @@ impl Process {
         let lines = Lines::default();
         let (found, address) = watch::channel(None);
         let kept = Arc::clone(&lines);
-        thread::Builder::new()
+        let listening = thread::Builder::new()
             .name("chromium-stderr".to_owned())
-            .spawn(move || listen(stderr, &kept, &found))
-            .map_err(refused)?;
-        Ok(Self {
+            .spawn(move || listen(stderr, &kept, &found));
+        // It is killed where this is dropped.
+        let process = Self {
             pid,
             profile: path,
             lines,
             address,
             ended,
             gone,
-        })
+        };
+        listening.map_err(refused)?;
+        Ok(process)
     }
 
     pub(super) const fn pid(&self) -> u32 {
@@ -168,18 +178,18 @@ impl Drop for Process {
     }
 }
 
-/// Starts, waits and clears away, all on one thread.
+/// Starts, waits and clears away, all on one thread; the program that has ended is still to be reaped.
 fn live(
     words: &[OsString],
     profile: &Profile,
     told: oneshot::Sender<std::io::Result<(u32, process::ChildStderr)>>,
     end: &watch::Sender<bool>,
-) {
+) -> Option<Child> {
     let mut child = match spawn(words, profile.path()) {
         Ok(child) => child,
         Err(error) => {
             let _ = told.send(Err(error));
-            return;
+            return None;
         }
     };
     let pid = child.id();
@@ -191,11 +201,11 @@ fn live(
         // Whoever wanted it has gone away meanwhile.
         group::kill(pid, profile.path());
     }
-    if let Err(error) = child.wait() {
-        tracing::warn!(%error, pid, "Chromium could not be waited for");
-    }
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(Pid::from_child(&child)), look).is_err_and(|error| error == Errno::INTR) {}
     let _ = end.send(true);
     clear(pid, profile.path());
+    Some(child)
 }
 
 /// The rest of a group whose main process has ended is of no use.

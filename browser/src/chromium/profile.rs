@@ -12,7 +12,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::{
+    fs::{FlockOperation, flock, statvfs},
+    io::Errno,
+};
 
 use crate::error::BrowserError;
 
@@ -65,7 +68,11 @@ impl Profile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            // A sweep has it, and is about to delete it.
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            locked => locked?,
+        }
         let same = fs::metadata(&path).is_ok_and(|there| {
             lock.metadata()
                 .is_ok_and(|mine| (mine.dev(), mine.ino()) == (there.dev(), there.ino()))
@@ -89,8 +96,9 @@ impl Drop for Profile {
 /// Deletes the profiles under `root` (`None`: where they are made by default) whose processes are gone.
 ///
 /// Every new profile does it first. Whoever ends sandboxes may call it too: a runner that was killed could not
-/// delete its own.
-pub fn sweep(root: Option<&Path>) -> io::Result<()> {
+/// delete its own. Tells whether all of them are gone: processes that are just ending may still write.
+pub fn sweep(root: Option<&Path>) -> io::Result<bool> {
+    let mut clear = true;
     for entry in fs::read_dir(root.unwrap_or(Path::new(ROOT)))? {
         let path = entry?.path();
         let ours = path
@@ -104,13 +112,14 @@ pub fn sweep(root: Option<&Path>) -> io::Result<()> {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    clear = false;
                     tracing::warn!(%error, path = %path.display(), "a profile left behind could not be deleted");
                 }
                 _ => tracing::info!(path = %path.display(), "a profile left behind was deleted"),
             }
         }
     }
-    Ok(())
+    Ok(clear)
 }
 
 fn check_space(root: &Path, needed: u64) -> Result<(), BrowserError> {

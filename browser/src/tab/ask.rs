@@ -112,7 +112,8 @@ impl Tab {
         self.next = None;
         let read = self.read(event, visit.now).await?;
         self.pages += 1;
-        if !read.has_body || (visit.reading == Reading::Cells && read.answer.status.is_success()) {
+        let unread = !read.has_body || visit.reading == Reading::Cells;
+        if unread && read.answer.status.is_success() {
             let told = read.answer.told;
             return self.take_cells(visit, start, told).await;
         }

@@ -97,8 +97,21 @@ impl Tab {
                 self.turn_aside(&event, visit).await?;
             }
         }
-        let url = self.held.as_ref().map(|held| held.url.clone());
-        let cursor = url.and_then(|url| Variables::of(&url)?.text("cursor"));
+        let Some(held) = &self.held else {
+            // A list that has ended shows its last rows, and nothing that is wrong.
+            let sight = self.see().await?;
+            return match sight.obstacle() {
+                Some(failure) => Err(failure.into()),
+                None if lines.is_empty() => {
+                    Err(failure(Class::PageStuck, "X's page shows no new rows and asks for none").into())
+                }
+                None => Ok(Harvest { lines, cursor: None }),
+            };
+        };
+        let cursor = Variables::of(&held.url).and_then(|variables| variables.text("cursor"));
+        if cursor.is_none() {
+            return Err(failure(Class::PageStuck, "X's page begins its list again").into());
+        }
         Ok(Harvest { lines, cursor })
     }
 

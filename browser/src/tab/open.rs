@@ -15,6 +15,7 @@ use followlytics_core::{
     scan::range::{NEWEST, Place},
 };
 use followlytics_platforms::{answer::Answer, connector::LookedUp};
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -64,12 +65,18 @@ impl Tab {
     /// Loads the page up to its first request for rows, which is held. The account it looks up first comes from an
     /// earlier answer where there was one: that request was counted then.
     pub(super) async fn open_list(&mut self, visit: &Visit<'_>) -> Result<(), Trouble> {
+        // An account that nobody looked up yet is looked up by one tab; the others are given its answer.
+        let _turn = match visit.users.body(visit.handle) {
+            None => Some(visit.users.turn().await),
+            Some(_) => None,
+        };
         let loaded = self
             .load(visit, Want::List)
             .await
             .map_err(|trouble| match trouble {
-                // What a look-up was told of its window says nothing of the list's.
+                // What a look-up was told of its window says nothing of the list's, but when to ask again.
                 Trouble::Refused(failure) => Trouble::Refused(Failure {
+                    retry_after_ms: failure.retry_after_ms.or_else(|| reset_in(&failure, visit.now)),
                     told: None,
                     ..failure
                 }),
@@ -124,9 +131,11 @@ impl Tab {
                     continue;
                 }
             };
-            has_document |=
-                event.resource_type == ResourceType::Document && path(&event.request.url) == target;
-            if !has_document {
+            has_document |= self.is_document(&event) && path(&event.request.url) == target;
+            if has_document {
+                // What the page before was holding went with it.
+                self.stale.clear();
+            } else {
                 // Of the page before: its requests are cancelled with it, but it must arrive first where it was going.
                 if is_answer(&event) {
                     self.pass(&event).await?;
@@ -180,6 +189,12 @@ impl Tab {
         self.meet(event, visit, Want::List).await.map(drop)
     }
 
+    /// Whether this is the page itself, and not one that is shown within it.
+    fn is_document(&self, event: &EventRequestPaused) -> bool {
+        event.resource_type == ResourceType::Document
+            && event.frame_id.inner() == self.page.target_id().inner()
+    }
+
     /// Takes one event: holds a request for rows, reads a look-up, and lets everything else go on.
     async fn meet(
         &mut self,
@@ -189,6 +204,7 @@ impl Tab {
     ) -> Result<Met, Trouble> {
         match (Operation::of(&event.request.url), is_answer(event)) {
             (Operation::Followers, false) => {
+                self.spend_held();
                 self.held = Some(Held {
                     id: event.request_id.clone(),
                     url: event.request.url.clone(),
@@ -200,7 +216,7 @@ impl Tab {
                 Ok(Met::Nothing)
             }
             (Operation::User, true) => self.read_user(event, visit).await,
-            (Operation::Other, true) if event.resource_type == ResourceType::Document => {
+            (Operation::Other, true) if self.is_document(event) => {
                 self.meet_document(event, visit).await?;
                 Ok(Met::Nothing)
             }
@@ -229,7 +245,7 @@ impl Tab {
             answer.response_headers = Some(vec![kind]);
             answer.body = Some(BASE64_STANDARD.encode(&body).into());
             self.run_on(answer).await?;
-        } else if want == Want::Account && visit.is_late() {
+        } else if visit.is_late() {
             // The page is loaded anew for the next permit, which cancels what it holds.
             self.spend();
             return Err(Trouble::Late);
@@ -319,6 +335,12 @@ impl Tab {
             .stranger(visit.owner)
             .map_or(Ok(()), |failure| Err(failure.into()))
     }
+}
+
+/// Milliseconds until a window that is used up is empty again.
+fn reset_in(failure: &Failure, now: Timestamp) -> Option<i64> {
+    let told = failure.told.filter(|told| told.remaining == Some(0))?;
+    i64::try_from(now.duration_until(told.reset).as_millis()).ok()
 }
 
 /// The path of a `Location`, whole or from the root.

@@ -1,6 +1,15 @@
 //! A world behind a socket, and a browser that reads its pages.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use followlytics_browser::{Options, WebX};
@@ -22,7 +31,7 @@ use followlytics_platforms::{
 use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, World, WorldConfig, serve,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -32,6 +41,8 @@ pub(crate) const WHO: &str = "nasa";
 /// A world with one account, whoever reads its list, and the browser it is read with.
 pub(crate) struct Bench {
     pub(crate) world: Arc<World>,
+    /// Milliseconds that its clock is ahead.
+    ahead: Arc<AtomicI64>,
     pub(crate) base: String,
     pub(crate) id: String,
     pub(crate) webx: WebX,
@@ -78,7 +89,10 @@ impl Bench {
     pub(crate) async fn with(mut web: Value, followers: u64, adapt: impl FnOnce(Options) -> Options) -> Self {
         web["sessions"] = json!([{"authToken": "a1b2c3", "ct0": "csrfa1b2c3", "handle": "reader"}]);
         let config: WorldConfig = serde_json::from_value(json!({"x": {"web": web}})).unwrap();
-        let world = Arc::new(World::new(config, Arc::new(|| SystemClock.now())));
+        let ahead = Arc::new(AtomicI64::new(0));
+        let skipped = Arc::clone(&ahead);
+        let clock = move || SystemClock.now() + SignedDuration::from_millis(skipped.load(Ordering::Relaxed));
+        let world = Arc::new(World::new(config, Arc::new(clock)));
         let view = world
             .create_account(AccountSpec::new(Platform::X, WHO, followers))
             .unwrap();
@@ -94,6 +108,7 @@ impl Bench {
                 serve(served, listener).await.unwrap();
             }),
             world,
+            ahead,
             base,
             id: view.id,
             webx: WebX::new(adapt(options(root.path()))),
@@ -161,6 +176,11 @@ impl Bench {
 
     pub(crate) async fn walk_all(&self) -> Vec<FetchedPage> {
         self.walk(Place::at(NEWEST), 0).await
+    }
+
+    /// Lets time pass on the site.
+    pub(crate) fn skip(&self, milliseconds: i64) {
+        self.ahead.fetch_add(milliseconds, Ordering::Relaxed);
     }
 
     pub(crate) fn truth(&self) -> BTreeSet<String> {

@@ -46,8 +46,12 @@ fn members(group: u32) -> Vec<u32> {
 }
 
 fn kill(pid: u32) {
+    signal(pid, "-9");
+}
+
+fn signal(pid: u32, which: &str) {
     let done = Command::new("kill")
-        .args(["-9", &pid.to_string()])
+        .args([which, &pid.to_string()])
         .status()
         .unwrap();
     assert!(done.success());
@@ -105,6 +109,21 @@ async fn a_killed_browser_fails_its_call_and_the_next_starts_another() {
     assert_eq!(ids(&pages), bench.truth());
     assert_ne!(bench.webx.pid().await.unwrap(), group);
     assert_eq!(profiles(bench.root.path()).len(), 1, "the old profile is gone");
+    bench.webx.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_hangs_costs_one_call_and_is_replaced() {
+    let bench = Bench::new(json!({}), 300).await;
+    let first = bench.page(&Place::at(NEWEST)).await.unwrap();
+    let (place, group) = (first.next.clone().unwrap(), bench.webx.pid().await.unwrap());
+    signal(group, "-STOP");
+    let failure = bench.page(&place).await.unwrap_err();
+    assert_eq!(failure.class, Class::BrowserCrashed, "{}", failure.message);
+    let second = bench.page(&place).await.unwrap();
+    assert_eq!(second.returned, 20);
+    assert_ne!(bench.webx.pid().await.unwrap(), group);
+    until("its processes are gone", GONE, || members(group).is_empty()).await;
     bench.webx.close().await;
 }
 

@@ -22,7 +22,10 @@ use followlytics_core::sandbox::{Instance, Known};
 use followlytics_crds::SandboxSpec;
 use futures::future::BoxFuture;
 use rustix::process::Signal;
-use tokio::sync::{Mutex, mpsc as async_mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc as async_mpsc, oneshot},
+    time::error::Elapsed,
+};
 
 use self::{launch::Recipe, table::Table};
 use super::{Backend, BackendError, Launch};
@@ -59,6 +62,9 @@ impl ProcessOptions {
         }
     }
 }
+
+/// Longest wait for processes that were killed.
+const KILLED: Duration = Duration::from_secs(2);
 
 /// Sandboxes as local processes.
 pub struct ProcessBackend {
@@ -100,20 +106,25 @@ impl ProcessBackend {
     }
 
     /// Asks every process to end, and waits for the grace: whoever is in the middle of a request finishes it, so
-    /// that its price is not left in doubt. What is left then ends with this process.
+    /// that its price is not left in doubt. What is left then is killed.
     pub async fn stop_all(&self) {
-        let ending: Vec<_> = self
-            .table
-            .uids()
+        if self.end_all(Signal::TERM, self.options.grace).await.is_err() {
+            let _ = self.end_all(Signal::KILL, KILLED).await;
+        }
+    }
+
+    async fn end_all(&self, signal: Signal, patience: Duration) -> Result<(), Elapsed> {
+        let uids = self.table.uids();
+        let ending: Vec<_> = uids
             .iter()
-            .filter_map(|uid| self.table.signal(uid, Signal::TERM))
+            .filter_map(|uid| self.table.signal(uid, signal))
             .collect();
         let all = async {
             for mut ended in ending {
                 let _ = ended.wait_for(|over| *over).await;
             }
         };
-        let _ = tokio::time::timeout(self.options.grace, all).await;
+        tokio::time::timeout(patience, all).await
     }
 
     async fn start_process(&self, launch: &Launch) -> Result<Instance, BackendError> {

@@ -50,11 +50,22 @@ impl Thresholds {
     }
 }
 
-/// Whether a source gives out with this failure after its last try. A window that is used up only costs time.
+/// Whether a source gives out with this failure after its last try. What only costs time is waited for: a window that
+/// is used up, a network that is down, a platform that fails for everybody.
 pub const fn gives_out(source: Source, class: Class, last: Last) -> bool {
-    let waits = matches!(class, Class::RateLimited | Class::SecondaryLimited);
     match (source, last) {
-        (Source::Browser, Last::Hold | Last::Stop) | (Source::Api, Last::Stop) => !waits,
+        (_, Last::Stop) => true,
+        (Source::Browser, Last::Hold) => matches!(
+            class,
+            Class::MarkupChanged
+                | Class::ClientOutdated
+                | Class::PageStuck
+                | Class::BrowserCrashed
+                | Class::Malformed
+                | Class::CursorRepeated
+                | Class::CursorExpired
+                | Class::SeekRefused
+        ),
         (Source::Api, Last::Hold) | (_, Last::Fail | Last::Restart) => false,
     }
 }
@@ -86,7 +97,15 @@ mod tests {
 
     #[test]
     fn a_window_that_is_used_up_is_no_reason_to_pay() {
-        assert!(!gives_out(Source::Browser, Class::RateLimited, Last::Hold));
+        for class in [
+            Class::RateLimited,
+            Class::Network,
+            Class::ServerError,
+            Class::NotStarted,
+        ] {
+            assert!(!gives_out(Source::Browser, class, Last::Hold), "{class}");
+        }
+        assert!(gives_out(Source::Browser, Class::BrowserCrashed, Last::Hold));
         assert!(gives_out(Source::Browser, Class::Forbidden, Last::Stop));
         assert!(gives_out(Source::Browser, Class::Malformed, Last::Hold));
         assert!(!gives_out(Source::Browser, Class::NotFound, Last::Fail));

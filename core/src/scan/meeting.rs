@@ -54,6 +54,11 @@ fn finished(ranges: &[Range]) -> impl Iterator<Item = &Range> {
 /// overlap takes nothing meets them: one who left and came back would be enough.
 pub fn known(mut newest: Vec<String>) -> Known {
     newest.truncate(KEPT);
+    all_known(newest)
+}
+
+/// The same of however many rows, to compare a chain with that does not move meanwhile.
+pub fn all_known(mut newest: Vec<String>) -> Known {
     if mutants::on(Mutant::MetByOneRow) {
         return Known::new(newest, 1);
     }

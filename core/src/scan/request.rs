@@ -109,6 +109,7 @@ impl ScanRequest {
         Self {
             account: earlier.account.clone(),
             base_url: earlier.base_url.clone(),
+            source: earlier.source,
             wishes: Wishes {
                 max_runners: self.wishes.max_runners,
                 ..earlier.wishes.clone()

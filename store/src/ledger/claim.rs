@@ -79,10 +79,17 @@ impl Ledger {
             let others = if sandbox.tab > 0 { &[][..] } else { &open };
             return Ok(held_back(&scan, others, &waiting, now));
         }
+        // What a tab cannot read goes first: tabs read the rest.
+        let holder = sandbox.holder();
+        let is_free = |range: &Range| {
+            range.source == Source::Api && !range.is_held(now) && range.not_before.is_none_or(|at| at <= now)
+        };
+        if mine.iter().any(is_free) && mine.iter().all(|range| range.holder.as_deref() != Some(&holder)) {
+            mine.retain(|range| range.source == Source::Api);
+        }
         let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
         // Where ranges may be split at all, they are of one source.
         scan.source = mine.first().map(|range| range.source).unwrap_or_default();
-        let holder = sandbox.holder();
         let mut claim = lease::claim(&mine, &holder, scan.grain(), now);
         if matches!(claim, Claim::Split(..)) && !splittable {
             claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));

@@ -167,8 +167,11 @@ impl Ledger {
         count(tx, scan, range, &permit, page.lines).await?;
         scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
-        *scan.hold_mut() = None;
-        scan.hold_rounds = 0;
+        // What a person has to change is not undone by a request that was under way.
+        if scan.hold_mut().as_ref().is_none_or(|hold| hold.until.is_some()) {
+            *scan.hold_mut() = None;
+            scan.hold_rounds = 0;
+        }
         fallback::watch_speed(tx, scan, range, now).await?;
         if range.state == State::Done {
             ranges::put(tx, &scan.request.uid, range).await?;

@@ -16,7 +16,9 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, holds,
+    Ledger, LedgerError, Sandbox, ScanRow, claim,
+    fallback::{self, Entered},
+    holds,
     permits::{self, PermitRow, PermitState},
     ranges, scans, windows,
 };
@@ -101,27 +103,40 @@ async fn apply(
         }
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
             range.attempts = 0;
-            let rounds = scan.hold_rounds;
-            let until = (last == Last::Hold).then(|| again_at(failure, retry::hold(rounds), now));
-            *scan.hold_mut() = Some(held(scan, failure, until));
-            scan.hold_rounds += u32::from(last == Last::Hold);
+            match last {
+                Last::Hold => wait(scan, failure, now),
+                _ => *scan.hold_mut() = Some(held(scan, failure, None)),
+            }
             if gives_out(range.source, failure.class, last) {
                 fallback::fall_back(tx, scan, range, now).await?;
             }
             Ok(())
         }
         Next::Over(Last::Restart) if range.source == Source::Browser => {
-            fallback::refuse_entry(tx, scan, range).await
-        }
-        Next::Over(Last::Restart) => {
-            restart(scan, range, failure);
+            range.attempts = 0;
+            if fallback::refuse_entry(tx, scan, range).await? == Entered::Anew {
+                return Ok(());
+            }
+            // Where the list was entered before, or cannot be entered at all, it may only be refused for now.
+            wait(scan, failure, now);
+            if gives_out(range.source, failure.class, Last::Hold) {
+                fallback::fall_back(tx, scan, range, now).await?;
+            }
             Ok(())
         }
+        Next::Over(Last::Restart) => restart(tx, scan, range, failure, now).await,
         Next::Over(Last::Fail) => {
             scan.failure = Some(held(scan, failure, None));
             holds::end_early(tx, scan, now).await
         }
     }
+}
+
+/// All of the source waits, longer each time.
+fn wait(scan: &mut ScanRow, failure: &Failure, now: Timestamp) {
+    let until = again_at(failure, retry::hold(scan.hold_rounds), now);
+    *scan.hold_mut() = Some(held(scan, failure, Some(until)));
+    scan.hold_rounds += 1;
 }
 
 /// A time the platform named wins over a computed delay.
@@ -143,8 +158,22 @@ fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timesta
         .unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
 }
 
-/// A chain whose token expired starts again from its newest end, if the money left pays for what is read twice.
-fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
+/// The platform refuses the token of a place. Where places are also positions the range goes on without the token. A
+/// chain starts again from its newest end, if the money left pays for what is read twice.
+async fn restart(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    range.attempts = 0;
+    if range.span.is_some() {
+        if range.place.cursor.take().is_none() {
+            wait(scan, failure, now);
+        }
+        return Ok(());
+    }
     let from = (range.source, scan.request.account.platform);
     let again = scan.price(
         followlytics_core::platform::Family::Followers,
@@ -155,9 +184,9 @@ fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
         scan.requests.refetched_rows += range.rows;
         range.place = Place::at(0);
         range.claimed = 0;
-        range.attempts = 0;
         range.rows = 0;
         range.lease_rows = 0;
+        Ok(())
     } else {
         let mut hold = held(scan, failure, None);
         hold.message = format!(
@@ -166,6 +195,7 @@ fn restart(scan: &mut ScanRow, range: &mut Range, failure: &Failure) {
             scan.purse.left()
         );
         scan.hold = Some(hold);
+        fallback::fall_back(tx, scan, range, now).await
     }
 }
 

@@ -7,7 +7,7 @@ use followlytics_core::{
         fallback::takes_over,
         lease,
         plan::{Plan, Planned, Sharing},
-        range::{Kind, Place, Range},
+        range::{Kind, NEWEST, Place, Range},
         source::{Choice, Source, share_out as choose},
     },
 };
@@ -36,6 +36,15 @@ pub(super) async fn share_out(
     let month = months::of_api(tx, scan, now).await?;
     // What no money is left for is told when the API is asked.
     let choice = choose(request.source, money, month, request.browser()).unwrap_or(Choice::Only(Source::Api));
+    let api_is_out = scan
+        .held(Source::Api, now)
+        .is_some_and(|hold| hold.until.is_none());
+    let choice = match choice {
+        // The API was refused to the look-up: it would be to the list.
+        _ if api_is_out && relief(scan, Source::Api, now).is_some() => Choice::Only(Source::Browser),
+        Choice::Both if !plan.can_meet() => Choice::Only(Source::Browser),
+        choice => choice,
+    };
     Ok(match sharing(scan, now) {
         Some(sharing) => plan.shared_out(choice, &sharing),
         None => plan,
@@ -69,19 +78,19 @@ pub(super) async fn watch_speed(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let thresholds = scan.plan.as_ref().and_then(|plan| plan.thresholds);
-    let (Some(thresholds), Some(started), Source::Browser) = (thresholds, scan.started, range.source) else {
+    // Under one lease nobody paused the scan, and nothing was held: what is slow then is the browser.
+    let (Some(thresholds), Some(since), Source::Browser) = (thresholds, range.leased_at, range.source) else {
         return Ok(());
     };
-    let sql = "SELECT CAST(SUM(lines) AS BIGINT) FROM ranges WHERE scan = $1 AND source = 'Browser'";
-    let others: Option<i64> = tx
-        .find(sql, params![&scan.request.uid])
-        .await?
-        .map(|row| row.get(0))
-        .transpose()?
-        .flatten();
-    // The row of this range is older than what is known of it here by this page: that errs to the slow side once.
-    let rows = others.unwrap_or(0).max(range.rows);
-    let elapsed = now.duration_since(started);
+    let elapsed = now.duration_since(since);
+    if elapsed.as_millis() <= i128::from(thresholds.slow_after_ms) {
+        return Ok(());
+    }
+    let sql = "SELECT CAST(COALESCE(SUM(p.lines), 0) AS BIGINT) FROM pages p \
+               JOIN ranges r ON r.scan = p.scan AND r.id = p.range_id \
+               WHERE p.scan = $1 AND r.source = 'Browser' AND p.committed_at >= $2";
+    let rows = tx.find(sql, params![&scan.request.uid, since]).await?;
+    let rows: i64 = rows.map(|row| row.get(0)).transpose()?.unwrap_or(0);
     if !thresholds.is_slow(rows, scan.page_rows(), elapsed, scan.rules()) {
         return Ok(());
     }
@@ -109,10 +118,15 @@ async fn help(tx: &mut Tx, scan: &mut ScanRow, other: Source, now: Timestamp) ->
     };
     let added = match other {
         Source::Browser => {
-            let both = plan.clone().shared_out(Choice::Both, &sharing);
-            plan.root = both.root;
+            let choice = if plan.can_meet() {
+                Choice::Both
+            } else {
+                Choice::Only(Source::Browser)
+            };
+            let shared = plan.clone().shared_out(choice, &sharing);
+            plan.root = shared.root;
             let web = |range: &Planned| range.source == Source::Browser;
-            both.ranges.into_iter().filter(web).collect()
+            shared.ranges.into_iter().filter(web).collect()
         }
         Source::Api => {
             plan.seek = Seek::Chain;
@@ -130,23 +144,54 @@ async fn help(tx: &mut Tx, scan: &mut ScanRow, other: Source, now: Timestamp) ->
     Ok(())
 }
 
+/// What became of a place that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// The list is read otherwise from now on.
+    Anew,
+    /// It is to be tried as it is, after a while.
+    Later,
+}
+
+/// Refusals without a page in between after which a list that could be entered once is taken to be closed.
+const REFUSALS: u32 = 3;
+
 /// A browser's list refused to be entered where it was: by stored cursors then, or from its newest end.
 pub(super) async fn refuse_entry(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &mut Range,
-) -> Result<(), LedgerError> {
-    range.attempts = 0;
+) -> Result<Entered, LedgerError> {
     let Some(mut plan) = scan.plan.clone() else {
-        return Ok(());
+        return Ok(Entered::Later);
     };
     if range.place.cursor.take().is_some() && plan.entry == Entry::Computed {
         // The platform's own cursor has expired: one that is computed may still do.
-        return Ok(());
+        return Ok(Entered::Anew);
     }
+    let uid = scan.request.uid.clone();
+    let was_entered = |other: &Range| {
+        other.source == Source::Browser
+            && other.rows > 0
+            && other
+                .span
+                .is_some_and(|span| span.hi < NEWEST && !span.is_empty())
+    };
+    if plan.entry == Entry::Computed
+        && scan.hold_rounds < REFUSALS
+        && ranges::all(tx, &uid).await?.iter().any(was_entered)
+    {
+        return Ok(Entered::Later);
+    }
+    // Who begins at the newest end again and again gets no further: later, then.
+    let entered = match plan.entry {
+        Entry::Computed | Entry::Stored => Entered::Anew,
+        Entry::Newest => Entered::Later,
+    };
     let stored = match plan.entry {
-        Entry::Computed => stored(tx, scan).await?,
-        Entry::Stored | Entry::Newest => Vec::new(),
+        // Where only the first rows are wanted, one reader goes from the newest on.
+        Entry::Computed if plan.can_meet() => stored(tx, scan).await?,
+        Entry::Computed | Entry::Stored | Entry::Newest => Vec::new(),
     };
     plan.entry = if stored.is_empty() {
         Entry::Newest
@@ -156,7 +201,6 @@ pub(super) async fn refuse_entry(
     // One reader a stretch, and none may be cut where no cursor is known.
     plan.seek = Seek::Chain;
     scan.plan = Some(plan);
-    let uid = scan.request.uid.clone();
     ranges::put(tx, &uid, range).await?;
     let mut all = ranges::all(tx, &uid).await?;
     scan.requests.refetched_rows += enter_anew(&mut all, range.id, &stored);
@@ -166,7 +210,7 @@ pub(super) async fn refuse_entry(
             *range = changed.clone();
         }
     }
-    Ok(())
+    Ok(entered)
 }
 
 /// Places that the platform led earlier scans of this account to, the oldest first and evenly chosen.

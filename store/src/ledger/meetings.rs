@@ -44,7 +44,8 @@ impl Ledger {
     /// What this range's reader may meet.
     pub async fn meeting(&self, scan: &str, range: RangeId) -> Result<Meeting, LedgerError> {
         let sql = "SELECT r.kind, r.meets, CASE WHEN s.since IS NULL THEN NULL ELSE s.plan END, \
-                     CASE WHEN s.browser IS NOT NULL AND r.source = 'Api' AND r.lo IS NULL THEN 1 ELSE 0 END \
+                     CASE WHEN r.source = 'Api' AND r.lo IS NULL AND EXISTS \
+                       (SELECT 1 FROM ranges b WHERE b.scan = r.scan AND b.source = 'Browser') THEN 1 ELSE 0 END \
                    FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
         let Some(row) = self.db.find(sql, params![scan, range]).await? else {
             return Ok(Meeting::Nobody);
@@ -183,6 +184,10 @@ async fn is_covered(tx: &mut Tx, scan: &str, all: &[Range], chain: RangeId) -> R
     Ok(meeting::region(all) == Some(NEWEST) && !permits::is_under_way(tx, scan, chain).await?)
 }
 
+fn is_shared(scan: &ScanRow) -> bool {
+    scan.plan.as_ref().is_some_and(Plan::has_browser)
+}
+
 /// Whether this range is a chain whose list the other side holds whole by now; it is over then.
 pub(super) async fn is_needless(
     tx: &mut Tx,
@@ -190,7 +195,7 @@ pub(super) async fn is_needless(
     range: &mut Range,
     now: Timestamp,
 ) -> Result<bool, LedgerError> {
-    if scan.request.browser.is_none() || !range.is_chain() || range.source == Source::Browser {
+    if !is_shared(scan) || !range.is_chain() || range.source == Source::Browser {
         return Ok(false);
     }
     let uid = scan.request.uid.clone();
@@ -212,7 +217,7 @@ pub(super) async fn is_needless(
 
 /// After the last request of a chain was given up: nobody may be left who would end it.
 pub(super) async fn review(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
-    if scan.request.browser.is_none() || scan.stage != Stage::Scanning {
+    if !is_shared(scan) || scan.stage != Stage::Scanning {
         return Ok(());
     }
     let uid = scan.request.uid.clone();

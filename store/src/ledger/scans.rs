@@ -1,5 +1,7 @@
 //! Scans as rows: created and changed by the controller, read by everyone.
 
+use std::sync::LazyLock;
+
 use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
@@ -61,6 +63,17 @@ pub struct ScanRow {
     pub ended: Option<Timestamp>,
 }
 
+/// What a browser's ranges wait on while nobody allows them one any more.
+static WITHDRAWN: LazyLock<Hold> = LazyLock::new(|| {
+    Hold {
+    reason: "BrowserOff".to_owned(),
+    message: "part of the list was to be read by a browser, and there is none any more: enable browser scanning of this \
+              platform again, with a session in spec.sessionRef"
+        .to_owned(),
+    until: None,
+}
+});
+
 impl ScanRow {
     /// Rows of a page of its source.
     pub fn page_rows(&self) -> u32 {
@@ -121,9 +134,10 @@ impl ScanRow {
 
     /// Whether its ranges of this source wait at `now`, and on what.
     pub fn held(&self, source: Source, now: Timestamp) -> Option<&Hold> {
-        let hold = match source {
-            Source::Api => &self.hold,
-            Source::Browser => &self.browser_hold,
+        let hold = match (source, &self.request.browser) {
+            (Source::Api, _) => &self.hold,
+            (Source::Browser, Some(_)) => &self.browser_hold,
+            (Source::Browser, None) => return Some(&WITHDRAWN),
         };
         hold.as_ref()
             .filter(|hold| hold.until.is_none_or(|until| until > now))

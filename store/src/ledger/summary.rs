@@ -100,6 +100,8 @@ fn tally(ranges: &[Range], now: Timestamp) -> RangeTally {
 struct Wait {
     source: Source,
     hold: Option<Hold>,
+    /// How long its runners wait with it.
+    patience: SignedDuration,
 }
 
 /// What each source with something left to read waits on: a hold, or a full window.
@@ -116,14 +118,23 @@ async fn waits(
             continue;
         }
         scan.source = source;
-        let hold = match scan.held(source, now).cloned() {
-            None => windows::full_until(tx, scan, Family::Followers, now)
-                .await?
-                .filter(|_| scan.stage == Stage::Scanning)
-                .map(|until| window_hold(scan.credential(), until)),
-            hold => hold,
+        // A runner that is told of a hold gives its lease back; only a full window is waited for with it.
+        let (hold, patience) = match scan.held(source, now).cloned() {
+            None => {
+                let until = windows::full_until(tx, scan, Family::Followers, now).await?;
+                let until = until.filter(|_| scan.stage == Stage::Scanning);
+                (
+                    until.map(|until| window_hold(scan.credential(), until)),
+                    patience(source),
+                )
+            }
+            hold => (hold, PATIENCE),
         };
-        waits.push(Wait { source, hold });
+        waits.push(Wait {
+            source,
+            hold,
+            patience,
+        });
     }
     Ok(waits)
 }
@@ -157,7 +168,7 @@ fn wanted(scan: &mut ScanRow, ranges: &[Range], waits: &[Wait], now: Timestamp) 
         None => true,
         Some(hold) => hold
             .until
-            .is_some_and(|until| now.duration_until(until) <= patience(wait.source)),
+            .is_some_and(|until| now.duration_until(until) <= wait.patience),
     };
     let mut parts: i64 = 0;
     for wait in waits.iter().filter(goes_on) {

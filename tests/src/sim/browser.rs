@@ -6,7 +6,7 @@
 mod graph;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +14,10 @@ use bytes::Bytes;
 use followlytics_core::{
     account::AccountRef,
     retry::{Class, Failure},
-    scan::range::{NEWEST, Place},
+    scan::{
+        empty::{Empty, EmptyPages},
+        range::{NEWEST, Place},
+    },
 };
 use followlytics_platforms::{
     answer::Answer,
@@ -30,8 +33,6 @@ use secrecy::ExposeSecret;
 use self::graph::{List, failure, list, refusal, report};
 use super::shared::Shared;
 
-/// Empty pages of one place in a row, after which the list ends there.
-const EMPTY: u32 = 3;
 /// X's snowflakes count from here, in milliseconds since 1970.
 const SNOWFLAKE_EPOCH: i64 = 1_288_834_974_657;
 
@@ -50,8 +51,7 @@ struct Running {
     open: BTreeSet<String>,
     /// Places the pages would go on at by themselves.
     next: BTreeSet<Option<String>>,
-    /// Empty pages in a row, by position.
-    empty: BTreeMap<i64, u32>,
+    empty: EmptyPages,
 }
 
 impl ModelBrowser {
@@ -200,17 +200,17 @@ impl ModelBrowser {
             Some(read) => read?,
             None => return Err(refusal(&answer, sought)),
         };
-        self.take(request.place, cursor.as_deref(), &answer, read)
+        self.take(&request, cursor.as_deref(), &answer, read)
     }
 
     fn take(
         &self,
-        place: &Place,
+        request: &PageRequest<'_>,
         asked: Option<&str>,
         answer: &Answer,
         List { lines, users, bottom }: List,
     ) -> Result<FetchedPage, Failure> {
-        let below = asked.map(|_| place.position);
+        let below = asked.map(|_| request.place.position);
         let position = position(&bottom).ok_or_else(|| answer.malformed("its cursor has an unknown form"))?;
         if below.is_some_and(|below| position > below) {
             return Err(answer.malformed("its cursor leads to newer rows than were asked for"));
@@ -225,15 +225,19 @@ impl ModelBrowser {
         }
         let mut running = self.running();
         if stays {
-            let count = running.empty.entry(position).or_default();
-            *count += 1;
-            if *count >= EMPTY {
-                next = None;
-            } else if asked == Some(bottom.as_str()) {
-                return Err(answer.failure(Class::CursorRepeated, "the cursor of this page comes again"));
+            let lo = request.span.map_or(0, |span| span.lo);
+            match running.empty.count(request.account_id, position, lo) {
+                Empty::End => next = None,
+                Empty::Again => {
+                    return Err(answer.failure(Class::ServerError, "empty pages again and again"));
+                }
+                Empty::Passing if asked == Some(bottom.as_str()) => {
+                    return Err(answer.failure(Class::CursorRepeated, "the cursor of this page comes again"));
+                }
+                Empty::Passing => {}
             }
         } else {
-            running.empty.remove(&below.unwrap_or(NEWEST));
+            running.empty.forget(request.account_id, below.unwrap_or(NEWEST));
         }
         if next.is_some() {
             running.next.insert(Some(bottom));

@@ -52,6 +52,12 @@ pub struct Sharing<'a> {
 }
 
 impl Plan {
+    /// Whether the list may be read from both ends. A scan that goes on from a result has nothing to meet but that, and
+    /// the first rows lie at one end.
+    pub const fn can_meet(&self) -> bool {
+        self.since.is_none() && self.row_cap == 0
+    }
+
     /// The same scan, read from these sources.
     #[must_use]
     pub fn shared_out(self, choice: Choice, sharing: &Sharing<'_>) -> Self {
@@ -62,8 +68,7 @@ impl Plan {
             return self;
         };
         let thresholds = Some(Thresholds::new(sharing.rules));
-        // A scan that goes on from a result has nothing to meet but that, and the first rows lie at one end.
-        let both = choice == Choice::Both && self.since.is_none() && self.row_cap == 0;
+        let both = choice == Choice::Both && self.can_meet();
         if !both && choice != Choice::Only(Source::Browser) {
             return Self { thresholds, ..self };
         }

@@ -1,0 +1,116 @@
+//! One source gives out, is refused, or is taken away: what the scan does then.
+
+use followlytics_core::scan::{
+    plan::Wishes,
+    range::Range,
+    request::Access,
+    source::{Source, Wish},
+};
+
+use super::*;
+
+fn access() -> Access {
+    Access {
+        credential: "default/session".into(),
+        base_url: "https://x.com".into(),
+        rules: vec![Rule::new(Family::Followers, 50, 60_000)],
+    }
+}
+
+/// A scan that may use a browser, not looked up yet.
+async fn desk(budget: &str, wishes: impl FnOnce(&mut Wishes)) -> (Desk, Sandbox) {
+    let mut desk = Desk::new(budget, None).await;
+    desk.request.uid = "both".into();
+    desk.request.source = Wish::Auto;
+    desk.request.browser = Some(access());
+    wishes(&mut desk.request.wishes);
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox_of("both", "both-a").await;
+    (desk, a)
+}
+
+async fn sources(desk: &Desk) -> Vec<Source> {
+    let ranges: Vec<Range> = desk.ledger.list_ranges("both").await.unwrap();
+    let listing = ranges.into_iter().filter(|range| range.id > 0);
+    listing.map(|range| range.source).collect()
+}
+
+#[tokio::test]
+async fn an_api_that_refused_the_look_up_is_not_asked_for_the_list() {
+    let (desk, a) = desk("100.00", |_| ()).await;
+    let lease = desk.claim(&a).await;
+    desk.fail(&a, &lease, Class::CreditsDepleted).await;
+    desk.resolve(&a, 2000).await;
+    let sources = sources(&desk).await;
+    assert!(!sources.is_empty() && sources.iter().all(|source| *source == Source::Browser));
+    let summary = desk.ledger.summary("both").await.unwrap().unwrap();
+    assert_eq!((summary.hold, summary.wanted_runners), (None, 1));
+}
+
+#[tokio::test]
+async fn the_first_rows_are_a_browsers_where_the_money_does_not_pay_for_them() {
+    let (desk, a) = desk("5.00", |wishes| wishes.max_rows = 1_500).await;
+    desk.resolve(&a, 2000).await;
+    assert_eq!(sources(&desk).await, [Source::Browser]);
+    assert_eq!(desk.claim(&a).await.source, Source::Browser);
+}
+
+#[tokio::test]
+async fn a_browser_that_is_taken_away_is_waited_for_and_nobody_is_given_the_apis_token_instead() {
+    let (mut desk, a) = desk("10.50", |_| ()).await;
+    desk.resolve(&a, 2000).await;
+    desk.request.browser = None;
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    assert_eq!(desk.claim(&a).await.source, Source::Api);
+    let tab = Sandbox { tab: 1, ..a };
+    assert_eq!(desk.ledger.claim(&tab).await.unwrap(), Claimed::Finished);
+    desk.request.browser = Some(access());
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    assert_eq!(desk.claim(&tab).await.source, Source::Browser);
+}
+
+#[tokio::test]
+async fn a_page_that_was_under_way_does_not_undo_what_waits_for_a_person() {
+    let (desk, a) = desk("10.50", |_| ()).await;
+    desk.resolve(&a, 2000).await;
+    let tab = |number| Sandbox {
+        tab: number,
+        ..a.clone()
+    };
+    let (first, second) = (desk.claim(&tab(1)).await, desk.claim(&tab(2)).await);
+    desk.fail(&tab(1), &first, Class::Challenge).await;
+    let mut page = Desk::page(&second, &permit(&second.step), 20, false);
+    page.header.scan = "both".into();
+    page.header.output = Place::at(second.span.unwrap().lo + 1);
+    let reply = desk.ledger.commit_page(&tab(2), &page).await.unwrap();
+    assert!(
+        matches!(&reply.step, Step::Wait { reason, held: true, .. } if reason == "ChallengeShown"),
+        "{reply:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_network_that_is_down_is_no_reason_to_pay() {
+    let (mut desk, _) = desk("100.00", |_| ()).await;
+    desk.request.uid = "only".into();
+    desk.request.monthly_budget = Some("21.00".parse().unwrap());
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox_of("only", "only-a").await;
+    desk.resolve(&a, 2000).await;
+    let listed = |ranges: Vec<Range>| {
+        let apis = |range: &&Range| range.id > 0 && range.source == Source::Api;
+        ranges.iter().filter(apis).count()
+    };
+    for (class, apis) in [(Class::Network, 0), (Class::BrowserCrashed, 1)] {
+        for _ in 0..3 {
+            let lease = desk.claim(&a).await;
+            assert_eq!(lease.source, Source::Browser);
+            desk.fail(&a, &lease, class).await;
+            desk.pass(100);
+        }
+        let ranges = desk.ledger.list_ranges("only").await.unwrap();
+        assert_eq!(listed(ranges), apis, "{class}");
+    }
+}
