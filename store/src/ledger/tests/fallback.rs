@@ -1,7 +1,7 @@
 //! One source gives out, is refused, or is taken away: what the scan does then.
 
 use followlytics_core::scan::{
-    plan::Wishes,
+    plan::{Probe, Wishes},
     range::Range,
     request::Access,
     source::{Source, Wish},
@@ -113,4 +113,73 @@ async fn a_network_that_is_down_is_no_reason_to_pay() {
         let ranges = desk.ledger.list_ranges("only").await.unwrap();
         assert_eq!(listed(ranges), apis, "{class}");
     }
+}
+
+/// A list of Bluesky, whose places are times: looked up, probed, and its first range claimed.
+async fn timed() -> (Desk, Sandbox, Lease) {
+    let mut desk = Desk::new("1.00", None).await;
+    desk.request = ScanRequest {
+        uid: "timed".into(),
+        account: AccountRef::new("bluesky", "nasa.test", None).unwrap(),
+        credential: "default/bluesky".into(),
+        auth: Auth::Anonymous,
+        ..desk.request
+    };
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox_of("timed", "timed-a").await;
+    let lease = desk.claim(&a).await;
+    let mut step = lease.step.clone();
+    while let Step::Permit(permit) = step {
+        let finding = match permit.family {
+            Family::Lookup => Finding::Account(AccountReport {
+                followers: 50_000,
+                ..report()
+            }),
+            Family::Followers => Finding::Probe(Probe {
+                rows: 100,
+                next: Some(Place {
+                    position: permit.place.position - 60_000_000,
+                    cursor: Some("given".into()),
+                }),
+                asked: permit.place,
+                total: None,
+            }),
+        };
+        let found = Found {
+            held: held(&lease),
+            permit: permit.id,
+            finding,
+            told: None,
+        };
+        step = desk.ledger.record_finding(&a, &found).await.unwrap().step;
+    }
+    let lease = desk.claim(&a).await;
+    (desk, a, lease)
+}
+
+#[tokio::test]
+async fn a_range_with_an_end_goes_on_by_its_position_where_its_token_is_refused() {
+    let (desk, a, mut lease) = timed().await;
+    let span = lease.span.unwrap();
+    let mut page = Desk::page(&lease, &permit(&lease.step), 100, false);
+    page.header.scan = "timed".into();
+    page.header.platform = Platform::Bluesky;
+    let middle = span.lo + 1_000_000;
+    page.header.output = Place {
+        position: middle,
+        cursor: Some("soon refused".into()),
+    };
+    lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    lease.step = desk.fail(&a, &lease, Class::CursorExpired).await.step;
+    assert_eq!(
+        permit(&lease.step).place,
+        Place::at(middle),
+        "only the token is dropped"
+    );
+    let range = desk.ledger.list_ranges("timed").await.unwrap();
+    let range = range.into_iter().find(|range| range.id == lease.range).unwrap();
+    assert_eq!((range.rows, range.span), (100, Some(span)));
+    // A place of one's own that is refused as well is tried again later, not passed over.
+    let reply = desk.fail(&a, &lease, Class::CursorExpired).await;
+    assert!(matches!(reply.step, Step::Wait { held: true, .. }), "{reply:?}");
 }
