@@ -25,6 +25,8 @@ use crate::{error::BrowserError, options::Options};
 const START: Duration = Duration::from_secs(20);
 /// Longest time for one command of the protocol.
 pub(crate) const COMMAND: Duration = Duration::from_secs(10);
+/// Longest time for the simplest of them, from one that does not hang.
+const GLANCE: Duration = Duration::from_secs(3);
 /// Longest wait for killed processes to be gone.
 const KILLED: Duration = Duration::from_secs(2);
 
@@ -78,6 +80,13 @@ impl Chromium {
     /// Whether it can still be driven.
     pub(crate) fn is_alive(&self) -> bool {
         !*self.process.ended().borrow() && !self.driver.is_finished()
+    }
+
+    /// Whether it still answers at all.
+    pub(crate) async fn answers(&self) -> bool {
+        timeout(GLANCE, self.browser.version())
+            .await
+            .is_ok_and(|answer| answer.is_ok())
     }
 
     /// Ends it; returns once its processes and its profile are gone, in two seconds at most.

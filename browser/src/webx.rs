@@ -116,7 +116,7 @@ impl WebX {
         let start = Start::of(request.place, ctx.now);
         let (lease, mut tab) = running.tab(request.handle, Some(request.place)).await?;
         let result = tab.fetch(&visit, &start).await;
-        let fetched = settle(&running, result, tab, |tab| lease.give_back(tab))?;
+        let fetched = settle(&running, result, tab, |tab| lease.give_back(tab)).await?;
         self.count_empty(&request, &start, fetched)
     }
 
@@ -127,7 +127,7 @@ impl WebX {
         let running = self.running(base, &session).await?;
         let (lease, mut tab) = running.tab(handle, None).await?;
         let result = tab.look_up(&visit).await;
-        settle(&running, result, tab, |tab| lease.give_back(tab))
+        settle(&running, result, tab, |tab| lease.give_back(tab)).await
     }
 
     fn visit<'a>(
@@ -259,11 +259,16 @@ impl Running {
 
     async fn tab(&self, handle: &str, place: Option<&Place>) -> Result<(Lease<'_>, Tab), BrowserError> {
         let taken = self.pool.take(&self.chromium, handle, place).await;
-        taken.inspect_err(|error| self.notice(error))
+        if let Err(error) = &taken {
+            self.notice(error).await;
+        }
+        taken
     }
 
-    fn notice(&self, error: &BrowserError) {
-        if matches!(error, BrowserError::Unresponsive { .. }) {
+    /// Tells a browser that hangs from a page that does.
+    async fn notice(&self, error: &BrowserError) {
+        let is_silent = matches!(error, BrowserError::Hangs | BrowserError::Unresponsive { .. });
+        if is_silent && !self.chromium.answers().await {
             self.hangs.store(true, Ordering::Relaxed);
         }
     }
@@ -278,7 +283,7 @@ async fn end(running: Arc<Running>) {
 }
 
 /// Gives a tab back that can be used again.
-fn settle<T>(
+async fn settle<T>(
     running: &Running,
     result: Result<T, Trouble>,
     mut tab: Tab,
@@ -302,8 +307,8 @@ fn settle<T>(
             ))
         }
         Err(Trouble::Lost(error)) => {
-            running.notice(&error);
             drop(tab);
+            running.notice(&error).await;
             // A tab whose browser is gone says so in its own words only.
             let gone = !running.chromium.is_alive();
             Err(if gone { BrowserError::Gone } else { error }.into())

@@ -119,7 +119,8 @@ async fn a_browser_that_hangs_costs_one_call_and_is_replaced() {
     let (place, group) = (first.next.clone().unwrap(), bench.webx.pid().await.unwrap());
     signal(group, "-STOP");
     let failure = bench.page(&place).await.unwrap_err();
-    assert_eq!(failure.class, Class::BrowserCrashed, "{}", failure.message);
+    let is_lost = matches!(failure.class, Class::BrowserCrashed | Class::PageStuck);
+    assert!(is_lost, "{failure:?}");
     let second = bench.page(&place).await.unwrap();
     assert_eq!(second.returned, 20);
     assert_ne!(bench.webx.pid().await.unwrap(), group);
