@@ -97,8 +97,12 @@ fuzz_target!(|data: &[u8]| {
         let path = PATHS[usize::from(*path) % PATHS.len()];
         let verb = VERBS[usize::from(*verb) % VERBS.len()];
         let (status, answer) = world.ask(verb, path, body);
-        assert!(status < 500, "{status}: {}", String::from_utf8_lossy(&answer));
         let answer: Value = serde_json::from_slice(&answer).expect("an answer in JSON");
+        // kube-apiserver answers with 500 and no reason where a patch or the options of a deletion are of no known type.
+        assert!(
+            status < 500 || answer.get("reason").is_none(),
+            "{status}: {answer}"
+        );
         assert!(answer.get("kind").is_some(), "{answer}");
         if status >= 400 {
             assert!(
