@@ -44,3 +44,45 @@ pub(crate) fn start(reader: Reader, level: &str) {
 fn is_told(about: &Metadata<'_>) -> bool {
     *about.level() <= Level::INFO || !TALKATIVE.iter().any(|name| about.target().starts_with(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_libraries_send_is_told_at_no_level() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = fmt::layer().with_writer(move || writer.clone());
+        let filter = EnvFilter::new("trace,chromiumoxide::conn=trace").and(filter_fn(is_told));
+        let told = tracing_subscriber::registry().with(layer.with_filter(filter));
+        tracing::subscriber::with_default(told, || {
+            tracing::trace!(target: "chromiumoxide::conn", "c00k1e");
+            tracing::debug!(target: "tungstenite::protocol", "c00k1e");
+            tracing::warn!(target: "chromiumoxide::conn", "a warning");
+            tracing::trace!(target: "followlytics_browser", "our own");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("c00k1e"), "{text}");
+        assert!(text.contains("a warning") && text.contains("our own"), "{text}");
+    }
+}
