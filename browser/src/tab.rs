@@ -126,13 +126,15 @@ pub(crate) struct Tab {
     /// Whose list its page shows; empty before the first.
     handle: String,
     held: Option<Held>,
+    /// A look-up of the account that was ready too late for its permit.
+    late: Option<Arc<EventRequestPaused>>,
     /// What its page holds and nobody will let through: it goes with the page.
     stale: Vec<fetch::RequestId>,
     /// Where its page goes next by itself; `None` where it goes nowhere, and the page must be loaded anew.
     next: Option<Place>,
     /// Pages read since its page was loaded.
     pages: u32,
-    /// The newest ids harvested from cells, so that those still shown are not taken for new ones.
+    /// The newest ids (or `@handle` without one) harvested from cells, so that those still shown are not taken for new ones.
     harvested: Vec<String>,
 }
 
@@ -158,6 +160,7 @@ impl Tab {
             ended,
             handle: String::new(),
             held: None,
+            late: None,
             stale: Vec::new(),
             next: None,
             pages: 0,
@@ -209,6 +212,8 @@ impl Tab {
 
     fn spend_held(&mut self) {
         self.stale.extend(self.held.take().map(|held| held.id));
+        self.stale
+            .extend(self.late.take().map(|late| late.request_id.clone()));
     }
 
     /// Whether its page has not crashed while nobody looked.

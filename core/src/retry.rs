@@ -75,7 +75,8 @@ pub enum Class {
     SeekRefused,
     /// The platform's page makes no request.
     PageStuck,
-    /// The page was not ready before the permit's last instant: nothing was asked.
+    /// The page was not ready before the permit's last instant: nothing was asked. The runner gives the permit back and
+    /// asks for another.
     NotStarted,
     /// The browser or one of its tabs ended.
     BrowserCrashed,

@@ -10,7 +10,7 @@ use followlytics_core::{
         range::{Kind, Place, Span, Walk},
         source::Source,
     },
-    wire::{Failed, Finding, Found, Held, Lease, Permit, Reply, Step},
+    wire::{Failed, Finding, Found, Held, Lease, Permit, Release, Reply, Step},
 };
 use followlytics_platforms::connector::{Context, FetchedPage, PageRequest};
 use secrecy::SecretString;
@@ -73,7 +73,8 @@ impl Right {
     }
 }
 
-/// Makes the one request of a permit; the message says what came of it.
+/// Makes the one request of a permit; the message says what came of it. A request that never started is no failure:
+/// its permit is given back, and the next one finds more of what it needs made ready.
 pub(crate) async fn fetch(
     runner: &Runner,
     right: &mut Right,
@@ -87,13 +88,18 @@ pub(crate) async fn fetch(
     };
     match report {
         Ok(message) => message,
+        Err(failure) if failure.class == Class::NotStarted => {
+            tracing::info!(range = held.range, seq = permit.seq, "{}", failure.message);
+            let unused = Some(permit.id);
+            Message::json("step", &Release { held, unused })
+        }
         Err(failure) => {
             let class: &str = failure.class.into();
             tracing::warn!(
                 range = held.range,
                 seq = permit.seq,
                 class,
-                message = failure.message,
+                error = failure.message,
                 "the request failed"
             );
             Message::json(

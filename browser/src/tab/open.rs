@@ -44,14 +44,6 @@ enum Want {
     List,
 }
 
-/// What a load waits for.
-enum News {
-    /// A request or an answer; `None` where there was none for a while.
-    Event(Option<Arc<EventRequestPaused>>),
-    /// The page was told where to go.
-    Told,
-}
-
 /// What came of an event.
 enum Met {
     Nothing,
@@ -96,7 +88,41 @@ impl Tab {
         }
     }
 
+    /// Has the page ask for what is wanted. A look-up that came too late for its permit goes on where it waits.
     async fn load(&mut self, visit: &Visit<'_>, want: Want) -> Result<Met, Trouble> {
+        let deadline = Instant::now() + visit.patience;
+        let goes_on = self.late.is_some() && self.shows(visit.handle);
+        let mut event = if goes_on {
+            self.late.take()
+        } else {
+            self.navigate(visit, deadline).await?
+        };
+        while let left = time_left(deadline)
+            && !left.is_zero()
+        {
+            match event {
+                None => self.look_for_obstacles(visit).await?,
+                Some(event) => match (self.meet(&event, visit, want).await?, want) {
+                    (met @ Met::List, Want::List) | (met @ Met::Account(_), Want::Account) => {
+                        self.check_owner(visit).await?;
+                        self.next = Some(Place::at(NEWEST));
+                        return Ok(met);
+                    }
+                    _ => {}
+                },
+            }
+            event = self.pause(left.min(LOOK)).await?;
+        }
+        Ok(Met::Nothing)
+    }
+
+    /// Sends the tab to the account's page; the answer that brings its document, which is held, unless it does not
+    /// come in time.
+    async fn navigate(
+        &mut self,
+        visit: &Visit<'_>,
+        deadline: Instant,
+    ) -> Result<Option<Arc<EventRequestPaused>>, Trouble> {
         self.forget().await?;
         visit.handle.clone_into(&mut self.handle);
         let url = format!("{}/{}/followers", visit.base, visit.handle);
@@ -105,52 +131,32 @@ impl Tab {
         let go = EvaluateParams::new(format!("location.assign({})", Value::from(url)));
         let page = self.page.clone();
         let mut going = Box::pin(async move { page.execute(go).await });
-        let (mut is_told, mut has_document) = (false, false);
-        let deadline = Instant::now() + visit.patience;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(Met::Nothing);
-            }
-            let news = tokio::select! {
+        let mut is_told = false;
+        while let left = time_left(deadline)
+            && !left.is_zero()
+        {
+            let event = tokio::select! {
                 biased;
-                news = self.pause(left.min(LOOK)) => News::Event(news?),
-                _ = &mut going, if !is_told => News::Told,
-            };
-            let event = match news {
-                News::Event(Some(event)) => event,
-                News::Event(None) => {
-                    // While a document is awaited no script runs.
-                    if has_document {
-                        self.look_for_obstacles(visit).await?;
-                    }
-                    continue;
-                }
-                News::Told => {
+                event = self.pause(left) => event?,
+                _ = &mut going, if !is_told => {
                     is_told = true;
                     continue;
                 }
             };
-            has_document |= self.is_document(&event) && path(&event.request.url) == target;
-            if has_document {
+            let Some(event) = event else { break };
+            if self.is_document(&event) && path(&event.request.url) == target {
                 // What the page before was holding went with it.
                 self.stale.clear();
-            } else {
-                // Of the page before: its requests are cancelled with it, but it must arrive first where it was going.
-                if is_answer(&event) {
-                    self.pass(&event).await?;
-                }
-                continue;
+                return Ok(Some(event));
             }
-            match (self.meet(&event, visit, want).await?, want) {
-                (met @ Met::List, Want::List) | (met @ Met::Account(_), Want::Account) => {
-                    self.check_owner(visit).await?;
-                    self.next = Some(Place::at(NEWEST));
-                    return Ok(met);
-                }
-                _ => {}
+            // Of the page before: its requests are cancelled with it, but it must arrive first where it was going.
+            if is_answer(&event) {
+                self.pass(&event).await?;
+            } else {
+                self.stale.push(event.request_id.clone());
             }
         }
+        Ok(None)
     }
 
     /// Waits for the page's next request for rows, and keeps its end in view meanwhile; whether it came.
@@ -230,7 +236,7 @@ impl Tab {
     /// Lets the page look its account up, or answers it with what was answered before.
     async fn admit_user(
         &mut self,
-        event: &EventRequestPaused,
+        event: &Arc<EventRequestPaused>,
         visit: &Visit<'_>,
         want: Want,
     ) -> Result<(), Trouble> {
@@ -246,8 +252,8 @@ impl Tab {
             answer.body = Some(BASE64_STANDARD.encode(&body).into());
             self.run_on(answer).await?;
         } else if visit.is_late() {
-            // The page is loaded anew for the next permit, which cancels what it holds.
-            self.spend();
+            let before = self.late.replace(Arc::clone(event));
+            self.stale.extend(before.map(|event| event.request_id.clone()));
             return Err(Trouble::Late);
         } else {
             let mut go = ContinueRequestParams::new(event.request_id.clone());
@@ -335,6 +341,11 @@ impl Tab {
             .stranger(visit.owner)
             .map_or(Ok(()), |failure| Err(failure.into()))
     }
+}
+
+/// How long until then.
+fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// Milliseconds until a window that is used up is empty again.

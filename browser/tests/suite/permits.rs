@@ -36,8 +36,11 @@ async fn a_page_that_is_ready_too_late_asks_for_nothing_until_the_next_permit() 
     let failure = bench.look_up().await.unwrap_err();
     assert_eq!(failure.class, Class::NotStarted, "{}", failure.message);
     assert_eq!(bench.seen(Endpoint::WebUser), 0);
+    let opened = bench.seen(Endpoint::WebPage);
     bench.start_by = Timestamp::MAX;
     bench.look_up().await.unwrap();
+    let goes_on = "the page that was ready goes on";
+    assert_eq!(bench.seen(Endpoint::WebPage), opened, "{goes_on}");
 
     bench.start_by = Timestamp::UNIX_EPOCH;
     let failure = bench.page(&Place::at(NEWEST)).await.unwrap_err();
@@ -47,11 +50,7 @@ async fn a_page_that_is_ready_too_late_asks_for_nothing_until_the_next_permit() 
     bench.start_by = Timestamp::MAX;
     bench.page(&Place::at(NEWEST)).await.unwrap();
     assert_eq!(bench.seen(Endpoint::WebFollowers), 1);
-    assert_eq!(
-        bench.seen(Endpoint::WebPage),
-        opened,
-        "the page that was ready goes on"
-    );
+    assert_eq!(bench.seen(Endpoint::WebPage), opened, "{goes_on}");
     bench.webx.close().await;
 }
 

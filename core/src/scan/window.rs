@@ -161,14 +161,17 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
 }
 
 /// Gives a slot back, for a permit that was returned unused in the same window.
-pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp) {
+pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp, longest: SignedDuration) {
     for window in windows {
         window.refresh(now);
-        let began = window.reset.and_then(|reset| {
-            reset
-                .saturating_sub(SignedDuration::from_millis(window.rule.window_ms))
-                .ok()
-        });
+        // Nobody told of it yet: it was opened by a permit, which `take` gave `longest` and some travel.
+        let ahead = if window.told {
+            SignedDuration::ZERO
+        } else {
+            longest.saturating_add(window.travel())
+        };
+        let length = SignedDuration::from_millis(window.rule.window_ms).saturating_add(ahead);
+        let began = window.reset.and_then(|reset| reset.saturating_sub(length).ok());
         if began.is_some_and(|began| began <= granted) {
             window.used = (window.used - 1).max(0);
         }
@@ -232,6 +235,29 @@ mod tests {
             Slot::Full { until: at(1650) },
             "it may have ended at 1500 already"
         );
+    }
+
+    #[test]
+    fn a_slot_that_was_never_used_is_free_again() {
+        let mut windows = [Window::new(Rule::new(Family::Followers, 2, 1000))];
+        take(&mut windows, at(500), LONG);
+        take(&mut windows, at(550), LONG);
+        give_back(&mut windows, at(499), at(600), LONG);
+        assert_eq!(windows[0].used, 2, "it was another window's");
+        give_back(&mut windows, at(500), at(600), LONG);
+        assert_eq!(windows[0].used, 1, "nobody has told of this one yet");
+        windows[0].learn(
+            Told {
+                limit: None,
+                remaining: None,
+                reset: at(1580),
+            },
+            at(590),
+        );
+        give_back(&mut windows, at(579), at(600), LONG);
+        assert_eq!(windows[0].used, 1, "it was the window's before");
+        give_back(&mut windows, at(580), at(600), LONG);
+        assert_eq!(windows[0].used, 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use followlytics_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ledger, LedgerError, Sandbox, ScanRow, permits, ranges, scans};
+use super::{Ledger, LedgerError, Sandbox, ScanRow, permits, ranges, scans, step::save};
 use crate::{db::Tx, params};
 
 /// A page object that an earlier holder may have left behind.
@@ -173,9 +173,7 @@ impl Ledger {
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
         let now = self.lock_credential(&mut tx, &scan).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         let page_rows = scan.page_rows();
         Ok(Lease {
             range: range.id,
@@ -212,9 +210,7 @@ impl Ledger {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         lease::give_back(&mut range);
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         self.notify();
         Ok(())
     }

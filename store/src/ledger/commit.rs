@@ -19,7 +19,9 @@ use jiff::Timestamp;
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, jobs, meetings,
     permits::{self, PermitRow, PermitState},
-    ranges, scans, windows,
+    ranges,
+    step::{reply, save},
+    windows,
 };
 use crate::{db::Tx, params};
 
@@ -75,15 +77,9 @@ impl Ledger {
         } else {
             self.next_step(&mut tx, &mut scan, &mut range, now).await?
         };
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         self.notify();
-        Ok(Reply {
-            step,
-            span: range.span,
-            token: None,
-        })
+        Ok(reply(step, &range))
     }
 
     /// Commits a page that an earlier holder had sent before it lost the range; the page keeps its own epoch.
@@ -102,9 +98,7 @@ impl Ledger {
         }
         self.take(&mut tx, &mut scan, &mut range, Right::Adoption, page, now)
             .await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         self.notify();
         Ok(true)
     }
@@ -112,23 +106,13 @@ impl Ledger {
     async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held) -> Result<Reply, LedgerError> {
         let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
         if range.state == State::Done && range.epoch == held.epoch {
-            return Ok(Reply {
-                step: Step::Done,
-                span: range.span,
-                token: None,
-            });
+            return Ok(reply(Step::Done, &range));
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
         let now = self.lock_credential(&mut tx, &scan).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
-        Ok(Reply {
-            step,
-            span: range.span,
-            token: None,
-        })
+        save(tx, &scan, &range).await?;
+        Ok(reply(step, &range))
     }
 
     async fn take(

@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    platform::Family,
     retry::{self, Class, Failure, Last, Next},
     scan::{
         fallback::gives_out,
@@ -19,8 +20,10 @@ use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim,
     fallback::{self, Entered},
     holds,
-    permits::{self, PermitRow, PermitState},
-    ranges, scans, windows,
+    permits::{self, PermitState},
+    ranges,
+    step::{reply, save},
+    windows,
 };
 use crate::db::Tx;
 
@@ -33,7 +36,13 @@ impl Ledger {
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
-            close(&mut tx, &mut scan, &permit, failure.class, now).await?;
+            let state = if failure.class.policy().may_be_charged {
+                PermitState::Ambiguous
+            } else {
+                PermitState::Failed
+            };
+            permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
+            scan.requests.failed += 1;
             if let Some(told) = failure.told {
                 windows::learn(&mut tx, &scan, permit.family, told, now).await?;
             }
@@ -53,40 +62,10 @@ impl Ledger {
         } else {
             self.next_step(&mut tx, &mut scan, &mut range, now).await?
         };
-        // A scan that ended has fenced all its ranges already.
-        if scan.failure.is_none() {
-            ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        }
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         self.notify();
-        Ok(Reply {
-            step,
-            span: range.span,
-            token: None,
-        })
+        Ok(reply(step, &range))
     }
-}
-
-/// What a failed request leaves of its permit: nothing, where it never started.
-async fn close(
-    tx: &mut Tx,
-    scan: &mut ScanRow,
-    permit: &PermitRow,
-    class: Class,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let state = match class {
-        Class::NotStarted => PermitState::Returned,
-        _ if class.policy().may_be_charged => PermitState::Ambiguous,
-        _ => PermitState::Failed,
-    };
-    permits::settle(tx, scan, permit, state, Usd::ZERO).await?;
-    if state == PermitState::Returned {
-        return windows::release(tx, scan, permit.family, permit.granted_at, now).await;
-    }
-    scan.requests.failed += 1;
-    Ok(())
 }
 
 async fn apply(
@@ -127,7 +106,10 @@ async fn apply(
         Next::Over(Last::Restart) => restart(tx, scan, range, failure, now).await,
         Next::Over(Last::Fail) => {
             scan.failure = Some(held(scan, failure, None));
-            holds::end_early(tx, scan, now).await
+            holds::end_early(tx, scan, now).await?;
+            // It was fenced with all others.
+            *range = ranges::get(tx, &scan.request.uid, range.id).await?;
+            Ok(())
         }
     }
 }
@@ -175,10 +157,7 @@ async fn restart(
         return Ok(());
     }
     let from = (range.source, scan.request.account.platform);
-    let again = scan.price(
-        followlytics_core::platform::Family::Followers,
-        scan.plan.as_ref().map_or(0, |p| p.rows),
-    );
+    let again = scan.price(Family::Followers, scan.plan.as_ref().map_or(0, |plan| plan.rows));
     let pays = scan.purse.left() >= again && !matches!(ask(from, 1, 0, 0, &scan.purse), Ask::Exhausted);
     if range.kind == Kind::Listing && pays {
         scan.requests.refetched_rows += range.rows;

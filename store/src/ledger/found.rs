@@ -17,7 +17,9 @@ use jiff::Timestamp;
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, holds, months,
     permits::{self, PermitRow, PermitState},
-    ranges, results, scans, windows,
+    ranges, results,
+    step::{reply, save},
+    windows,
 };
 use crate::db::Tx;
 
@@ -40,15 +42,9 @@ impl Ledger {
             range.attempts = 0;
         }
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
+        save(tx, &scan, &range).await?;
         self.notify();
-        Ok(Reply {
-            step,
-            span: None,
-            token: None,
-        })
+        Ok(reply(step, &range))
     }
 }
 

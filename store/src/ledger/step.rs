@@ -35,14 +35,8 @@ impl Ledger {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
-        ranges::put(&mut tx, &sandbox.scan, &range).await?;
-        scans::put(&mut tx, &scan).await?;
-        tx.commit().await?;
-        Ok(Reply {
-            step,
-            span: range.span,
-            token: None,
-        })
+        save(tx, &scan, &range).await?;
+        Ok(reply(step, &range))
     }
 
     /// What the holder of a range does next; grants the permit if it is a request.
@@ -151,6 +145,22 @@ impl Ledger {
         scan.started.get_or_insert(now);
         range.claimed = permit::claimed(range, scan.seek(), scan.page_rows(), scan.grain().floor);
         Ok(Step::Permit(row.to_wire()))
+    }
+}
+
+/// Makes durable what became of a range and its scan.
+pub(super) async fn save(mut tx: Tx, scan: &ScanRow, range: &Range) -> Result<(), LedgerError> {
+    ranges::put(&mut tx, &scan.request.uid, range).await?;
+    scans::put(&mut tx, scan).await?;
+    Ok(tx.commit().await?)
+}
+
+/// What the holder of a range hears; the broker adds the token.
+pub(super) const fn reply(step: Step, range: &Range) -> Reply {
+    Reply {
+        step,
+        span: range.span,
+        token: None,
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn release(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let (mut windows, _) = load(tx, scan, family).await?;
-    give_back(&mut windows, granted, now);
+    give_back(&mut windows, granted, now, START);
     store(tx, scan.credential(), &windows).await
 }
 

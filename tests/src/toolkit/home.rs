@@ -6,9 +6,12 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
 };
 
+use followlytics_testbed::s3::S3;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,11 +35,23 @@ impl Home {
             ["BLUESKY", "X", "GITEA"].map(|name| (format!("FOLLOWLYTICS_{name}_URL"), site.url.clone()));
         Self {
             directory: tempfile::tempdir().unwrap(),
-            environment: urls
-                .into_iter()
-                .chain([("FOLLOWLYTICS_LOG".to_owned(), "error".to_owned())])
-                .collect(),
+            environment: urls.into(),
         }
+    }
+
+    /// One whose commands keep the ledger in this database and objects in a part of this bucket; and that part.
+    pub fn elsewhere(site: &Site, database: &str, s3: &S3) -> (Self, String) {
+        static PARTS: AtomicU32 = AtomicU32::new(0);
+        let part = PARTS.fetch_add(1, Ordering::Relaxed);
+        let objects = format!("{}/{}-{part}", s3.url(), process::id());
+        let home = Self::new(site)
+            .with("FOLLOWLYTICS_DATABASE", database)
+            .with("FOLLOWLYTICS_OBJECTS", &objects);
+        let credentials = s3.variables();
+        let home = credentials
+            .iter()
+            .fold(home, |home, (name, value)| home.with(name, value));
+        (home, objects)
     }
 
     /// The same with a variable more.
@@ -79,10 +94,15 @@ impl Home {
 
     /// The command, in an environment of its own.
     pub fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        self.command_that_logs("error", words)
+    }
+
+    fn command_that_logs<S: AsRef<OsStr>>(&self, level: &str, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command_of(program());
         command
             .args(words)
             .env("FOLLOWLYTICS_DATA", self.data())
+            .env("FOLLOWLYTICS_LOG", level)
             .envs(self.environment.iter().cloned());
         command
     }
@@ -104,17 +124,26 @@ impl Home {
         finish(child, line)
     }
 
-    /// Runs `up`, and returns once everything runs.
+    /// Runs `up`, and returns once everything runs. What it logs is shown where the test fails.
     pub fn up(&self, more: &str) -> Up {
         let ready = self.path().join("ready");
         let _ = fs::remove_file(&ready);
-        let mut command = self.command(["up", "--ready-file"]);
+        let log = self.path().join("up.log");
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        let mut command = self.command_that_logs("info", ["up", "--ready-file"]);
         command
             .arg(&ready)
             .args(more.split_whitespace())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
-        let up = Up(Ends(command.spawn().unwrap()));
+            .stderr(file);
+        let up = Up {
+            child: Ends(command.spawn().unwrap()),
+            logs: vec![log, self.data()],
+        };
         eventually("`up` is ready", || ready.is_file());
         up
     }
@@ -145,22 +174,48 @@ impl Home {
 }
 
 /// A running `up`; killed when the test ends.
-pub struct Up(Ends);
+pub struct Up {
+    child: Ends,
+    /// Files it logs to, and directories of such files.
+    logs: Vec<PathBuf>,
+}
 
 impl Up {
     /// Its process.
     pub fn pid(&self) -> i32 {
-        i32::try_from(self.0.0.id()).unwrap()
+        i32::try_from(self.child.0.id()).unwrap()
     }
 
     /// Stops it in good order; its exit code.
     pub fn stop(mut self) -> i32 {
-        signal(&self.0.0, "TERM");
-        wait(&mut self.0.0, "up")
+        signal(&self.child.0, "TERM");
+        wait(&mut self.child.0, "up")
     }
 
     /// Ends it as a power cut would.
     pub fn kill(self) {
         drop(self);
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.logs.iter().for_each(|path| show(path));
+        }
+    }
+}
+
+/// Prints the end of a log, or of every log below a directory.
+fn show(path: &Path) {
+    const LINES: usize = 150;
+    if let Ok(entries) = fs::read_dir(path) {
+        entries.flatten().for_each(|entry| show(&entry.path()));
+    } else if path.extension().is_some_and(|kind| kind == "log") {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(LINES);
+        println!("--- {}", path.display());
+        lines[from..].iter().for_each(|line| println!("{line}"));
     }
 }

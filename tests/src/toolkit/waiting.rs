@@ -8,13 +8,13 @@ pub fn pause(duration: Duration) {
     thread::sleep(duration);
 }
 
-/// Waits until something is so; two minutes at most: a source that failed again and again rests for half of one.
+/// Waits until something is so; 45 seconds at most.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..2_400 {
+    for _ in 0..900 {
         if is_so() {
             return;
         }
         pause(Duration::from_millis(50));
     }
-    panic!("not within 120 s: {what}");
+    panic!("not within 45 s: {what}");
 }

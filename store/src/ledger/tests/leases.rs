@@ -1,4 +1,4 @@
-use followlytics_core::{money::Usd, wire::Release};
+use followlytics_core::wire::Release;
 
 use super::*;
 use crate::ledger::LedgerError;
@@ -102,21 +102,6 @@ async fn an_unused_permit_gives_its_slot_and_its_dollars_back() {
     let late = Desk::page(&lease, &first, 1000, false);
     let error = desk.ledger.commit_page(&a, &late).await.unwrap_err();
     assert!(error.to_string().contains("returned or used before"), "{error}");
-}
-
-#[tokio::test]
-async fn a_request_that_never_started_gives_its_slot_and_its_dollars_back() {
-    let desk = Desk::new("100.00", None).await;
-    let a = desk.sandbox("a").await;
-    desk.resolve(&a, 3000).await;
-    let lease = desk.claim(&a).await;
-    let before = desk.ledger.summary("scan").await.unwrap().unwrap();
-    let reply = desk.fail(&a, &lease, Class::NotStarted).await;
-    assert!(matches!(reply.step, Step::Wait { .. }), "{reply:?}");
-    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!((summary.open_permits, summary.reserved), (0, Usd::ZERO));
-    assert_eq!(summary.requests.failed, before.requests.failed);
-    assert_eq!(summary.ambiguous, Usd::ZERO);
 }
 
 #[tokio::test]
