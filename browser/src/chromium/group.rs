@@ -63,7 +63,10 @@ fn pid(number: u32) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::process::CommandExt as _, process::Command};
+    use std::{
+        os::unix::process::CommandExt as _,
+        process::{Command, Stdio},
+    };
 
     use super::*;
 
@@ -87,8 +90,10 @@ mod tests {
 
     #[test]
     fn whoever_left_the_group_is_found_by_the_profile() {
+        // It waits by itself: a child of its own would bear its name until it became another program.
         let mut child = Command::new("sh")
-            .args(["-c", "sleep 60; :", "/dev/shm/some-profile"])
+            .args(["-c", "read line", "/dev/shm/some-profile"])
+            .stdin(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap();

@@ -32,12 +32,17 @@ impl Thresholds {
         }
     }
 
+    /// Whether a speed can be judged after so long a time.
+    pub fn is_due(&self, elapsed: SignedDuration) -> bool {
+        elapsed.as_millis() > i128::from(self.slow_after_ms)
+    }
+
     /// Whether so many rows in so long a time are too few.
     pub fn is_slow(&self, rows: i64, page_rows: u32, elapsed: SignedDuration, rules: &[Rule]) -> bool {
-        let elapsed = elapsed.as_millis();
-        if elapsed <= i128::from(self.slow_after_ms) {
+        if !self.is_due(elapsed) {
             return false;
         }
+        let elapsed = elapsed.as_millis();
         let allowed = rules
             .iter()
             .filter(|rule| rule.family == Family::Followers && rule.window_ms > 0)

@@ -34,16 +34,17 @@ pub(super) async fn share_out(
     let page = platform.price(Family::Followers, i64::from(plan.page_rows).min(plan.rows));
     let money = (plan.price.minus(scan.purse.spent), scan.purse.left(), page);
     let month = months::of_api(tx, scan, now).await?;
-    // What no money is left for is told when the API is asked.
-    let choice = choose(request.source, money, month, request.browser()).unwrap_or(Choice::Only(Source::Api));
     let api_is_out = scan
         .held(Source::Api, now)
         .is_some_and(|hold| hold.until.is_none());
-    let choice = match choice {
-        // The API was refused to the look-up: it would be to the list.
-        _ if api_is_out && relief(scan, Source::Api, now).is_some() => Choice::Only(Source::Browser),
-        Choice::Both if !plan.can_meet() => Choice::Only(Source::Browser),
-        choice => choice,
+    // Refused to the look-up, the API would be to the list.
+    let web_alone = api_is_out && relief(scan, Source::Api, now).is_some();
+    let choice = match choose(request.source, money, month, request.browser()) {
+        _ if web_alone => Choice::Only(Source::Browser),
+        Ok(Choice::Both) if !plan.can_meet() => Choice::Only(Source::Browser),
+        Ok(choice) => choice,
+        // What no money is left for is told when the API is asked.
+        Err(_) => Choice::Only(Source::Api),
     };
     Ok(match sharing(scan, now) {
         Some(sharing) => plan.shared_out(choice, &sharing),
@@ -83,7 +84,7 @@ pub(super) async fn watch_speed(
         return Ok(());
     };
     let elapsed = now.duration_since(since);
-    if elapsed.as_millis() <= i128::from(thresholds.slow_after_ms) {
+    if !thresholds.is_due(elapsed) {
         return Ok(());
     }
     let sql = "SELECT CAST(COALESCE(SUM(p.lines), 0) AS BIGINT) FROM pages p \

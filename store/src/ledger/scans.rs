@@ -64,14 +64,12 @@ pub struct ScanRow {
 }
 
 /// What a browser's ranges wait on while nobody allows them one any more.
-static WITHDRAWN: LazyLock<Hold> = LazyLock::new(|| {
-    Hold {
+static WITHDRAWN: LazyLock<Hold> = LazyLock::new(|| Hold {
     reason: "BrowserOff".to_owned(),
-    message: "part of the list was to be read by a browser, and there is none any more: enable browser scanning of this \
-              platform again, with a session in spec.sessionRef"
+    message: "part of the list was to be read by a browser, and there is none any more: \
+              enable browser scanning of this platform again, with a session in spec.sessionRef"
         .to_owned(),
     until: None,
-}
 });
 
 impl ScanRow {
