@@ -43,6 +43,7 @@ pub(crate) fn refusal(answer: &Answer, body: Option<&Value>, asked: Asked) -> Op
         (_, Some(64)) => locked("X has suspended the session's account (64)"),
         (_, Some(32)) => logged_out("X no longer knows the session (32)"),
         (_, Some(353)) => logged_out("X refuses the session's ct0 (353)"),
+        (_, Some(366)) => logged_out("X wants the session signed in anew, and lets nobody do so now (366)"),
         (_, Some(37)) if asked.protected => protected(),
         (_, Some(37)) => logged_out("X shows this list to signed-in people only (37)"),
         (_, Some(34 | 50)) => (Class::NotFound, "X knows no such account".to_owned()),
@@ -180,6 +181,9 @@ mod tests {
         assert_eq!(plain(200, &coded(326)), Some(Class::SessionLocked));
         assert_eq!(plain(200, &coded(32)), Some(Class::LoggedOut));
         assert_eq!(plain(403, &coded(353)), Some(Class::LoggedOut));
+        assert_eq!(plain(400, &coded(366)), Some(Class::LoggedOut));
+        assert_eq!(plain(403, &coded(64)), Some(Class::SessionLocked));
+        assert_eq!(plain(404, &coded(34)), Some(Class::NotFound));
         assert_eq!(plain(403, ""), Some(Class::LoggedOut));
         assert_eq!(plain(403, "{}"), Some(Class::LoggedOut));
         assert_eq!(plain(404, ""), Some(Class::ClientOutdated));

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a page that should go on by itself may take before it is loaded anew.
-const GOES_ON: Duration = Duration::from_secs(3);
+pub(super) const GOES_ON: Duration = Duration::from_secs(3);
 /// Requests that the page gives up while they are held, before a call fails.
 const GIVEN_UP: u32 = 3;
 

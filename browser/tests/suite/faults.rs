@@ -214,6 +214,15 @@ async fn what_changed_is_named_and_its_trace_holds_nobodys_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_keeps_all_it_has_shown_is_read_to_its_end() {
+    let bench = Bench::new(json!({"limits": {"followers": 1000}}), 2_000).await;
+    bench.set(Endpoint::WebPage, FaultKind::MemoryLeak);
+    assert_eq!(ids(&bench.walk_all().await), bench.truth());
+    assert_eq!(bench.seen(Endpoint::WebPage), 1, "one page, which leaks");
+    bench.webx.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_breaks_its_renderer_costs_one_call() {
     let short = |options| Options {
         patience: Duration::from_secs(20),

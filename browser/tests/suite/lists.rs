@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use followlytics_browser::{Options, Reading};
 use followlytics_core::{
     retry::Class,
+    row::Line,
     scan::range::{NEWEST, Place},
 };
 use followlytics_simulator::{Endpoint, FaultKind, Platform, UserState};
@@ -129,6 +130,39 @@ async fn withheld_followers_are_counted_and_left_out() {
     let pages = bench.walk_all().await;
     assert_eq!(ids(&pages), bench.truth());
     assert!(gone.iter().all(|id| !ids(&pages).contains(id)));
+    bench.webx.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cells_do_not_show_is_counted_and_never_guessed() {
+    let cells = |options| Options {
+        reading: Reading::Cells,
+        ..options
+    };
+    let bench = Bench::with(json!({}), 30, cells).await;
+    // Nobody is offered to follow themselves: the reader's own cell has no button with an id.
+    bench.world.follow_user(Platform::X, WHO, "reader").unwrap();
+    let pages = bench.walk_all().await;
+    assert_eq!(rows(&pages).count(), 30);
+    let unread: Vec<&String> = pages
+        .iter()
+        .flat_map(|page| &page.lines)
+        .filter_map(|line| match line {
+            Line::Unread { error, .. } => Some(error),
+            Line::Row(_) => None,
+        })
+        .collect();
+    assert_eq!(
+        unread,
+        [
+            "its cell in the list shows no id",
+            "the list seemed to end here, and cells do not prove it"
+        ]
+    );
+    bench.set(Endpoint::WebPage, FaultKind::SelectorsGone);
+    bench.webx.close().await;
+    let failure = bench.page(&Place::at(NEWEST)).await.unwrap_err();
+    assert_eq!(failure.class, Class::MarkupChanged, "{}", failure.message);
     bench.webx.close().await;
 }
 

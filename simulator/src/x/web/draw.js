@@ -43,7 +43,8 @@ export function makeCell() {
 
 export function fillCell(cell, row) {
   const picture = draw('img', { alt: '', ...(row.picture ? { src: row.picture } : {}) });
-  const follow = draw(
+  // Nobody is offered to follow themselves.
+  const follow = row.handle !== boot.viewer && draw(
     'button',
     { role: 'button', 'data-testid': `${row.id}-follow`, 'aria-label': text.followWhom(row.handle) },
     text.follow,
