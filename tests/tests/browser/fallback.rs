@@ -24,6 +24,28 @@ fn the_api_takes_over_from_a_session_that_ended_where_money_allows() {
 }
 
 #[test]
+fn what_is_paid_twice_where_they_meet_is_at_most_a_page_and_shown() {
+    const ALL: i64 = 3_000;
+    let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
+    let stored = stage.home.run_with(
+        "credential add app --platform x --type app-bearer --monthly-budget 32",
+        X_TOKEN,
+    );
+    assert_eq!(stored.code, 0, "{stored:?}");
+    // The browser goes first, and no browser is as quick as a million requests a second: the API comes to its help.
+    let line = "--credential app --budget 31 --runners 1 --followers-per-range 100";
+    let report = complete(&stage.scan(line), ALL);
+    assert!(stage.asked(Endpoint::Followers) > 0, "{report}");
+    let again = report["refetchedRows"].as_i64().unwrap();
+    assert!((20..=1_000).contains(&again), "{report}");
+    let certificate = &report["result"]["certificate"];
+    assert_eq!(certificate["guarantee"], "Exact", "{report}");
+    let seams = certificate["seams"].as_array().unwrap();
+    let newest = seams.iter().max_by_key(|seam| seam["position"].as_i64()).unwrap();
+    assert_eq!(newest["join"], "Overlap", "{report}");
+}
+
+#[test]
 fn a_browser_takes_over_from_an_api_without_credits() {
     const ALL: i64 = 1_200;
     let stage = Stage::signed_in(ALL.unsigned_abs(), 0);

@@ -63,6 +63,40 @@ fn nothing_is_lost_though_followers_change_and_a_runner_is_killed() {
 }
 
 #[test]
+fn an_api_and_a_browser_meet_in_the_third_account() {
+    let ran = home().run(&format!("{SMALL} -q -o json --out out"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let demo = ran.json();
+    assert_eq!(demo["scans"].as_array().unwrap().len(), 3, "{demo}");
+    let both = &demo["scans"][2];
+    assert_eq!(
+        (&both["phase"], &both["uniqueFollowers"], &both["costUsd"]),
+        (&"Succeeded".into(), &10_000.into(), &"70.01".into()),
+        "{both}"
+    );
+    assert_eq!(both["result"]["guarantee"], "Exact", "{both}");
+    assert_eq!(
+        (&both["checked"]["missing"], &both["checked"]["invented"]),
+        (&0.into(), &0.into())
+    );
+    let by_browser = both["rowsByBrowser"].as_i64().unwrap();
+    assert!((3_000..10_000).contains(&by_browser), "{both}");
+}
+
+#[test]
+fn without_chromium_one_line_says_how_to_get_it() {
+    let home = home().with("FOLLOWLYTICS_CHROMIUM", "/nowhere/chromium");
+    let ran = home.run("demo --followers 1000 --x-followers 500 -q");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains("browser")).collect();
+    assert_eq!(lines.len(), 1, "{ran:?}");
+    assert!(
+        lines[0].starts_with("no browser took part: ") && lines[0].contains("chromium"),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn the_chain_is_paid_row_by_row_and_look_up() {
     let home = home();
     let ran = home.run(&format!("{SMALL} -q -o json --out out"));
