@@ -6,9 +6,15 @@
 mod files;
 mod memory;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use followlytics_core::mutants::{self, Mutant};
+use followlytics_core::{
+    mutants::{self, Mutant},
+    page::sha256,
+};
 use followlytics_platforms::{
     http::HttpService,
     x::token::{RefreshError, TokenPair, refresh},
@@ -84,6 +90,8 @@ pub enum CredentialError {
 
 /// Refreshed this long before the access token ends.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
+/// Hexadecimal digits of a fingerprint: enough to tell tokens apart, nothing to get one from.
+const FINGERPRINT: usize = 12;
 /// Longest refresh; afterwards another may try.
 const LOCK: SignedDuration = SignedDuration::from_secs(60);
 
@@ -92,12 +100,19 @@ pub struct Credentials {
     store: Arc<dyn SecretStore>,
     http: HttpService,
     ledger: Ledger,
+    /// Fingerprints that the ledger has, by credential.
+    noted: Mutex<BTreeMap<String, String>>,
 }
 
 impl Credentials {
     /// Over this store, refreshing through this client.
     pub fn new(store: Arc<dyn SecretStore>, http: HttpService, ledger: Ledger) -> Self {
-        Self { store, http, ledger }
+        Self {
+            store,
+            http,
+            ledger,
+            noted: Mutex::default(),
+        }
     }
 
     /// The access token; refreshed first when it is about to end. `None` for anonymous access.
@@ -113,7 +128,23 @@ impl Credentials {
             }
             _ => secret,
         };
+        self.note(credential, &secret.access_token).await?;
         Ok(Some(secret.access_token.into()))
+    }
+
+    /// Has the ledger say which token this is, where it is another than before.
+    async fn note(&self, credential: &str, token: &str) -> Result<(), CredentialError> {
+        let fingerprint: String = sha256(token.as_bytes()).chars().take(FINGERPRINT).collect();
+        if self.noted().get(credential) == Some(&fingerprint) {
+            return Ok(());
+        }
+        self.ledger.note_fingerprint(credential, &fingerprint).await?;
+        self.noted().insert(credential.to_owned(), fingerprint);
+        Ok(())
+    }
+
+    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces an access token that was in use at `since` and was refused or has ended. Does nothing when

@@ -103,6 +103,7 @@ fn report(
             .collect(),
         windows: windows.collect(),
         spent_usd: Some(used.spent.to_string()),
+        fingerprint: used.fingerprint,
     }
 }
 

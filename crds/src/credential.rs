@@ -95,6 +95,9 @@ pub struct CredentialStatus {
     /// Spent with it, in decimal US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent_usd: Option<String>,
+    /// First twelve hexadecimal digits of the SHA-256 of the token that was used last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 /// A rate-limit window in use.

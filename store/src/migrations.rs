@@ -24,6 +24,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0005_shards.sql"),
     include_str!("../migrations/0006_since.sql"),
     include_str!("../migrations/0007_browser.sql"),
+    include_str!("../migrations/0008_fingerprints.sql"),
 ];
 
 /// The steps that a schema of this version lacks, with the versions they lead to.

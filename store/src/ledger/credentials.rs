@@ -19,6 +19,8 @@ pub struct CredentialUse {
     pub spent: Usd,
     /// Why a scan that uses it is held, where the platform refused it.
     pub refused: Option<String>,
+    /// Fingerprint of the token that was used last.
+    pub fingerprint: Option<String>,
 }
 
 /// A window that is running.
@@ -50,6 +52,20 @@ impl Ledger {
             Some(access) => scans::from_json::<Access>("scans.browser", &access)?.credential,
             None => row.get(0)?,
         }))
+    }
+
+    /// Remembers which token a credential (`namespace/name`) stands for, by its fingerprint alone.
+    pub async fn note_fingerprint(&self, credential: &str, fingerprint: &str) -> Result<(), LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let now = self.now_in(&tx);
+        tx.execute(
+            "INSERT INTO fingerprints (credential, fingerprint, seen_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (credential) DO UPDATE SET fingerprint = excluded.fingerprint, seen_at = excluded.seen_at \
+               WHERE fingerprints.fingerprint <> excluded.fingerprint",
+            params![credential, fingerprint, now],
+        )
+        .await?;
+        Ok(tx.commit().await?)
     }
 
     /// What a credential (`namespace/name`) was used for.
@@ -105,10 +121,17 @@ impl Ledger {
                 refused = Some(hold.message);
             }
         }
+        let fingerprint = tx
+            .find(
+                "SELECT fingerprint FROM fingerprints WHERE credential = $1",
+                params![credential],
+            )
+            .await?;
         Ok(CredentialUse {
             windows,
             spent: Usd::from_nanos(spent.unwrap_or(0)),
             refused,
+            fingerprint: fingerprint.map(|row| row.get(0)).transpose()?,
         })
     }
 }

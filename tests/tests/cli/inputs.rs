@@ -1,9 +1,10 @@
 //! Every bad input: one sentence with the remedy, and the documented exit code.
 
+use followlytics_core::page::sha256;
 use followlytics_simulator::{
     AccountSpec, Endpoint, FaultKind, FaultSpec, Platform, Trigger, UserState, WorldConfig,
 };
-use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, gitea, pause, x};
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, eventually, gitea, pause, x};
 use serde_json::Value;
 
 fn site() -> Site {
@@ -292,6 +293,13 @@ fn tokens_lie_in_private_files_and_nowhere_else() {
         std::fs::metadata(home.data()).unwrap().permissions().mode() & 0o777,
         0o700
     );
+    // Of the token itself the ledger has a fingerprint, by which people tell it from another.
+    let up = home.up("");
+    let digits = &sha256(X_TOKEN.as_bytes())[..12];
+    eventually("the token's fingerprint is shown", || {
+        home.get("credentials", "x-env")["status"]["fingerprint"] == *digits
+    });
+    assert_eq!(up.stop(), 0);
     let removed = home.run("credential remove x-env");
     assert_eq!(removed.code, 0, "{removed:?}");
     assert!(!found[0].exists());

@@ -101,3 +101,20 @@ async fn the_primary_limits_headers_say_nothing_of_the_secondarys_minute() {
         "look-ups and pages are counted together"
     );
 }
+
+#[tokio::test]
+async fn a_token_is_known_by_its_fingerprint_alone() {
+    let desk = Desk::new("1.00", None).await;
+    for (noted, shown) in [
+        (None, None),
+        (Some("0a1b2c3d4e5f"), Some("0a1b2c3d4e5f")),
+        (Some("0a1b2c3d4e5f"), Some("0a1b2c3d4e5f")),
+        (Some("5f4e3d2c1b0a"), Some("5f4e3d2c1b0a")),
+    ] {
+        if let Some(fingerprint) = noted {
+            desk.ledger.note_fingerprint("team/x", fingerprint).await.unwrap();
+        }
+        let used = desk.ledger.credential_use("team/x").await.unwrap();
+        assert_eq!(used.fingerprint.as_deref(), shown);
+    }
+}
