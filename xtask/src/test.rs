@@ -23,6 +23,8 @@ const LONG: [(&str, &str); 4] = [
 
 /// The feature that compiles deliberate faults in; what is shipped must never have it.
 const MUTANTS: &str = "mutants";
+/// Whose test plays them.
+const TESTS: &str = "followlytics-tests";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -56,15 +58,24 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments) -> Result<()> {
     });
     board.run("mutants", &["build"], |tally| {
         let metadata = checkout.metadata()?;
-        let package = metadata.package("followlytics-tests");
+        let package = metadata.package(TESTS);
         if !package.is_some_and(|package| package.has_target("test", MUTANTS)) {
-            return Ok(Outcome::NotRun("followlytics-tests has no test `mutants` yet".to_owned()));
+            return Ok(Outcome::NotRun(format!("{TESTS} has no test `{MUTANTS}` yet")));
         }
         if !package.is_some_and(|package| package.features.contains_key(MUTANTS)) {
-            bail!("followlytics-tests has a test `mutants` and no feature of that name: add it to tests/Cargo.toml");
+            bail!("{TESTS} has a test `{MUTANTS}` and no feature of that name: add it to tests/Cargo.toml");
         }
-        let arguments =
-            ["test", "--release", "-p", "followlytics-tests", "--features", MUTANTS, "--test", MUTANTS];
+        // Of the whole workspace, so that dependencies have the features they were built with before.
+        let feature = format!("{TESTS}/{MUTANTS}");
+        let arguments = [
+            "test",
+            "--release",
+            "--workspace",
+            "--features",
+            &feature,
+            "--test",
+            MUTANTS,
+        ];
         stream::run_reading(&mut checkout.cargo(arguments), |line| tally.read(line))?;
         Ok(Outcome::Ok)
     });

@@ -129,14 +129,15 @@ fn measure(section: &mut Section, python: &Path, ids: Ids, rows: u64) -> Result<
         }
     }
     let best = best.context("DuckDB never succeeded")?;
-    let bar = format!("{name} ids: wall ÷ DuckDB's best");
+    let of = format!("{name} ids, {} million rows", rows / 1_000_000);
+    let wall = format!("{of}: wall ÷ DuckDB's best");
     section
         .bars
-        .push(Bar::at_most(bar, our.seconds / best.seconds, 1.0));
+        .push(Bar::at_most(wall, our.seconds / best.seconds, 1.0));
     let gib = our.rss as f64 / f64::from(1 << 30);
     section
         .bars
-        .push(Bar::at_most(format!("{name} ids: peak memory, GiB"), gib, 2.0));
+        .push(Bar::at_most(format!("{of}: peak memory, GiB"), gib, 2.0));
     Ok(())
 }
 

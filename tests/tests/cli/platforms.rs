@@ -1,9 +1,10 @@
 //! GitHub and Mastodon from outside: with and without a token, and what their servers do that others do not.
 
 use followlytics_simulator::{
-    AccountSpec, Endpoint, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform, WorldConfig,
+    AccountSpec, Endpoint, FaultKind, FaultSpec, MastodonIds, MastodonServer, Platform, RequestRecord,
+    WorldConfig,
 };
-use followlytics_tests::toolkit::{Home, Site};
+use followlytics_tests::toolkit::{Home, Site, eventually};
 
 const ALICE: &str = "mastodon:@alice@social.example";
 
@@ -161,7 +162,7 @@ fn a_secondary_limit_is_waited_for_and_loses_nothing() {
     let site = site(|_| ());
     let limit = FaultKind::SecondaryLimit {
         status: 403,
-        retry_after_seconds: Some(1),
+        retry_after_seconds: Some(2),
     };
     site.world
         .set_fault(FaultSpec {
@@ -170,11 +171,35 @@ fn a_secondary_limit_is_waited_for_and_loses_nothing() {
             ..FaultSpec::once(limit)
         })
         .unwrap();
-    let ran = home(&site).run("scan github:octocat -q -o json");
-    assert_eq!(
-        (ran.code, &ran.json()["uniqueFollowers"]),
-        (0, &750.into()),
-        "{ran:?}"
+    let home = home(&site);
+    let up = home.up("");
+    assert_eq!(home.run("scan github:octocat -q --detach").code, 0);
+    eventually("the scan says what it waits on", || {
+        let waiting = &home.get("scans", "github-octocat")["status"]["waitingOn"];
+        waiting["reason"] == "RateLimitWindow"
+            && waiting["message"]
+                .as_str()
+                .is_some_and(|message| message.ends_with("it goes on by itself"))
+    });
+    let done = home.wait_for("github-octocat", "Succeeded");
+    assert_eq!(done["status"]["result"]["rows"], 750, "{done}");
+    assert_eq!(up.stop(), 0);
+    let asked: Vec<_> = site
+        .world
+        .requests(0, usize::MAX)
+        .into_iter()
+        .filter(|request| request.endpoint == Endpoint::Followers)
+        .collect();
+    let refused = |pair: &[RequestRecord]| pair[0].fault.is_some();
+    let waits: Vec<i64> = asked
+        .windows(2)
+        .filter(|pair| refused(pair))
+        .map(|pair| pair[0].at.duration_until(pair[1].at).as_secs())
+        .collect();
+    assert_eq!(waits.len(), 2, "{asked:?}");
+    assert!(
+        waits.iter().all(|seconds| *seconds >= 2),
+        "nobody knocks before: {waits:?}"
     );
 }
 

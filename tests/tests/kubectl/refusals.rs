@@ -109,6 +109,12 @@ fn what_cannot_be_changed_cannot_be_changed() {
         moved.err.contains("account is immutable: create another Scan"),
         "{moved:?}"
     );
+    let browser = cluster.with_file("apply -f FILE", &(paused("one") + "  source: Browser\n"));
+    assert_eq!(browser.code, 1, "{browser:?}");
+    assert!(
+        browser.err.contains("source is immutable: create another Scan"),
+        "{browser:?}"
+    );
     let again = cluster.with_file("create -f FILE", &paused("one"));
     assert!(again.err.contains("already exists"), "{again:?}");
     let elsewhere = cluster.with_file("-n nowhere create -f FILE", &paused("two"));
@@ -146,5 +152,39 @@ fn an_object_that_is_too_large_is_refused() {
         refused.err.contains("262144"),
         "{}",
         refused.err.get(..300).unwrap_or(&refused.err)
+    );
+}
+
+#[test]
+fn a_credential_that_breaks_a_rule_is_named_by_its_field() {
+    let cluster = Cluster::start(&Site::slow(0, []));
+    let good = "apiVersion: followlytics.io/v1alpha1\nkind: Credential\nmetadata: {name: mine}\n\
+                spec: {platform: x, type: AppBearer, secretRef: {name: mine}, monthlyBudgetUsd: '5'}\n";
+    for (from, to, parts) in [
+        (
+            "type: AppBearer",
+            "type: Password",
+            ["spec.type", "supported values"],
+        ),
+        (
+            "{name: mine}, monthly",
+            "{name: ''}, monthly",
+            ["spec.secretRef.name", "at least 1 chars"],
+        ),
+        ("'5'", "'-5'", ["spec.monthlyBudgetUsd", "should match"]),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let refused = cluster.with_file("apply -f FILE", &good.replace(from, to));
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(parts.iter().all(|part| refused.err.contains(part)), "{refused:?}");
+    }
+    assert_eq!(cluster.ok("get credentials -o name"), "", "nothing was stored");
+    cluster.apply(good);
+    let moved = cluster.with_file("apply -f FILE", &good.replace("platform: x", "platform: gitea"));
+    assert!(
+        moved
+            .err
+            .contains("platform is immutable: create another Credential"),
+        "{moved:?}"
     );
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use followlytics_tests::toolkit::{Site, bluesky, eventually, pause, x};
+use followlytics_testbed::{postgres::Postgres, s3::S3};
+use followlytics_tests::toolkit::{Home, Site, bluesky, eventually, pause, x};
 use serde_json::Value;
 
 use crate::kubectl::{Cluster, scan};
@@ -12,7 +13,20 @@ const ALICE: &str = "alice.bsky.social";
 #[test]
 fn a_scan_is_applied_paused_resumed_awaited_and_deleted() {
     let site = Site::slow(25, [bluesky(ALICE, 12_000)]);
-    let cluster = Cluster::start(&site);
+    live(&site, Home::new(&site));
+}
+
+#[test]
+fn the_same_with_postgresql_and_s3() {
+    let site = Site::slow(25, [bluesky(ALICE, 12_000)]);
+    let database = Postgres::shared().unwrap().create_database().unwrap();
+    let (home, _) = Home::elsewhere(&site, &database, S3::shared().unwrap());
+    live(&site, home);
+}
+
+/// The life of a scan.
+fn live(site: &Site, home: Home) {
+    let cluster = Cluster::of(home, "");
     cluster.apply(&scan("one", ALICE));
     let watch = cluster.follow("watch", "get scan one -w --no-headers");
     watch.says("Scanning");

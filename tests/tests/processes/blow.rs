@@ -18,7 +18,7 @@ pub struct Blow {
 }
 
 /// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strike {
     /// `up`, and with it broker, controllers and every child.
     KillUp,
@@ -34,19 +34,21 @@ pub enum Strike {
 }
 
 impl Blow {
-    /// Strikes, waits, and sets right what nobody else would.
-    pub fn fall(self, installation: &mut Installation) {
+    /// Strikes, waits, and sets right what nobody else would; whether there was anything to strike.
+    pub fn fall(self, installation: &mut Installation) -> bool {
         let lasts = Duration::from_millis(self.milliseconds);
         match self.strike {
             Strike::KillUp => {
                 installation.kill_up();
                 pause(lasts);
                 installation.start_up();
+                true
             }
             Strike::StopUp => {
                 installation.stop_up();
                 pause(lasts);
                 installation.start_up();
+                true
             }
             Strike::FreezeUp => freeze(&[installation.up_pid()], lasts),
             Strike::KillRunner => kill(&one(&installation.children("run-scan"), self.after)),
@@ -57,11 +59,13 @@ impl Blow {
                 installation.database().kill().unwrap();
                 pause(lasts);
                 installation.database().restart().unwrap();
+                true
             }
             Strike::FreezeDatabase => {
                 installation.database().pause().unwrap();
                 pause(lasts);
                 installation.database().resume().unwrap();
+                true
             }
         }
     }
@@ -72,19 +76,19 @@ fn one(pids: &[i32], number: u64) -> Vec<i32> {
     place.map(|place| pids[place]).into_iter().collect()
 }
 
-fn kill(pids: &[i32]) {
-    send(pids, Signal::KILL);
+fn kill(pids: &[i32]) -> bool {
+    send(pids, Signal::KILL)
 }
 
-fn freeze(pids: &[i32], lasts: Duration) {
-    send(pids, Signal::STOP);
+fn freeze(pids: &[i32], lasts: Duration) -> bool {
+    let landed = send(pids, Signal::STOP);
     pause(lasts);
     send(pids, Signal::CONT);
+    landed
 }
 
-fn send(pids: &[i32], signal: Signal) {
-    for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-        // It may have ended by itself meanwhile.
-        let _ = kill_process(pid, signal);
-    }
+/// Whether one of them got it: all may have ended by themselves meanwhile.
+fn send(pids: &[i32], signal: Signal) -> bool {
+    let pids = pids.iter().filter_map(|pid| Pid::from_raw(*pid));
+    pids.filter(|pid| kill_process(*pid, signal).is_ok()).count() > 0
 }

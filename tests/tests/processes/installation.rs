@@ -9,6 +9,7 @@ use followlytics_tests::toolkit::{Home, Site, Up, X_TOKEN, eventually, pause, pr
 use serde_json::json;
 
 use crate::{
+    blow::Strike,
     schedule::{ScanPlan, Schedule, Storage},
     verify,
 };
@@ -21,20 +22,22 @@ pub struct Installation {
     up: Option<Up>,
 }
 
-/// Plays a schedule to its end and looks at what is left.
-pub fn play(schedule: &Schedule) {
+/// Plays a schedule to its end and looks at what is left; which of its blows landed.
+pub fn play(schedule: &Schedule) -> Vec<(Strike, bool)> {
     let mut installation = Installation::new(schedule);
     installation.start_up();
     installation.apply(schedule);
+    let mut landed = Vec::new();
     for blow in &schedule.blows {
         installation.reach(blow.after, schedule);
-        blow.fall(&mut installation);
+        landed.push((blow.strike, blow.fall(&mut installation)));
     }
     for number in 0..schedule.scans.len() {
         installation.home.wait_for(&name(number), "Succeeded");
     }
     installation.stop_up();
     verify::verify(&installation, schedule);
+    landed
 }
 
 /// Name of the `number`-th scan.

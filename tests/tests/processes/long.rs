@@ -158,8 +158,7 @@ impl Long {
             strike: STRIKES[self.chance.random_range(0..STRIKES.len())],
             milliseconds: self.chance.random_range(20..800),
         };
-        blow.fall(&mut self.installation);
-        self.blows += 1;
+        self.blows += u64::from(blow.fall(&mut self.installation));
     }
 
     /// Keeps the most that each program held.

@@ -18,8 +18,9 @@ mod long;
 mod schedule;
 mod verify;
 
-use std::{env, sync::Mutex, thread};
+use std::{collections::BTreeMap, env, sync::Mutex, thread};
 
+use blow::Strike;
 use schedule::{Schedule, Storage};
 
 /// Schedules on each database.
@@ -43,6 +44,7 @@ fn play(storage: Storage) {
         Err(_) => (0..seeds()).collect(),
     };
     let next = Mutex::new(seeds.into_iter());
+    let landed: Mutex<BTreeMap<Strike, u32>> = Mutex::default();
     thread::scope(|scope| {
         let players: Vec<_> = (0..AT_ONCE)
             .map(|_| {
@@ -52,7 +54,11 @@ fn play(storage: Storage) {
                         let Some(seed) = seed else { return };
                         let schedule = Schedule::of(seed, storage);
                         println!("seed {seed}: {schedule}");
-                        installation::play(&schedule);
+                        let blows = installation::play(&schedule);
+                        let mut landed = landed.lock().unwrap();
+                        for (strike, has_landed) in blows {
+                            *landed.entry(strike).or_default() += u32::from(has_landed);
+                        }
                     }
                 })
             })
@@ -63,6 +69,12 @@ fn play(storage: Storage) {
             std::panic::resume_unwind(failed);
         }
     });
+    let landed = landed.into_inner().unwrap();
+    println!("blows that landed: {landed:?}");
+    assert!(
+        landed.values().all(|count| *count > 0),
+        "a kind of blow never landed: {landed:?}"
+    );
 }
 
 fn seeds() -> u64 {

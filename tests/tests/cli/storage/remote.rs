@@ -1,12 +1,7 @@
 //! Ledger and objects elsewhere: PostgreSQL and S3 instead of the data directory, and what becomes of both when they go
 //! away, or when two control planes want them.
 
-use std::{
-    fs,
-    path::Path,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use followlytics_testbed::{
     postgres::{Options, PASSWORD, Postgres},
@@ -16,24 +11,6 @@ use followlytics_tests::toolkit::{Home, Site, bluesky, eventually, families, fin
 use serde_json::Value;
 
 const ALICE: &str = "alice.bsky.social";
-
-fn prefix() -> String {
-    static PREFIXES: AtomicU32 = AtomicU32::new(0);
-    format!("prefix-{}", PREFIXES.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A home whose commands use this database and this part of the bucket; and that part.
-fn home(site: &Site, database: &str, s3: &S3) -> (Home, String) {
-    let objects = format!("{}/{}", s3.url(), prefix());
-    let home = Home::new(site)
-        .with("FOLLOWLYTICS_DATABASE", database)
-        .with("FOLLOWLYTICS_OBJECTS", &objects);
-    let home = s3
-        .variables()
-        .iter()
-        .fold(home, |home, (name, value)| home.with(name, value));
-    (home, objects)
-}
 
 /// A scan in ranges small enough to be stopped in the middle of.
 fn scan(followers: u64) -> String {
@@ -62,7 +39,7 @@ fn a_scan_lives_in_postgresql_and_s3_alone_and_its_secrets_stay_where_they_belon
     let site = Site::slow(40, [bluesky(ALICE, 6_000)]);
     let (postgres, s3) = (Postgres::shared().unwrap(), S3::shared().unwrap());
     let database = postgres.create_database().unwrap();
-    let (home, objects) = home(&site, &database, s3);
+    let (home, objects) = Home::elsewhere(&site, &database, s3);
     let up = home.up("");
     home.apply(&scan(6_000));
     eventually("runners are at it", || site.requests() > 8);
@@ -167,7 +144,7 @@ fn storage_that_cannot_be_used_ends_up_before_any_scan_begins() {
     let site = Site::slow(0, [bluesky(ALICE, 100)]);
     let (postgres, s3) = (Postgres::shared().unwrap(), S3::shared().unwrap());
     let database = postgres.create_database().unwrap();
-    let (home, _) = home(&site, &database, s3);
+    let (home, _) = Home::elsewhere(&site, &database, s3);
     let wrong = database.replace(PASSWORD, "wrong-horse");
     let nobody = "postgres://me:wrong-horse@127.0.0.1:1/scans";
     for (name, value, code, parts) in [
@@ -228,7 +205,7 @@ fn storage_that_cannot_be_used_ends_up_before_any_scan_begins() {
 fn a_control_plane_that_is_killed_is_followed_at_once_and_nothing_is_lost() {
     let site = Site::slow(60, [bluesky(ALICE, 8_000)]);
     let database = Postgres::shared().unwrap().create_database().unwrap();
-    let (home, _) = home(&site, &database, S3::shared().unwrap());
+    let (home, _) = Home::elsewhere(&site, &database, S3::shared().unwrap());
     let up = home.up("");
     home.apply(&scan(8_000));
     eventually("rows are in", || site.requests() > 20);
@@ -251,7 +228,7 @@ fn a_database_or_a_bucket_that_goes_away_and_comes_back_costs_time_alone() {
     let postgres = Postgres::start(Options::default()).unwrap();
     let mut s3 = S3::start().unwrap();
     let database = postgres.create_database().unwrap();
-    let (home, _) = home(&site, &database, &s3);
+    let (home, _) = Home::elsewhere(&site, &database, &s3);
     let up = home.up("");
     home.apply(&scan(8_000));
     eventually("rows are in", || site.requests() > 15);
@@ -274,8 +251,8 @@ fn a_database_has_one_control_plane() {
     let site = Site::slow(0, [bluesky(ALICE, 100)]);
     let (postgres, s3) = (Postgres::shared().unwrap(), S3::shared().unwrap());
     let database = postgres.create_database().unwrap();
-    let (first, objects) = home(&site, &database, s3);
-    let (second, _) = home(&site, &database, s3);
+    let (first, objects) = Home::elsewhere(&site, &database, s3);
+    let (second, _) = Home::elsewhere(&site, &database, s3);
     let up = first.up("");
     let parts = [
         "another followlytics",
@@ -306,7 +283,7 @@ fn a_control_plane_that_lost_its_database_to_another_one_ends() {
     let site = Site::slow(0, []);
     let (postgres, s3) = (Postgres::shared().unwrap(), S3::shared().unwrap());
     let database = postgres.create_database().unwrap();
-    let (home, _) = home(&site, &database, s3);
+    let (home, _) = Home::elsewhere(&site, &database, s3);
     let ready = home.path().join("ready");
     let mut command = home.command(["up", "--ready-file"]);
     let child = command.arg(&ready).spawn().unwrap();
