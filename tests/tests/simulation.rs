@@ -20,7 +20,7 @@ fn seeds() -> u64 {
 }
 
 /// What must have happened in a thousand seeds.
-const COVERED: [&str; 24] = [
+const COVERED: [&str; 25] = [
     "adopted",
     "ambiguous dollars",
     "api faults",
@@ -37,6 +37,7 @@ const COVERED: [&str; 24] = [
     "met",
     "met from below",
     "object faults",
+    "page came too late",
     "read out by the browser",
     "refetched pages",
     "refreshes",

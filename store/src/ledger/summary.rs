@@ -121,8 +121,12 @@ async fn waits(
         // A runner that is told of a hold gives its lease back; only a full window is waited for with it.
         let (hold, patience) = match scan.held(source, now).cloned() {
             None => {
-                let until = windows::full_until(tx, scan, Family::Followers, now).await?;
-                let until = until.filter(|_| scan.stage == Stage::Scanning);
+                // Before it lists it looks the account up, and then probes the list.
+                let family = match (scan.stage, &scan.report) {
+                    (Stage::Resolving, None) => Family::Lookup,
+                    _ => Family::Followers,
+                };
+                let until = windows::full_until(tx, scan, family, now).await?;
                 (
                     until.map(|until| window_hold(scan.credential(), until)),
                     patience(source),

@@ -70,8 +70,14 @@ fn an_api_and_a_browser_meet_in_the_third_account() {
     assert_eq!(demo["scans"].as_array().unwrap().len(), 3, "{demo}");
     let both = &demo["scans"][2];
     assert_eq!(
-        (&both["phase"], &both["uniqueFollowers"], &both["costUsd"]),
+        (&both["phase"], &both["platformCount"], &both["costUsd"]),
         (&"Succeeded".into(), &10_000.into(), &"70.01".into()),
+        "{both}"
+    );
+    // A few unfollow meanwhile.
+    let stable = both["checked"]["stable"].as_i64().unwrap();
+    assert!(
+        stable > 9_000 && both["uniqueFollowers"].as_i64().unwrap() >= stable,
         "{both}"
     );
     assert_eq!(both["result"]["guarantee"], "Exact", "{both}");
