@@ -134,7 +134,8 @@ pub(crate) struct Tab {
     next: Option<Place>,
     /// Pages read since its page was loaded.
     pages: u32,
-    /// The newest ids (or `@handle` without one) harvested from cells, so that those still shown are not taken for new ones.
+    /// The newest ids (`@handle` where there is none) harvested from cells, so that those still shown are not taken for
+    /// new ones.
     harvested: Vec<String>,
 }
 

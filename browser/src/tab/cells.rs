@@ -21,6 +21,8 @@ use crate::{error::failure, graphql::Broken, held::Variables};
 const STEP: f64 = 0.7;
 /// Between two steps: time for the page to draw.
 const DRAW: Duration = Duration::from_millis(60);
+/// Looks at the list's end without a new row, after which it is over.
+const LOOKS: u32 = 12;
 /// Ids remembered: more than a page holds and the view shows.
 const REMEMBERED: usize = 2_000;
 
@@ -96,8 +98,10 @@ impl Tab {
                 break;
             }
             if over {
-                let since = *quiet.get_or_insert_with(Instant::now);
-                if !asked && since.elapsed() >= GOES_ON {
+                let (since, looks) = quiet.get_or_insert_with(|| (Instant::now(), 0));
+                *looks += 1;
+                // Time alone would also pass for a process that was frozen.
+                if *looks >= LOOKS && since.elapsed() >= GOES_ON {
                     break;
                 }
                 self.scroll().await?;

@@ -218,7 +218,10 @@ async fn a_page_that_keeps_all_it_has_shown_is_read_to_its_end() {
     let bench = Bench::new(json!({"limits": {"followers": 1000}}), 2_000).await;
     bench.set(Endpoint::WebPage, FaultKind::MemoryLeak);
     assert_eq!(ids(&bench.walk_all().await), bench.truth());
-    assert_eq!(bench.seen(Endpoint::WebPage), 1, "one page, which leaks");
+    assert!(
+        bench.seen(Endpoint::WebPage) <= 2,
+        "a hundred pages of rows in one that leaks"
+    );
     bench.webx.close().await;
 }
 

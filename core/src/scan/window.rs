@@ -174,6 +174,10 @@ pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp, lon
         let began = window.reset.and_then(|reset| reset.saturating_sub(length).ok());
         if began.is_some_and(|began| began <= granted) {
             window.used = (window.used - 1).max(0);
+            if window.used == 0 && !window.told {
+                // It never began.
+                window.reset = None;
+            }
         }
     }
 }
@@ -258,6 +262,10 @@ mod tests {
         assert_eq!(windows[0].used, 1, "it was the window's before");
         give_back(&mut windows, at(580), at(600), LONG);
         assert_eq!(windows[0].used, 0);
+        let mut never = [Window::new(Rule::new(Family::Followers, 2, 1000))];
+        take(&mut never, at(500), LONG);
+        give_back(&mut never, at(500), at(520), LONG);
+        assert_eq!(never[0], Window::new(Rule::new(Family::Followers, 2, 1000)));
     }
 
     #[test]

@@ -127,10 +127,12 @@ async fn waits(
                     _ => Family::Followers,
                 };
                 let until = windows::full_until(tx, scan, family, now).await?;
-                (
-                    until.map(|until| window_hold(scan.credential(), until)),
-                    patience(source),
-                )
+                // What is left of resolving may need no request at all: its runner is kept.
+                let patience = match scan.stage {
+                    Stage::Resolving => SignedDuration::MAX,
+                    _ => patience(source),
+                };
+                (until.map(|until| window_hold(scan.credential(), until)), patience)
             }
             hold => (hold, PATIENCE),
         };

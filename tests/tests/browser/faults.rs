@@ -54,8 +54,8 @@ fn a_session_of_another_account_and_one_that_never_was_are_told_apart() {
 #[test]
 fn a_page_that_is_slower_than_its_permit_is_no_failure() {
     // In windows of a second the request must leave within one: neither the document nor the look-up is there by then.
-    let stage = Stage::signed_in(100, 1_100);
-    let report = complete(&stage.scan(BROWSER), 100);
+    let stage = Stage::signed_in(20, 1_100);
+    let report = complete(&stage.scan(BROWSER), 20);
     assert_eq!(report["requests"]["failed"], 0, "{report}");
     assert_eq!(report["result"]["guarantee"], "Exact", "{report}");
 }

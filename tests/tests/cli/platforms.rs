@@ -162,7 +162,7 @@ fn a_secondary_limit_is_waited_for_and_loses_nothing() {
     let site = site(|_| ());
     let limit = FaultKind::SecondaryLimit {
         status: 403,
-        retry_after_seconds: Some(2),
+        retry_after_seconds: Some(5),
     };
     site.world
         .set_fault(FaultSpec {
@@ -198,7 +198,7 @@ fn a_secondary_limit_is_waited_for_and_loses_nothing() {
         .collect();
     assert_eq!(waits.len(), 2, "{asked:?}");
     assert!(
-        waits.iter().all(|seconds| *seconds >= 2),
+        waits.iter().all(|seconds| *seconds >= 5),
         "nobody knocks before: {waits:?}"
     );
 }

@@ -148,7 +148,7 @@ fn the_token_is_printed_and_logged_nowhere() {
         .spawn()
         .unwrap();
     eventually("`up` is ready", || ready.is_file());
-    let cluster = Cluster { home, up: None };
+    let cluster = Cluster { up: None, home };
     cluster.apply(&paused("one"));
     cluster.ok("get scans");
     let token = value(&fs::read_to_string(cluster.kubeconfig()).unwrap(), "token");

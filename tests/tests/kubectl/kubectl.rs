@@ -11,8 +11,9 @@ use serde_json::Value;
 
 /// An installation as kubectl sees it. Its programs end with it.
 pub struct Cluster {
-    pub home: Home,
+    // Dropped first: it shows its logs where a test fails, and they are in the home.
     pub up: Option<Up>,
+    pub home: Home,
 }
 
 /// The pinned kubectl, or the one on the path.
@@ -34,7 +35,7 @@ impl Cluster {
 
     pub fn of(home: Home, arguments: &str) -> Self {
         let up = Some(home.up(arguments));
-        Self { home, up }
+        Self { up, home }
     }
 
     pub fn kubeconfig(&self) -> PathBuf {

@@ -16,10 +16,11 @@ use crate::{
 
 /// What a schedule befalls.
 pub struct Installation {
+    // Dropped first: it shows its logs where a test fails, and they are in the home.
+    up: Option<Up>,
     pub site: Site,
     pub home: Home,
     database: Option<(Postgres, String)>,
-    up: Option<Up>,
 }
 
 /// Plays a schedule to its end and looks at what is left; which of its blows landed.
@@ -63,20 +64,20 @@ impl Installation {
             home = home.with("FOLLOWLYTICS_DATABASE", url);
         }
         Self {
+            up: None,
             site,
             home,
             database,
-            up: None,
         }
     }
 
     /// One with SQLite, on platforms and in a home of one's own.
     pub fn of(site: Site, home: Home) -> Self {
         Self {
+            up: None,
             site,
             home,
             database: None,
-            up: None,
         }
     }
 

@@ -43,6 +43,7 @@ fn play(storage: Storage) {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (0..seeds()).collect(),
     };
+    let are_enough = seeds.len() >= usize::try_from(SEEDS).unwrap();
     let next = Mutex::new(seeds.into_iter());
     let landed: Mutex<BTreeMap<Strike, u32>> = Mutex::default();
     thread::scope(|scope| {
@@ -72,7 +73,7 @@ fn play(storage: Storage) {
     let landed = landed.into_inner().unwrap();
     println!("blows that landed: {landed:?}");
     assert!(
-        landed.values().all(|count| *count > 0),
+        !are_enough || landed.values().all(|count| *count > 0),
         "a kind of blow never landed: {landed:?}"
     );
 }
