@@ -179,6 +179,16 @@ impl Empty {
         }
     }
 
+    /// Becomes what a release with so many steps left, with its rows, and then takes all later steps.
+    async fn outlive(&mut self, released: usize) {
+        self.apply(&STEPS[..released]).await.unwrap();
+        for (_, table, columns, values) in ROWS.iter().filter(|(since, ..)| *since <= released) {
+            self.run(format!("INSERT INTO {table} ({columns}) VALUES ({values})"))
+                .await;
+        }
+        self.apply(STEPS).await.unwrap();
+    }
+
     /// How many rows a query counts.
     async fn count(&mut self, sql: String) -> i64 {
         match self {
@@ -195,12 +205,7 @@ impl Empty {
 async fn rows_of_every_released_version_are_there_after_the_last_step() {
     for released in 1..=STEPS.len() {
         for mut db in Empty::both().await {
-            db.apply(&STEPS[..released]).await.unwrap();
-            for (_, table, columns, values) in ROWS.iter().filter(|(since, ..)| *since <= released) {
-                db.run(format!("INSERT INTO {table} ({columns}) VALUES ({values})"))
-                    .await;
-            }
-            db.apply(STEPS).await.unwrap();
+            db.outlive(released).await;
             for (_, table, columns, values) in ROWS.iter().filter(|(since, ..)| *since <= released) {
                 let same: Vec<String> = columns
                     .split(", ")
@@ -217,12 +222,7 @@ async fn rows_of_every_released_version_are_there_after_the_last_step() {
 #[tokio::test]
 async fn what_an_account_was_called_is_kept_with_the_results_of_before() {
     for mut db in Empty::both().await {
-        db.apply(&STEPS[..5]).await.unwrap();
-        for (_, table, columns, values) in ROWS.iter().filter(|(since, ..)| *since <= 5) {
-            db.run(format!("INSERT INTO {table} ({columns}) VALUES ({values})"))
-                .await;
-        }
-        db.apply(STEPS).await.unwrap();
+        db.outlive(5).await;
         let named = "SELECT COUNT(*) FROM results WHERE scan = 's' AND handle = 'nasa' AND host IS NULL";
         assert_eq!(db.count(named.to_owned()).await, 1);
     }

@@ -1,7 +1,6 @@
 //! One source gives out and the other takes over, where it may.
 
 use followlytics_simulator::{Endpoint, FaultKind};
-use followlytics_tests::toolkit::X_TOKEN;
 
 use crate::stage::{Stage, complete};
 
@@ -10,11 +9,7 @@ fn the_api_takes_over_from_a_session_that_ended_where_money_allows() {
     const ALL: i64 = 800;
     let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
     // The list costs over four fifths of the month: a browser goes first.
-    let stored = stage.home.run_with(
-        "credential add app --platform x --type app-bearer --monthly-budget 9",
-        X_TOKEN,
-    );
-    assert_eq!(stored.code, 0, "{stored:?}");
+    stage.has_a_month_of(9);
     stage.goes_wrong(Endpoint::WebFollowers, 10, FaultKind::LoggedOut);
     let report = complete(&stage.scan("--credential app --budget 8.90 --runners 1"), ALL);
     assert!(report["rowsByBrowser"].as_i64().unwrap() > 0, "{report}");
@@ -27,11 +22,7 @@ fn the_api_takes_over_from_a_session_that_ended_where_money_allows() {
 fn what_is_paid_twice_where_they_meet_is_at_most_a_page_and_shown() {
     const ALL: i64 = 3_000;
     let stage = Stage::signed_in(ALL.unsigned_abs(), 0);
-    let stored = stage.home.run_with(
-        "credential add app --platform x --type app-bearer --monthly-budget 32",
-        X_TOKEN,
-    );
-    assert_eq!(stored.code, 0, "{stored:?}");
+    stage.has_a_month_of(32);
     // The browser goes first, and no browser is as quick as a million requests a second: the API comes to its help.
     let line = "--credential app --budget 31 --runners 1 --followers-per-range 100";
     let report = complete(&stage.scan(line), ALL);

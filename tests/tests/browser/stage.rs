@@ -62,6 +62,13 @@ impl Stage {
         assert_eq!(ran.code, 0, "{ran:?}");
     }
 
+    /// Stores the API's token as `app`, with so many dollars a month.
+    pub(crate) fn has_a_month_of(&self, dollars: u32) {
+        let line = format!("credential add app --platform x --type app-bearer --monthly-budget {dollars}");
+        let ran = self.home.run_with(&line, X_TOKEN);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+
     /// A scan of the account, with these arguments behind it.
     pub(crate) fn scan(&self, more: &str) -> Ran {
         self.home
