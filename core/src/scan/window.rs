@@ -100,13 +100,17 @@ impl Window {
     /// up to a second, and one that arrives in the next window would be one too many there. A window nobody
     /// told of may end as much earlier as its first request may have arrived before its latest instant.
     pub(super) fn last_start(&self, longest: SignedDuration) -> Option<Timestamp> {
-        let doubt = if self.told {
+        let margin = self.travel().saturating_add(self.doubt(longest));
+        self.reset.and_then(|reset| reset.saturating_sub(margin).ok())
+    }
+
+    /// How much earlier than `reset` says the window may have begun: not at all once the platform has told.
+    fn doubt(&self, longest: SignedDuration) -> SignedDuration {
+        if self.told {
             SignedDuration::ZERO
         } else {
             longest.saturating_add(self.travel())
-        };
-        self.reset
-            .and_then(|reset| reset.saturating_sub(self.travel().saturating_add(doubt)).ok())
+        }
     }
 
     fn travel(&self) -> SignedDuration {
@@ -164,14 +168,11 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
 pub fn give_back(windows: &mut [Window], granted: Timestamp, now: Timestamp, longest: SignedDuration) {
     for window in windows {
         window.refresh(now);
-        // Nobody told of it yet: it was opened by a permit, which `take` gave `longest` and some travel.
-        let ahead = if window.told {
-            SignedDuration::ZERO
-        } else {
-            longest.saturating_add(window.travel())
-        };
-        let length = SignedDuration::from_millis(window.rule.window_ms).saturating_add(ahead);
-        let began = window.reset.and_then(|reset| reset.saturating_sub(length).ok());
+        let length = SignedDuration::from_millis(window.rule.window_ms);
+        let longest_ago = length.saturating_add(window.doubt(longest));
+        let began = window
+            .reset
+            .and_then(|reset| reset.saturating_sub(longest_ago).ok());
         if began.is_some_and(|began| began <= granted) {
             window.used = (window.used - 1).max(0);
             if window.used == 0 && !window.told {

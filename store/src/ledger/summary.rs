@@ -127,12 +127,8 @@ async fn waits(
                     _ => Family::Followers,
                 };
                 let until = windows::full_until(tx, scan, family, now).await?;
-                // What is left of resolving may need no request at all: its runner is kept.
-                let patience = match scan.stage {
-                    Stage::Resolving => SignedDuration::MAX,
-                    _ => patience(source),
-                };
-                (until.map(|until| window_hold(scan.credential(), until)), patience)
+                let hold = until.map(|until| window_hold(scan.credential(), until));
+                (hold, patience(scan.stage, source))
             }
             hold => (hold, PATIENCE),
         };
@@ -210,9 +206,11 @@ fn parts_of(scan: &ScanRow, ranges: &[Range]) -> i64 {
 }
 
 /// How long a window may take to open before its runners are given back.
-const fn patience(source: Source) -> SignedDuration {
-    match source {
-        Source::Api => PATIENCE,
-        Source::Browser => PATIENCE_WITH_A_BROWSER,
+const fn patience(stage: Stage, source: Source) -> SignedDuration {
+    match (stage, source) {
+        // What is left to be found out may need no request at all.
+        (Stage::Resolving, _) => SignedDuration::MAX,
+        (_, Source::Api) => PATIENCE,
+        (_, Source::Browser) => PATIENCE_WITH_A_BROWSER,
     }
 }
