@@ -19,6 +19,7 @@ use crate::{
     account::Platform,
     row::{Line, Row},
     scan::{
+        observed::Anomaly,
         range::{Place, RangeId},
         source::Source,
     },
@@ -70,6 +71,12 @@ pub struct Header {
     pub source: Source,
     /// Rows the platform returned and charges for: those kept, those trimmed and those that failed to parse.
     pub returned: u32,
+    /// Rows of the whole list, where the platform sends its total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// What the page showed that contradicts the platform's facts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// Why bytes are no page.
@@ -246,5 +253,7 @@ pub fn sha256(object: &[u8]) -> String {
     text
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

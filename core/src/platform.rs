@@ -2,6 +2,8 @@
 //!
 //! Facts only, each with its source; an operator's Credential may state other limits.
 
+pub mod server;
+
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 

@@ -10,6 +10,7 @@ pub mod fallback;
 pub mod lease;
 pub mod meeting;
 pub mod merge;
+pub mod observed;
 pub mod permit;
 pub mod plan;
 pub mod range;

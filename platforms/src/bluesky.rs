@@ -120,6 +120,7 @@ fn read_page(answer: &Answer, place: &Place, used: Option<&str>) -> Result<Fetch
         next,
         returned,
         total: None,
+        anomalies: Vec::new(),
         told: answer.told,
     })
 }

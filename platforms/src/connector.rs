@@ -6,6 +6,7 @@ use followlytics_core::{
     retry::Failure,
     row::Line,
     scan::{
+        observed::Anomaly,
         plan::AccountReport,
         range::{Place, Span, Walk},
         window::Told,
@@ -65,6 +66,8 @@ pub struct FetchedPage {
     pub returned: u32,
     /// Rows of the whole list, where the platform tells.
     pub total: Option<i64>,
+    /// What the page showed that contradicts the platform's facts.
+    pub anomalies: Vec<Anomaly>,
     /// What the headers said of the window.
     pub told: Option<Told>,
 }

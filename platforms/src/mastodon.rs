@@ -150,6 +150,7 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
         next,
         returned,
         total: None,
+        anomalies: Vec::new(),
         told: answer.told,
     })
 }

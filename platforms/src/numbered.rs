@@ -21,6 +21,7 @@ pub(crate) const fn nothing_left() -> FetchedPage {
         next: None,
         returned: 0,
         total: None,
+        anomalies: Vec::new(),
         told: None,
     }
 }
@@ -89,6 +90,7 @@ impl Numbered {
             next: self.next(walk, list.len()),
             returned: u32::try_from(list.len()).unwrap_or(u32::MAX),
             total,
+            anomalies: Vec::new(),
             told: answer.told,
         })
     }

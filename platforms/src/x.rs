@@ -121,6 +121,7 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
             cursor: Some(token),
         }),
         total: None,
+        anomalies: Vec::new(),
         told: answer.told,
     })
 }

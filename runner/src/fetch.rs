@@ -173,6 +173,8 @@ async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Re
         price_version: right.account.platform.facts().price_version,
         source: right.source,
         returned: fetched.returned,
+        total: fetched.total,
+        anomalies: fetched.anomalies,
     };
     let object = match page::encode(&header, &fetched.lines) {
         Ok(object) if object.len() > page::MAX_BYTES => {

@@ -183,6 +183,8 @@ impl Bench {
             price_version: 0,
             source: followlytics_core::scan::source::Source::Api,
             returned: u32::try_from(page.lines.len()).unwrap(),
+            total: None,
+            anomalies: Vec::new(),
         };
         let object = page::encode(&header, &page.lines).unwrap();
         let hash = page::sha256(&object);

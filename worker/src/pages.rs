@@ -105,6 +105,8 @@ mod tests {
                 price_version: 0,
                 source: Source::Browser,
                 returned: 0,
+                total: None,
+                anomalies: Vec::new(),
             },
             lines: Vec::new(),
         };

@@ -203,6 +203,7 @@ fn fetched(
             next,
             returned,
             total: None,
+            anomalies: Vec::new(),
             told,
         },
         stands_still,

@@ -1,29 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
-
-fn header() -> Header {
-    Header {
-        format: 1,
-        scan: "uid".into(),
-        platform: Platform::X,
-        account_id: "1".into(),
-        range: 3,
-        epoch: 2,
-        seq: 9,
-        input: Place::at(9),
-        output: Place {
-            position: 10,
-            cursor: Some("token".into()),
-        },
-        exhausted: false,
-        permit: "p".into(),
-        seen_at: Timestamp::UNIX_EPOCH,
-        price_version: 1,
-        source: crate::scan::source::Source::Api,
-        returned: 2,
-    }
-}
+use super::{testing::header, *};
 
 fn row(id: &str) -> Line {
     Line::Row(Row {

@@ -132,6 +132,8 @@ mod tests {
             price_version: 0,
             source: crate::scan::source::Source::Api,
             returned: 50,
+            total: None,
+            anomalies: Vec::new(),
         }
     }
 

@@ -151,6 +151,7 @@ impl Ledger {
         count(tx, scan, range, &permit, page.lines).await?;
         scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
+        scan.observed.add_page(header, range.kind, permit.max_rows);
         // What a person has to change is not undone by a request that was under way.
         if scan.hold_mut().as_ref().is_none_or(|hold| hold.until.is_some()) {
             *scan.hold_mut() = None;

@@ -6,9 +6,10 @@
 use followlytics_core::{
     account::{AccountRef, Platform},
     mutants::{self, Mutant},
-    platform::{Drift, Seek},
+    platform::{Drift, Seek, server::Server},
     scan::{
         certificate::Certificate,
+        observed::Observed,
         range::{Range, RangeId, Span},
         since::{Base, Since},
         summary::{ResultRecord, Stage},
@@ -45,6 +46,10 @@ pub struct MergeInput {
     pub since: Option<Base>,
     /// Followers the platform counted at the start.
     pub platform_count: i64,
+    /// What the pages showed of the list.
+    pub observed: Observed,
+    /// Which program the server said it runs.
+    pub server: Option<Server>,
     /// All ranges, in order of their ids.
     pub ranges: Vec<Range>,
 }
@@ -124,6 +129,8 @@ impl Ledger {
             root: row.plan.as_ref().and_then(|plan| plan.root),
             since: row.plan.as_ref().and_then(|plan| plan.since.clone()),
             platform_count,
+            observed: row.observed,
+            server: row.server,
             ranges,
         })
     }

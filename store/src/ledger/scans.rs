@@ -6,8 +6,9 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
-    platform::{Family, Seek},
+    platform::{Family, Seek, server::Server},
     scan::{
+        observed::Observed,
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
         range::{Kind, Range},
@@ -57,6 +58,10 @@ pub struct ScanRow {
     pub lines: i64,
     /// Requests by purpose.
     pub requests: RequestTally,
+    /// What its pages showed of the list.
+    pub observed: Observed,
+    /// Which program the server said it runs.
+    pub server: Option<Server>,
     /// First request.
     pub started: Option<Timestamp>,
     /// End.
@@ -225,7 +230,7 @@ impl Ledger {
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
      report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
-     source, browser, browser_hold";
+     source, browser, browser_hold, observed, server";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -285,7 +290,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
            requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25, browser = $26, \
-           browser_hold = $27 WHERE uid = $1",
+           browser_hold = $27, observed = $28, server = $29 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -314,6 +319,8 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             request.monthly_budget.map(Usd::nanos),
             request.browser.as_ref().map(json).transpose()?,
             row.browser_hold.as_ref().map(json).transpose()?,
+            json(&row.observed)?,
+            row.server.as_ref().map(json).transpose()?,
         ],
     )
     .await?;
@@ -373,6 +380,8 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
         },
         lines: row.get(28)?,
         requests: from_json("scans.requests", &row.get::<String>(29)?)?,
+        observed: optional("scans.observed", row.get(37)?)?.unwrap_or_default(),
+        server: optional("scans.server", row.get(38)?)?,
         started: row.get(30)?,
         ended: row.get(31)?,
     })

@@ -125,6 +125,8 @@ impl Desk {
             price_version: 1,
             source: followlytics_core::scan::source::Source::Api,
             returned: 0,
+            total: None,
+            anomalies: Vec::new(),
         };
         let key = format!("pages/scan/{}/{}/{}", lease.range, lease.epoch, permit.seq);
         NewPage {

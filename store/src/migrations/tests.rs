@@ -265,6 +265,7 @@ fn a_released_step_is_never_edited() {
         "c0f0e0a79adf7069d5d95c30d4b2bd5deab328bbf8a95b046f9885a03d226bb0",
         "23ddbf37d3edd61cabd6e8107f74da73dc4b0f417dbb1a43d8282241a9eaa385",
         "5a26523212b2245f057c86100377c370dc48f0fdfc3dbe530a30218c7dca332c",
+        "bbb3f3dd285f322726daabe32205c6dc82b1c1e4a021e6256300dcb5559d4abe",
     ];
     assert_eq!(
         STEPS.len(),

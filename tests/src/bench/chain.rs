@@ -67,5 +67,7 @@ pub(super) fn header(scan: &str, account: &str, held: Held, permit: &Permit, cur
         price_version: Platform::X.facts().price_version,
         source: followlytics_core::scan::source::Source::Api,
         returned: ROWS,
+        total: None,
+        anomalies: Vec::new(),
     }
 }

@@ -247,6 +247,7 @@ impl ModelBrowser {
             next,
             returned: users,
             total: None,
+            anomalies: Vec::new(),
             told: answer.told,
         })
     }

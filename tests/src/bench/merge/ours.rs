@@ -232,6 +232,8 @@ async fn commit(db: &Db, objects: &Objects, made: &Synthetic, seq: u32) -> Resul
         price_version: 0,
         source: followlytics_core::scan::source::Source::Api,
         returned: 1000,
+        total: None,
+        anomalies: Vec::new(),
     };
     let first = u64::from(seq) * 1000;
     let lines: Vec<Line> = (first..first + 1000)
