@@ -114,11 +114,13 @@ fn run_credentials(ctx: Arc<Context>, stop: watch::Receiver<bool>) -> impl Futur
     .for_each(log_lost)
 }
 
-/// The scans that name this credential.
+/// The scans that name this credential, for the API or as a browser's session.
 fn users(scans: &Store<Scan>, credential: &Credential) -> Vec<ObjectRef<Scan>> {
     let names = |scan: &Scan| {
+        let spec = &scan.spec;
+        let mut named = [&spec.credential_ref, &spec.session_ref].into_iter().flatten();
         scan.metadata.namespace == credential.metadata.namespace
-            && scan.spec.credential_ref.as_ref().map(|named| &named.name) == credential.metadata.name.as_ref()
+            && named.any(|named| Some(&named.name) == credential.metadata.name.as_ref())
     };
     scans
         .state()

@@ -33,7 +33,7 @@ mod strays;
 mod summary;
 mod windows;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -99,12 +99,24 @@ impl Ledger {
         self.db.begin_within(Scope::Scan(uid)).await
     }
 
-    /// Makes the transaction alone in the scan's credential as well: its windows, its month, its shares. What
+    /// Makes the transaction alone in the credentials of the scan and of this permit: windows, months, shares. What
     /// it answers is the time from then on. Before the first write, or two transactions wait for each other.
-    pub(crate) async fn lock_credential(&self, tx: &mut Tx, scan: &ScanRow) -> Result<Timestamp, DbError> {
+    pub(in crate::ledger) async fn lock_credential(
+        &self,
+        tx: &mut Tx,
+        scan: &ScanRow,
+        permit: Option<&permits::PermitRow>,
+    ) -> Result<Timestamp, DbError> {
         // Without a window or a month nothing is shared: scans of an open server need not wait for each other.
-        if !scan.rules().is_empty() || scan.request.monthly_budget.is_some() {
-            tx.lock(Key::Credential(scan.credential())).await?;
+        let own = (!scan.rules().is_empty() || scan.monthly_budget().is_some()).then(|| scan.credential());
+        // A permit may be another credential's, of before an edit. In one order, or two transactions wait for each other.
+        let other = permit.map(|permit| permit.credential.as_str());
+        let names: BTreeSet<&str> = own
+            .into_iter()
+            .chain(other.filter(|other| *other != scan.credential()))
+            .collect();
+        for name in names {
+            tx.lock(Key::Credential(name)).await?;
         }
         Ok(self.now_in(tx))
     }

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::source::Source;
+use super::{
+    request::{ScanRequest, Terms},
+    source::Source,
+};
 
 /// Number of a range within its scan.
 pub type RangeId = u32;
@@ -123,6 +126,10 @@ pub struct Range {
     pub expected: i64,
     /// For a seam: the range whose own rows end it.
     pub meets: Option<RangeId>,
+    /// Credential of its lease; `None` before the first one.
+    pub terms: Option<Terms>,
+    /// Number of the first page since it last started at its first place.
+    pub pass_from: u32,
 }
 
 impl Range {
@@ -152,6 +159,8 @@ impl Range {
             lease_rows: 0,
             expected,
             meets: None,
+            terms: None,
+            pass_from: 0,
         }
     }
 
@@ -164,6 +173,29 @@ impl Range {
     /// Whether it is a chain that nothing has bounded yet.
     pub fn is_chain(&self) -> bool {
         self.kind == Kind::Listing && self.span.is_none()
+    }
+
+    /// Whether its next request needs the credential that its token was issued under.
+    ///
+    /// No platform documents whether the token of a chain is valid for another credential. Cursors of lists that can
+    /// be entered are positions: they belong to no credential.
+    pub fn keeps_terms(&self) -> bool {
+        self.is_chain() && self.source.is_api() && self.place.cursor.is_some()
+    }
+
+    /// Returns the terms that hold for its next request although the scan names another credential.
+    pub fn kept_terms(&self, request: &ScanRequest) -> Option<&Terms> {
+        let terms = self.terms.as_ref().filter(|_| self.keeps_terms())?;
+        (terms.credential != request.credential_of(self.source)).then_some(terms)
+    }
+
+    /// Whether its lease was granted for another credential than its next request needs.
+    pub fn has_outdated_terms(&self, request: &ScanRequest) -> bool {
+        let is_other = |terms: &Terms| {
+            (terms.credential.as_str(), terms.auth)
+                != (request.credential_of(self.source), request.auth_of(self.source))
+        };
+        !self.keeps_terms() && self.terms.as_ref().is_some_and(is_other)
     }
 
     /// Whether somebody holds it at `now`.

@@ -61,7 +61,35 @@ pub struct Access {
     pub rules: Vec<Rule>,
 }
 
+/// A credential and its limits, as a lease uses them.
+///
+/// A range keeps the terms of its lease, and a chain those under which its token was issued, when the scan names
+/// another credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// Name of the credential: [`ScanRequest::credential`].
+    pub credential: String,
+    /// How requests are authorised.
+    pub auth: Auth,
+    /// Rate limits of the credential.
+    pub rules: Vec<Rule>,
+    /// Monthly budget of the credential, over all scans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_budget: Option<Usd>,
+}
+
 impl ScanRequest {
+    /// Returns the credential of this source with its limits.
+    pub fn terms_of(&self, source: Source) -> Terms {
+        Terms {
+            credential: self.credential_of(source).to_owned(),
+            auth: self.auth_of(source),
+            rules: self.rules_of(source).to_vec(),
+            monthly_budget: self.monthly_budget.filter(|_| source.is_api()),
+        }
+    }
+
     /// Whether a browser may be used.
     pub const fn browser(&self) -> Browser {
         match self.browser {

@@ -122,7 +122,7 @@ impl Ledger {
                 .await?
                 .from_source(range.source),
         };
-        let claimed = self.lease_to(&mut tx, taken, sandbox, now).await?;
+        let claimed = self.lease_to(&mut tx, &scan, taken, sandbox, now).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
@@ -154,10 +154,14 @@ impl Ledger {
     async fn lease_to(
         &self,
         tx: &mut Tx,
+        scan: &ScanRow,
         mut range: Range,
         sandbox: &Sandbox,
         now: Timestamp,
     ) -> Result<Claimed, LedgerError> {
+        if range.terms.is_none() || !range.keeps_terms() {
+            range.terms = Some(scan.request.terms_of(range.source));
+        }
         lease::grant(&mut range, &sandbox.holder(), now);
         let orphans = orphans(tx, &sandbox.scan, &range).await?;
         ranges::put(tx, &sandbox.scan, &range).await?;
@@ -171,7 +175,7 @@ impl Ledger {
     pub async fn open_lease(&self, sandbox: &Sandbox, held: Held) -> Result<Lease, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
+        let now = self.lock_credential(&mut tx, &scan, None).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         save(tx, &scan, &range).await?;
         let page_rows = scan.page_rows();
@@ -189,7 +193,7 @@ impl Ledger {
                 0
             },
             base_url: scan.request.base_url_of(range.source).to_owned(),
-            auth: scan.request.auth_of(range.source),
+            auth: scan.auth(),
             account: scan.request.account,
             token: None,
             page_rows,
@@ -205,8 +209,9 @@ impl Ledger {
     pub async fn release(&self, sandbox: &Sandbox, release: &Release) -> Result<(), LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
-        if let Some(unused) = &release.unused {
+        let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
+        let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
+        if let Some(unused) = &unused {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         lease::give_back(&mut range);
@@ -268,7 +273,7 @@ pub(super) async fn current(
 ) -> Result<(ScanRow, Range), LedgerError> {
     let mut scan = scans::find(tx, &sandbox.scan).await?.ok_or(LedgerError::Fenced)?;
     let range = ranges::get(tx, &sandbox.scan, held.range).await?;
-    scan.source = range.source;
+    scan.turn_to(&range);
     if !lease::is_current(&range, &sandbox.holder(), held.epoch) {
         return Err(LedgerError::Fenced);
     }

@@ -62,16 +62,11 @@ impl Ledger {
             return self.repeat(tx, sandbox, held).await;
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
-        self.take(
-            &mut tx,
-            &mut scan,
-            &mut range,
-            Right::Holder(&sandbox.holder()),
-            page,
-            now,
-        )
-        .await?;
+        let permit = permits::get(&mut tx, &sandbox.scan, &page.header.permit).await?;
+        let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
+        let right = Right::Holder(&sandbox.holder());
+        self.take(&mut tx, &mut scan, &mut range, (right, &permit), page, now)
+            .await?;
         let step = if range.state == State::Done {
             Step::Done
         } else {
@@ -92,11 +87,13 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
+        let permit = permits::get(&mut tx, &sandbox.scan, &page.header.permit).await?;
+        let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
         if page.header.input != range.place || page.header.seq != range.seq {
             return Ok(false);
         }
-        self.take(&mut tx, &mut scan, &mut range, Right::Adoption, page, now)
+        let right = (Right::Adoption, &permit);
+        self.take(&mut tx, &mut scan, &mut range, right, page, now)
             .await?;
         save(tx, &scan, &range).await?;
         self.notify();
@@ -109,7 +106,7 @@ impl Ledger {
             return Ok(reply(Step::Done, &range));
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
+        let now = self.lock_credential(&mut tx, &scan, None).await?;
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
         save(tx, &scan, &range).await?;
         Ok(reply(step, &range))
@@ -120,13 +117,12 @@ impl Ledger {
         tx: &mut Tx,
         scan: &mut ScanRow,
         range: &mut Range,
-        right: Right<'_>,
+        (right, permit): (Right<'_>, &PermitRow),
         page: &NewPage,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
         let header = &page.header;
-        let permit = permits::get(tx, &scan.request.uid, &header.permit).await?;
-        check_permit(&permit, header)?;
+        check_permit(permit, header)?;
         let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
         accept(
             range,
@@ -142,13 +138,14 @@ impl Ledger {
             lease::extend(range, now);
         }
         let price = scan.price(Family::Followers, page.lines);
-        permits::settle(tx, scan, &permit, PermitState::Settled, price).await?;
-        permits::charge(tx, scan, &permit, page.lines, price, now).await?;
+        permits::settle(tx, scan, permit, PermitState::Settled, price).await?;
+        permits::charge(tx, scan, permit, page.lines, price, now).await?;
         insert(tx, scan, page, price.nanos(), now).await?;
         if let Some(told) = page.told {
-            windows::learn(tx, scan, Family::Followers, told, now).await?;
+            let used = (permit.credential.as_str(), Family::Followers);
+            windows::learn(tx, scan, used, told, now).await?;
         }
-        count(tx, scan, range, &permit, page.lines).await?;
+        count(tx, scan, range, permit, page.lines).await?;
         scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
         scan.observed.add_page(header, range.kind, permit.max_rows);

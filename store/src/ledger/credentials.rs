@@ -3,7 +3,11 @@
 use followlytics_core::{
     money::Usd,
     platform::Family,
-    scan::{range::RangeId, request::Access, summary::Hold},
+    scan::{
+        range::RangeId,
+        request::{Access, Terms},
+        summary::Hold,
+    },
 };
 use jiff::Timestamp;
 
@@ -43,11 +47,15 @@ impl Ledger {
         scan: &str,
         range: RangeId,
     ) -> Result<Option<String>, LedgerError> {
-        let sql = "SELECT s.credential, CASE WHEN r.source = 'Browser' THEN s.browser ELSE NULL END \
+        let sql = "SELECT s.credential, CASE WHEN r.source = 'Browser' THEN s.browser ELSE NULL END, r.terms \
                    FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
         let Some(row) = self.db.find(sql, params![scan, range]).await? else {
             return Ok(None);
         };
+        // Permits of a lease are granted by the credential it began with.
+        if let Some(terms) = scans::optional::<Terms>("ranges.terms", row.get(2)?)? {
+            return Ok(Some(terms.credential));
+        }
         Ok(Some(match row.get::<Option<String>>(1)? {
             Some(access) => scans::from_json::<Access>("scans.browser", &access)?.credential,
             None => row.get(0)?,

@@ -22,7 +22,7 @@ use super::{
     holds,
     permits::{self, PermitState},
     ranges,
-    step::{reply, save},
+    step::{another_credential, reply, save},
     windows,
 };
 use crate::db::Tx;
@@ -32,8 +32,9 @@ impl Ledger {
     pub async fn record_failure(&self, sandbox: &Sandbox, failed: &Failed) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, failed.held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
+        let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
+        let used = (permit.credential.as_str(), permit.family);
         let failure = &failed.failure;
         if permit.state == PermitState::Open {
             let state = if failure.class.policy().may_be_charged {
@@ -44,7 +45,7 @@ impl Ledger {
             permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
             scan.requests.failed += 1;
             if let Some(told) = failure.told {
-                windows::learn(&mut tx, &scan, permit.family, told, now).await?;
+                windows::learn(&mut tx, &scan, used, told, now).await?;
             }
             range.attempts += 1;
             if failure.class == Class::SecondaryLimited {
@@ -53,12 +54,14 @@ impl Ledger {
                     Next::Again(delay) => delay,
                     Next::Over(_) => failure.class.policy().delay,
                 };
-                windows::pause(&mut tx, &scan, permit.family, again_at(failure, delay, now)).await?;
+                windows::pause(&mut tx, &scan, used, again_at(failure, delay, now)).await?;
             }
             apply(&mut tx, &mut scan, &mut range, failure, now).await?;
         }
         let step = if scan.failure.is_some() {
             Step::Cancel
+        } else if scan.terms.is_some() && range.terms.is_none() {
+            another_credential(now)
         } else {
             self.next_step(&mut tx, &mut scan, &mut range, now).await?
         };
@@ -78,6 +81,13 @@ async fn apply(
     match retry::next(failure.class, range.attempts) {
         Next::Again(delay) => {
             range.not_before = Some(again_at(failure, delay, now));
+            Ok(())
+        }
+        Next::Over(Last::Stop) if scan.terms.is_some() => {
+            // The chain's own credential is refused, and the scan names another one by now: it takes over. Where the
+            // platform refuses it the chain's token, the chain starts again if the budget pays for it.
+            range.attempts = 0;
+            range.terms = None;
             Ok(())
         }
         Next::Over(last @ (Last::Hold | Last::Stop)) => {

@@ -30,12 +30,13 @@ impl Ledger {
     pub async fn record_finding(&self, sandbox: &Sandbox, found: &Found) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, found.held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &found.permit).await?;
+        let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
         if matches!(permit.state, PermitState::Open | PermitState::Ambiguous) {
             settle(&mut tx, &mut scan, &permit, &found.finding, now).await?;
             if let Some(told) = found.told {
-                windows::learn(&mut tx, &scan, permit.family, told, now).await?;
+                let used = (permit.credential.as_str(), permit.family);
+                windows::learn(&mut tx, &scan, used, told, now).await?;
             }
             record(&mut scan, &permit, &found.finding)?;
             range.seq += 1;

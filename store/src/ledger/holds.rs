@@ -1,32 +1,38 @@
 //! Holds: why a scan does not go on, and what lets it go on again.
 
-use followlytics_core::{
-    scan::summary::{Hold, Stage},
-    wire::Mode,
+use followlytics_core::scan::{
+    edit::{self, BUDGET_EXHAUSTED, BUDGET_TOO_SMALL},
+    source::Source,
+    summary::{Hold, Stage},
 };
 use jiff::Timestamp;
 
 use super::{LedgerError, ScanRequest, ScanRow};
 use crate::{db::Tx, params};
 
-/// The plan costs more than the budget: nothing is listed.
-pub(super) const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";
-/// The budget is used up in mid-scan.
-pub(super) const BUDGET_EXHAUSTED: &str = "BudgetExhausted";
-
-/// After a person changed the spec: holds that wait for a person are tried again, budgets are checked anew.
-pub(super) fn review(row: &mut ScanRow, earlier: &ScanRequest, now: Timestamp) {
+/// After a user changed the Scan or its Credential: what a hold waits on may be there now. Before the first page
+/// budgets are checked again.
+pub(super) async fn review(
+    tx: &mut Tx,
+    row: &mut ScanRow,
+    earlier: &ScanRequest,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     row.purse.budget = row.request.budget;
-    let edited = row.request.generation != earlier.generation;
-    let resumed = earlier.mode == Mode::Suspend && row.request.mode == Mode::Run;
-    if edited || resumed || row.request.credential != earlier.credential {
-        for hold in [&mut row.hold, &mut row.browser_hold] {
-            *hold = hold
-                .take()
-                .filter(|hold| hold.until.is_some_and(|until| until > now) && !resumed);
-        }
-        check_budget(row);
+    let wanted = &row.request;
+    for (source, hold) in [
+        (Source::Api, &mut row.hold),
+        (Source::Browser, &mut row.browser_hold),
+    ] {
+        *hold = hold
+            .take()
+            .filter(|hold| !edit::lifts(earlier, wanted, source, hold, now));
     }
+    if row.lines == 0 && row.stage == Stage::Scanning {
+        check_budget(row);
+        super::months::check(tx, row, now).await?;
+    }
+    Ok(())
 }
 
 /// Before the first page: the whole plan has to fit into the budget. Later the purse alone decides.

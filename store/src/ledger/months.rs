@@ -3,6 +3,7 @@
 use followlytics_core::{
     money::Usd,
     scan::{
+        edit::MONTHLY_BUDGET,
         permit::Purse,
         plan::Plan,
         source::{Browser, Month, Wish, choose, month_of},
@@ -13,9 +14,6 @@ use jiff::Timestamp;
 
 use super::{Ledger, LedgerError, ScanRow};
 use crate::{db::Tx, params};
-
-/// The credential's month is spent.
-const MONTHLY_BUDGET: &str = "MonthlyBudgetReached";
 
 /// The month of the credential that is asked now; `None` without a monthly budget.
 pub(super) async fn month(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Option<Month>, LedgerError> {
@@ -31,23 +29,28 @@ pub(super) async fn of_api(
     scan: &ScanRow,
     now: Timestamp,
 ) -> Result<Option<Month>, LedgerError> {
-    let Some(budget) = scan.request.monthly_budget else {
+    let Some(budget) = scan.monthly_budget() else {
         return Ok(None);
     };
-    let used = used(tx, &scan.request.credential, now).await?;
+    let credential = match &scan.terms {
+        Some(terms) => &terms.credential,
+        None => &scan.request.credential,
+    };
+    let used = used(tx, credential, now).await?;
     Ok(Some(Month { budget, used }))
 }
 
 async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, LedgerError> {
     let (from, _) = month_of(now);
     let settled = "SELECT CAST(SUM(price) AS BIGINT) FROM usage WHERE credential = $1 AND at >= $2";
-    // What is open or in doubt counts whenever it was granted: it may still be charged this month.
-    let held = "SELECT CAST(SUM(price) AS BIGINT) FROM permits WHERE credential = $1 AND state IN ('Open', 'Ambiguous')";
+    // A request without a known outcome was charged by `settle_by`, if at all.
+    let held = "SELECT CAST(SUM(price) AS BIGINT) FROM permits \
+                WHERE credential = $1 AND state IN ('Open', 'Ambiguous') AND (state = 'Open' OR settle_by >= $2)";
+    let deleted =
+        "SELECT CAST(SUM(price) AS BIGINT) FROM ambiguous_charges WHERE credential = $1 AND at >= $2";
     let mut total = Usd::ZERO;
-    for row in [
-        tx.find(settled, params![credential, from]).await?,
-        tx.find(held, params![credential]).await?,
-    ] {
+    for sql in [settled, held, deleted] {
+        let row = tx.find(sql, params![credential, from]).await?;
         let sum: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
         total = total.plus(Usd::from_nanos(sum.unwrap_or(0)));
     }
@@ -69,10 +72,24 @@ pub(super) fn is_short(scan: &ScanRow, month: Option<Month>) -> bool {
     month.is_some_and(|month| month.left() < scan.purse.left())
 }
 
+/// Keeps the possible charges of a scan that is deleted: they count in their month.
+pub(super) async fn keep_ambiguous(tx: &mut Tx, scan: &str) -> Result<(), LedgerError> {
+    // Its runners have ended: no outcome of an open permit comes any more.
+    tx.execute(
+        "INSERT INTO ambiguous_charges (permit, scan, credential, kind, price, at) \
+         SELECT id, scan, credential, family, price, settle_by FROM permits \
+         WHERE scan = $1 AND state IN ('Open', 'Ambiguous') AND price > 0 \
+         ON CONFLICT (permit) DO NOTHING",
+        params![scan],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Holds the scan until the next month begins.
 pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
     let (_, until) = month_of(now);
-    let credential = &scan.request.credential;
+    let credential = scan.credential();
     let message = format!(
         "the monthly budget of credential {credential} is used up: raise spec.monthlyBudgetUsd of the Credential, or wait for \
          the next UTC month; nothing of what was read is lost"

@@ -35,6 +35,8 @@ pub enum PermitState {
 #[derive(Debug, Clone)]
 pub(super) struct PermitRow {
     pub(super) id: String,
+    /// The credential that it was granted with: settled, charged and released there, whatever the scan names by now.
+    pub(super) credential: String,
     pub(super) range: u32,
     pub(super) epoch: u64,
     pub(super) seq: u32,
@@ -48,7 +50,7 @@ pub(super) struct PermitRow {
     pub(super) settle_by: Timestamp,
 }
 
-const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by";
+const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by, credential";
 
 impl PermitRow {
     pub(super) fn to_wire(&self) -> Permit {
@@ -78,7 +80,7 @@ pub(super) async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Resu
             i64::try_from(row.epoch).unwrap_or(i64::MAX),
             row.seq,
             <&str>::from(row.family),
-            scan.credential(),
+            &row.credential,
             row.place.position,
             row.place.cursor.as_deref(),
             row.max_rows,
@@ -114,6 +116,18 @@ pub(super) async fn get(tx: &mut Tx, scan: &str, id: &str) -> Result<PermitRow, 
     let sql = format!("SELECT {COLUMNS} FROM permits WHERE scan = $1 AND id = $2");
     let row = tx.find(&sql, params![scan, id]).await?;
     read(&row.ok_or_else(unknown)?)
+}
+
+/// The permit of this name, if one is named.
+pub(super) async fn find(
+    tx: &mut Tx,
+    scan: &str,
+    id: Option<&str>,
+) -> Result<Option<PermitRow>, LedgerError> {
+    match id {
+        Some(id) => get(tx, scan, id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 fn unknown() -> LedgerError {
@@ -164,15 +178,15 @@ pub(super) async fn return_unused(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &Range,
-    id: &str,
+    permit: &PermitRow,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let permit = get(tx, &scan.request.uid, id).await?;
     if permit.range != range.id || permit.epoch != range.epoch || permit.state != PermitState::Open {
         return Ok(());
     }
-    settle(tx, scan, &permit, PermitState::Returned, Usd::ZERO).await?;
-    windows::release(tx, scan, permit.family, permit.granted_at, now).await
+    settle(tx, scan, permit, PermitState::Returned, Usd::ZERO).await?;
+    let used = (permit.credential.as_str(), permit.family);
+    windows::release(tx, scan, used, permit.granted_at, now).await
 }
 
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.
@@ -220,7 +234,7 @@ pub(super) async fn charge(
         params![
             &row.id,
             &scan.request.uid,
-            scan.credential(),
+            &row.credential,
             <&str>::from(row.family),
             lines,
             price.nanos(),
@@ -300,5 +314,6 @@ fn read(row: &Row) -> Result<PermitRow, LedgerError> {
         granted_at: row.get(10)?,
         start_by: row.get(11)?,
         settle_by: row.get(12)?,
+        credential: row.get(13)?,
     })
 }

@@ -2,14 +2,15 @@
 
 use followlytics_core::scan::range::{Place, Range, RangeId, Span, State};
 
-use super::LedgerError;
+use super::{LedgerError, scans};
 use crate::{
     db::{Row, Tx},
     params,
 };
 
 const COLUMNS: &str = "id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, lease_until, \
-     leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source";
+     leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source, \
+     terms, pass_from";
 
 /// All ranges of a scan, in order of their ids.
 pub(super) async fn all(tx: &mut Tx, scan: &str) -> Result<Vec<Range>, LedgerError> {
@@ -35,11 +36,13 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
     let epoch = i64::try_from(range.epoch).unwrap_or(i64::MAX);
     tx.execute(
         "INSERT INTO ranges (scan, id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, \
-           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
+           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source, terms, pass_from) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+           $23, $24) \
          ON CONFLICT (scan, id) DO UPDATE SET lo = $4, hi = $5, position = $7, cursor = $8, claimed = $9, \
            seq = $10, epoch = $11, holder = $12, lease_until = $13, leased_at = $14, state = $15, \
-           not_before = $16, attempts = $17, lines = $18, lease_lines = $19, expected = $20, source = $22",
+           not_before = $16, attempts = $17, lines = $18, lease_lines = $19, expected = $20, source = $22, \
+           terms = $23, pass_from = $24",
         params![
             scan,
             range.id,
@@ -63,6 +66,8 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
             range.expected,
             range.meets,
             <&str>::from(range.source),
+            range.terms.as_ref().map(scans::json).transpose()?,
+            range.pass_from,
         ],
     )
     .await?;
@@ -97,6 +102,8 @@ fn read(row: &Row) -> Result<Range, LedgerError> {
         lease_rows: row.get(17)?,
         expected: row.get(18)?,
         meets: row.get(19)?,
+        terms: scans::optional("ranges.terms", row.get(21)?)?,
+        pass_from: row.get(22)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Results: what a merge reads, and the transaction that makes its result visible.
 //!
 //! The row is the visibility point of a version: parts and manifest are durable objects before it, and
-//! unreachable garbage until then. Versions of an account count from 1 without holes.
+//! unreachable garbage until then. Versions of an account count from 1; a number is never used again.
 
 use followlytics_core::{
     account::{AccountRef, Platform},
@@ -322,11 +322,7 @@ async fn insert(
     let row = scans::get(tx, scan).await?;
     let (tenant, platform) = (&row.request.namespace, <&str>::from(row.request.account.platform));
     let account = account(&row)?;
-    let newest = "SELECT COALESCE(MAX(version), 0) FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3";
-    let newest = tx.find(newest, params![tenant, platform, &account]).await?;
-    let version = newest.map(|row| row.get::<i64>(0)).transpose()?.unwrap_or(0)
-        + 1
-        + i64::from(mutants::on(Mutant::VersionSkipped));
+    let version = next_version(tx, tenant, platform, &account).await?;
     tx.execute(
         "INSERT INTO results (tenant, platform, account_id, version, scan, manifest, parts, sha256, lines, \
            duplicates, unread, certificate, created_at, head, handle, host) \
@@ -361,6 +357,30 @@ async fn insert(
         unread: result.unread,
         certificate: result.certificate.clone(),
     })
+}
+
+/// The account's next version. A number is given once, also after its result was deleted: whoever noted it would
+/// otherwise find another result under it.
+async fn next_version(tx: &mut Tx, tenant: &str, platform: &str, account: &str) -> Result<i64, LedgerError> {
+    // A release before this table may still publish on the same database: what exists counts as well.
+    let row = tx
+        .find(
+            "SELECT MAX(version) FROM (\
+               SELECT newest AS version FROM result_versions WHERE tenant = $1 AND platform = $2 AND account_id = $3 \
+               UNION ALL \
+               SELECT version FROM results WHERE tenant = $1 AND platform = $2 AND account_id = $3) AS given",
+            params![tenant, platform, account],
+        )
+        .await?;
+    let newest: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
+    let version = newest.unwrap_or(0) + 1 + i64::from(mutants::on(Mutant::VersionSkipped));
+    tx.execute(
+        "INSERT INTO result_versions (tenant, platform, account_id, newest) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant, platform, account_id) DO UPDATE SET newest = $4",
+        params![tenant, platform, account, version],
+    )
+    .await?;
+    Ok(version)
 }
 
 fn read_page(row: &Row) -> Result<PageRow, LedgerError> {

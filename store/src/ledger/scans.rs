@@ -6,13 +6,13 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
-    platform::{Family, Seek, server::Server},
+    platform::{Auth, Family, Seek, server::Server},
     scan::{
         observed::Observed,
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
         range::{Kind, Range},
-        request::ScanRequest,
+        request::{ScanRequest, Terms},
         source::{Source, Wish},
         split::Grain,
         summary::{Hold, RequestTally, Stage},
@@ -23,7 +23,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Ledger, LedgerError, erasures, holds, ranges};
+use super::{Ledger, LedgerError, erasures, holds, months, ranges};
 use crate::{
     db::{Row, Tx},
     params,
@@ -38,6 +38,8 @@ pub struct ScanRow {
     pub stage: Stage,
     /// The source that this transaction is about: that of its range.
     pub source: Source,
+    /// Credential of the range that this transaction is about, where the scan names another one by now.
+    pub terms: Option<Terms>,
     /// Why its ranges of the API do not go on.
     pub hold: Option<Hold>,
     /// Why its ranges of a browser do not go on.
@@ -97,14 +99,41 @@ impl ScanRow {
         }
     }
 
+    /// Makes it about this range: its source, and the credential that its tokens belong to.
+    pub(super) fn turn_to(&mut self, range: &Range) {
+        self.source = range.source;
+        self.terms = range.kept_terms(&self.request).cloned();
+    }
+
     /// The credential of its source.
     pub(super) fn credential(&self) -> &str {
-        self.request.credential_of(self.source)
+        match &self.terms {
+            Some(terms) => &terms.credential,
+            None => self.request.credential_of(self.source),
+        }
     }
 
     /// The limits of its source.
     pub(super) fn rules(&self) -> &[Rule] {
-        self.request.rules_of(self.source)
+        match &self.terms {
+            Some(terms) => &terms.rules,
+            None => self.request.rules_of(self.source),
+        }
+    }
+
+    /// How requests to its source are authorised.
+    pub(super) fn auth(&self) -> Auth {
+        self.terms
+            .as_ref()
+            .map_or_else(|| self.request.auth_of(self.source), |terms| terms.auth)
+    }
+
+    /// Monthly budget of the API's credential.
+    pub(super) fn monthly_budget(&self) -> Option<Usd> {
+        match &self.terms {
+            Some(terms) => terms.monthly_budget,
+            None => self.request.monthly_budget,
+        }
     }
 
     /// The price of a request to its source.
@@ -175,7 +204,7 @@ impl Ledger {
             Some(mut row) => {
                 let earlier = row.request.clone();
                 row.request = request.over(&earlier);
-                holds::review(&mut row, &earlier, now);
+                holds::review(&mut tx, &mut row, &earlier, now).await?;
                 if row.request.mode == Mode::Cancel {
                     holds::end_early(&mut tx, &mut row, now).await?;
                 }
@@ -208,6 +237,7 @@ impl Ledger {
                 }
             }
         }
+        months::keep_ambiguous(&mut tx, uid).await?;
         tx.execute("DELETE FROM jobs WHERE scan = $1", params![uid])
             .await?;
         tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid])
@@ -365,6 +395,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
         },
         stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
         source: Source::Api,
+        terms: None,
         hold: optional("scans.hold", row.get(19)?)?,
         browser_hold: optional("scans.browser_hold", row.get(36)?)?,
         hold_rounds: row.get(20)?,
@@ -417,7 +448,7 @@ pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -
     serde_json::from_str(text).map_err(|error| LedgerError::stored(column, error))
 }
 
-fn optional<T: DeserializeOwned>(
+pub(super) fn optional<T: DeserializeOwned>(
     column: &'static str,
     text: Option<String>,
 ) -> Result<Option<T>, LedgerError> {

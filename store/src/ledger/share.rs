@@ -59,6 +59,10 @@ impl Share {
         if family != Family::Followers || scan.stage != Stage::Scanning || scan.source == Source::Browser {
             return Ok(None);
         }
+        // A chain on the credential that began it: the scans of that credential do not see it as one of theirs.
+        if scan.terms.is_some() {
+            return Ok(None);
+        }
         let credential = &scan.request.credential;
         let kept = tx
             .find(

@@ -30,8 +30,9 @@ impl Ledger {
     pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, release.held).await?;
-        let now = self.lock_credential(&mut tx, &scan).await?;
-        if let Some(unused) = &release.unused {
+        let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
+        let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
+        if let Some(unused) = &unused {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
@@ -52,6 +53,8 @@ impl Ledger {
             Mode::Cancel => return Ok(Step::Cancel),
             Mode::Run | Mode::Suspend => {}
         }
+        // What was committed or edited since decides by which credential it goes on.
+        scan.turn_to(range);
         let over = range.state != State::Open || range.holder.is_none();
         if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
             return Ok(Step::Done);
@@ -66,6 +69,11 @@ impl Ledger {
                 reason: hold.reason.clone(),
                 held: true,
             });
+        }
+        if range.has_outdated_terms(&scan.request)
+            && permits::find_open(tx, &scan.request.uid, range).await?.is_none()
+        {
+            return Ok(another_credential(now));
         }
         if let Some(until) = range.not_before.filter(|at| *at > now) {
             return Ok(Step::Wait {
@@ -97,6 +105,11 @@ impl Ledger {
         let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
             Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
             Ask::Rows { rows, price } => (rows, price),
+            Ask::Exhausted if scan.terms.is_some() && months::is_short(scan, month) => {
+                // The scan names another credential by now: it takes over.
+                range.terms = None;
+                return Ok(another_credential(now));
+            }
             Ask::Exhausted => {
                 if months::is_short(scan, month) {
                     months::exhaust(scan, now);
@@ -128,6 +141,7 @@ impl Ledger {
         };
         let row = PermitRow {
             id: (self.ids)(),
+            credential: scan.credential().to_owned(),
             range: range.id,
             epoch: range.epoch,
             seq: range.seq,
@@ -153,6 +167,15 @@ pub(super) async fn save(mut tx: Tx, scan: &ScanRow, range: &Range) -> Result<()
     ranges::put(&mut tx, &scan.request.uid, range).await?;
     scans::put(&mut tx, scan).await?;
     Ok(tx.commit().await?)
+}
+
+/// The holder returns its lease and claims again: the next lease comes with the other credential's token.
+pub(super) fn another_credential(now: Timestamp) -> Step {
+    Step::Wait {
+        until: now,
+        reason: "CredentialChanged".to_owned(),
+        held: true,
+    }
 }
 
 /// What the holder of a range hears; the broker adds the token.

@@ -113,11 +113,12 @@ async fn waits(
 ) -> Result<Vec<Wait>, LedgerError> {
     let mut waits = Vec::new();
     for source in [Source::Api, Source::Browser] {
-        let open = |range: &&Range| range.source == source && range.state == State::Open;
-        if !ranges.iter().any(|range| open(&range)) {
+        let is_open = |range: &&Range| range.source == source && range.state == State::Open;
+        // A chain is alone with its source: the first one speaks for all.
+        let Some(first) = ranges.iter().find(is_open) else {
             continue;
-        }
-        scan.source = source;
+        };
+        scan.turn_to(first);
         // A runner that is told of a hold gives its lease back; only a full window is waited for with it.
         let (hold, patience) = match scan.held(source, now).cloned() {
             None => {
@@ -174,7 +175,7 @@ fn wanted(scan: &mut ScanRow, ranges: &[Range], waits: &[Wait], now: Timestamp) 
     };
     let mut parts: i64 = 0;
     for wait in waits.iter().filter(goes_on) {
-        scan.source = wait.source;
+        (scan.source, scan.terms) = (wait.source, None);
         parts = parts.max(match (scan.stage, wait.source) {
             (Stage::Merging | Stage::Merged | Stage::Ended, _) => 0,
             // One browser reads all there is, beside whatever else its sandbox does.

@@ -1,6 +1,7 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
 mod browser;
+mod edits;
 mod fallback;
 mod leases;
 mod limits;

@@ -24,7 +24,7 @@ pub(super) async fn slot(
     family: Family,
     now: Timestamp,
 ) -> Result<Slot, LedgerError> {
-    let (mut windows, paused) = load(tx, scan, family).await?;
+    let (mut windows, paused) = load(tx, scan, scan.credential(), family).await?;
     if let Some(until) = paused.filter(|until| *until > now) {
         return Ok(Slot::Full { until });
     }
@@ -52,7 +52,7 @@ pub(super) async fn full_until(
     family: Family,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, LedgerError> {
-    let (windows, paused) = load(tx, scan, family).await?;
+    let (windows, paused) = load(tx, scan, scan.credential(), family).await?;
     if let Some(until) = paused.filter(|until| *until > now) {
         return Ok(Some(until));
     }
@@ -76,13 +76,13 @@ fn held_back(share: Option<&Share>, scan: &ScanRow, windows: &[Window], now: Tim
 pub(super) async fn release(
     tx: &mut Tx,
     scan: &ScanRow,
-    family: Family,
+    (credential, family): (&str, Family),
     granted: Timestamp,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let (mut windows, _) = load(tx, scan, family).await?;
+    let (mut windows, _) = load(tx, scan, credential, family).await?;
     give_back(&mut windows, granted, now, START);
-    store(tx, scan.credential(), &windows).await
+    store(tx, credential, &windows).await
 }
 
 /// Pauses the credential: nothing that this family is counted with starts before then, whatever its windows have
@@ -90,7 +90,7 @@ pub(super) async fn release(
 pub(super) async fn pause(
     tx: &mut Tx,
     scan: &ScanRow,
-    family: Family,
+    (credential, family): (&str, Family),
     until: Timestamp,
 ) -> Result<(), LedgerError> {
     let family = scan.request.account.platform.counted_as(family);
@@ -99,7 +99,7 @@ pub(super) async fn pause(
          VALUES ($1, $2, $3, 0, 0, $4, $5) \
          ON CONFLICT (credential, family, window_ms) DO UPDATE SET reset = \
            CASE WHEN windows.reset > $4 THEN windows.reset ELSE $4 END",
-        params![scan.credential(), <&str>::from(family), PAUSE, until, true],
+        params![credential, <&str>::from(family), PAUSE, until, true],
     )
     .await?;
     Ok(())
@@ -110,11 +110,11 @@ pub(super) async fn pause(
 pub(super) async fn learn(
     tx: &mut Tx,
     scan: &ScanRow,
-    family: Family,
+    (credential, family): (&str, Family),
     told: Told,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let (mut windows, _) = load(tx, scan, family).await?;
+    let (mut windows, _) = load(tx, scan, credential, family).await?;
     let platform = scan.request.account.platform;
     let left_ms = now.duration_until(told.reset).as_millis();
     let spoken_of = windows
@@ -129,26 +129,29 @@ pub(super) async fn learn(
         return Ok(());
     };
     window.learn(told, now);
-    store(tx, scan.credential(), &windows).await
+    store(tx, credential, &windows).await
 }
 
-/// The windows, and when a pause of the credential ends.
+/// The windows, and when a pause of the credential ends. The limits of a credential that the scan does not name any
+/// more are those that were stored with its windows.
 async fn load(
     tx: &mut Tx,
     scan: &ScanRow,
+    credential: &str,
     family: Family,
 ) -> Result<(Vec<Window>, Option<Timestamp>), LedgerError> {
     let family = scan.request.account.platform.counted_as(family);
+    let is_own = credential == scan.credential();
     let mut windows: Vec<Window> = scan
         .rules()
         .iter()
-        .filter(|rule| rule.family == family)
+        .filter(|rule| rule.family == family && is_own)
         .map(|rule| Window::new(*rule))
         .collect();
     let rows = tx
         .query(
             "SELECT window_ms, requests, used, reset, told FROM windows WHERE credential = $1 AND family = $2",
-            params![scan.credential(), <&str>::from(family)],
+            params![credential, <&str>::from(family)],
         )
         .await?;
     let mut paused = None;
@@ -156,6 +159,10 @@ async fn load(
         let window_ms: i64 = row.get(0)?;
         if window_ms == PAUSE {
             paused = row.get(3)?;
+            continue;
+        }
+        if !is_own {
+            windows.push(Window::new(Rule::new(family, row.get(1)?, window_ms)));
         }
         if let Some(window) = windows
             .iter_mut()

@@ -266,6 +266,7 @@ fn a_released_step_is_never_edited() {
         "23ddbf37d3edd61cabd6e8107f74da73dc4b0f417dbb1a43d8282241a9eaa385",
         "5a26523212b2245f057c86100377c370dc48f0fdfc3dbe530a30218c7dca332c",
         "bbb3f3dd285f322726daabe32205c6dc82b1c1e4a021e6256300dcb5559d4abe",
+        "667cf933de2e0d69dc493052d70aaab2b559aae6ee675207b9ed3f8fc2719e78",
     ];
     assert_eq!(
         STEPS.len(),

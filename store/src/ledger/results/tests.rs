@@ -153,6 +153,24 @@ async fn versions_of_an_account_count_from_one_without_holes() {
 }
 
 #[tokio::test]
+async fn the_number_of_a_deleted_version_is_never_used_again() {
+    let bench = Bench::new();
+    for (uid, version) in [("a", 1), ("b", 2), ("c", 3)] {
+        bench.merging(uid, "nasa").await;
+        let job = bench.claim("w").await;
+        let record = bench.ledger.publish_result(&job, &result(uid)).await.unwrap();
+        assert_eq!(record.version, version);
+        bench.ledger.forget_scan(uid, uid == "a").await.unwrap();
+    }
+    let left = bench
+        .ledger
+        .list_results("team", Platform::Gitea, "4@git.example.org")
+        .await
+        .unwrap();
+    assert_eq!(left.iter().map(|record| record.version).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
 async fn a_scan_that_was_never_resolved_has_nothing_to_merge() {
     let bench = Bench::new();
     bench.merging("s", "nasa").await;

@@ -1,0 +1,197 @@
+//! Edits in mid-scan: holds that end, credentials that change, scans that are deleted.
+
+use followlytics_core::{money::Usd, wire::Release};
+
+use super::*;
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+impl Desk {
+    /// The controller records what is wanted now.
+    async fn edit(&mut self, change: impl FnOnce(&mut ScanRequest)) {
+        change(&mut self.request);
+        self.ledger.ensure_scan(&self.request).await.unwrap();
+    }
+
+    async fn reason(&self) -> Option<String> {
+        let summary = self.ledger.summary("scan").await.unwrap().unwrap();
+        summary.hold.map(|hold| hold.reason)
+    }
+
+    async fn used(&self, credential: &str) -> (Usd, Vec<i64>) {
+        let used = self.ledger.credential_use(credential).await.unwrap();
+        (
+            used.spent,
+            used.windows.iter().map(|window| window.used).collect(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_raised_monthly_budget_lifts_the_hold_without_an_edit_of_the_scan() {
+    let mut desk = Desk::new("600.00", Some("20.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    assert_eq!(desk.reason().await.as_deref(), Some("MonthlyBudgetReached"));
+    desk.edit(|request| request.monthly_budget = Some(usd("29.99")))
+        .await;
+    assert_eq!(
+        desk.reason().await.as_deref(),
+        Some("MonthlyBudgetReached"),
+        "still too little"
+    );
+    desk.edit(|request| request.monthly_budget = Some(usd("40.00")))
+        .await;
+    assert_eq!(desk.reason().await, None);
+    permit(&desk.claim(&a).await.step);
+}
+
+#[tokio::test]
+async fn a_month_used_up_in_mid_scan_goes_on_once_it_is_raised() {
+    let mut desk = Desk::new("600.00", Some("30.01")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    desk.edit(|request| request.monthly_budget = Some(usd("10.01")))
+        .await;
+    let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, .. } if reason == "MonthlyBudgetReached"),
+        "{:?}",
+        reply.step
+    );
+    desk.edit(|request| request.monthly_budget = None).await;
+    assert_eq!(desk.reason().await, None);
+}
+
+#[tokio::test]
+async fn a_permit_is_charged_to_the_credential_it_was_granted_with() {
+    let mut desk = Desk::new("600.00", Some("500.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    desk.edit(|request| {
+        request.credential = "default/y".into();
+        request.generation += 1;
+    })
+    .await;
+    assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("10.01"));
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert_eq!(desk.used("default/x").await.0, usd("10.01"));
+    // The chain's next page is paid by the credential that its token belongs to.
+    permit(&reply.step);
+    assert_eq!(desk.used("default/x").await.1, [2]);
+    assert_eq!(desk.used("default/y").await, (Usd::ZERO, vec![]));
+    let credential = desk
+        .ledger
+        .find_range_credential("scan", lease.range)
+        .await
+        .unwrap();
+    assert_eq!(credential.as_deref(), Some("default/x"));
+}
+
+#[tokio::test]
+async fn an_unused_permit_frees_the_slot_of_its_own_credential() {
+    let mut desk = Desk::new("600.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    desk.edit(|request| request.credential = "default/y".into()).await;
+    let release = Release {
+        held: held(&lease),
+        unused: Some(permit(&lease.step).id),
+    };
+    let reply = desk.ledger.step(&a, &release).await.unwrap();
+    assert_eq!(desk.used("default/x").await.1, Vec::<i64>::new());
+    // No page was read: the chain begins with the other credential, under a new lease.
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, held: true, .. } if reason == "CredentialChanged"),
+        "{:?}",
+        reply.step
+    );
+    let release = Release {
+        held: held(&lease),
+        unused: None,
+    };
+    desk.ledger.release(&a, &release).await.unwrap();
+    permit(&desk.claim(&a).await.step);
+    assert_eq!(desk.used("default/y").await.1, [1]);
+    assert_eq!(desk.ledger.month_used("default/y").await.unwrap(), usd("10.00"));
+}
+
+#[tokio::test]
+async fn a_refused_credential_hands_its_chain_to_the_one_that_the_scan_names() {
+    let mut desk = Desk::new("600.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let mut lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    desk.edit(|request| request.credential = "default/y".into()).await;
+    let reply = desk.fail(&a, &lease, Class::CreditsDepleted).await;
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, held: true, .. } if reason == "CredentialChanged"),
+        "{:?}",
+        reply.step
+    );
+    let release = Release {
+        held: held(&lease),
+        unused: None,
+    };
+    desk.ledger.release(&a, &release).await.unwrap();
+    let next = permit(&desk.claim(&a).await.step);
+    assert_eq!(
+        next.place.cursor.as_deref(),
+        Some("token-0"),
+        "it goes on where it was"
+    );
+    let credential = desk
+        .ledger
+        .find_range_credential("scan", lease.range)
+        .await
+        .unwrap();
+    assert_eq!(credential.as_deref(), Some("default/y"));
+}
+
+#[tokio::test]
+async fn possible_charges_of_a_deleted_scan_stay_in_their_month() {
+    for settled in [false, true] {
+        let desk = Desk::new("100.00", Some("500.00")).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        desk.claim(&a).await;
+        if settled {
+            desk.pass(120);
+            desk.ledger.sweep_permits().await.unwrap();
+        }
+        assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("10.01"));
+        desk.ledger.forget_scan("scan", false).await.unwrap();
+        assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("10.01"));
+        desk.pass(40 * 86_400);
+        assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), Usd::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_possible_charge_counts_in_one_month() {
+    let desk = Desk::new("100.00", Some("500.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    desk.claim(&a).await;
+    desk.pass(40 * 86_400);
+    assert_eq!(
+        desk.ledger.month_used("default/x").await.unwrap(),
+        usd("10.00"),
+        "open"
+    );
+    desk.ledger.sweep_permits().await.unwrap();
+    assert_eq!(
+        desk.ledger.month_used("default/x").await.unwrap(),
+        Usd::ZERO,
+        "of September"
+    );
+}
