@@ -3,6 +3,9 @@
 //! Between two pages stands the server's own cursor, used as it came. Where a range begins without one, a
 //! cursor is made up ([`cursor`]). The place after a page is one microsecond above its last row's instant:
 //! rows of that same instant may still follow, and everything that is left lies below it.
+//!
+//! A cursor of another form, or one that leads to newer rows, still leads on: its rows are kept, and the place after
+//! the page keeps the last position that was read ([`Place::unread`]).
 
 pub mod cursor;
 
@@ -13,7 +16,10 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     page::MAX_ROWS,
     retry::{Class, Failure},
-    scan::range::{NEWEST, Place, Walk},
+    scan::{
+        observed::Anomaly,
+        range::{NEWEST, Place, Walk},
+    },
 };
 use futures::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
@@ -34,6 +40,8 @@ const DIALECT: Dialect = Dialect {
 const API: &str = Platform::Bluesky.facts().api;
 /// The lexicon of app.bsky.graph.getFollowers: `limit` is 1 to 100.
 const MOST_ROWS: u32 = 100;
+/// A longer cursor is not one of a known form, whatever it begins with.
+const LONGEST_READ: usize = 256;
 
 /// Bluesky.
 #[derive(Debug, Clone, Copy)]
@@ -75,68 +83,115 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
         ));
     }
     let place = request.place;
+    let asked = Asked::new(&request);
     let rows = request.max_rows.min(request.page_rows).clamp(1, MOST_ROWS);
     let mut path = format!(
         "{API}/app.bsky.graph.getFollowers?actor={}&limit={rows}",
         encode(request.account_id)
     );
-    let made_up = || Form::of(&ctx.base_url).cursor_below(place.position);
-    let cursor = place
-        .cursor
-        .clone()
-        .or_else(|| (place.position != NEWEST).then(made_up));
+    let cursor = match asked {
+        Asked::Start => None,
+        Asked::Below if place.position == NEWEST => None,
+        Asked::Below => Some(Form::of(&ctx.base_url).cursor_below(place.position)),
+        Asked::Token(token) | Asked::Chain(token) => Some(token.to_owned()),
+    };
     if let Some(cursor) = &cursor {
         path.push_str("&cursor=");
         path.push_str(&encode(cursor));
     }
     let answer = get(ctx, DIALECT, &path).await?;
     answer::check(&answer)?;
-    read_page(&answer, place, cursor.as_deref())
+    read_page(&answer, place, asked, cursor.as_deref())
+}
+
+/// What a page is asked by.
+#[derive(Debug, Clone, Copy)]
+enum Asked<'a> {
+    /// A position.
+    Below,
+    /// The server's own cursor, in a list of positions.
+    Token(&'a str),
+    /// Nothing: the first page of a chain.
+    Start,
+    /// The server's own cursor, in a chain.
+    Chain(&'a str),
+}
+
+impl<'a> Asked<'a> {
+    fn new(request: &PageRequest<'a>) -> Self {
+        let place = request.place;
+        match (place.token(), request.span) {
+            (Some(token), Some(_)) => Self::Token(token),
+            (Some(token), None) => Self::Chain(token),
+            // Where every chain begins; no probe asks below it.
+            (None, None) if place.position == 0 => Self::Start,
+            (None, _) => Self::Below,
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct Followers<'a> {
     #[serde(borrow)]
     followers: Vec<&'a RawValue>,
-    cursor: Option<String>,
+    #[serde(borrow)]
+    cursor: Option<&'a RawValue>,
 }
 
-fn read_page(answer: &Answer, place: &Place, used: Option<&str>) -> Result<FetchedPage, Failure> {
+fn read_page(
+    answer: &Answer,
+    place: &Place,
+    asked: Asked<'_>,
+    used: Option<&str>,
+) -> Result<FetchedPage, Failure> {
     let list: Followers<'_> =
         object(&answer.body).map_err(|_| answer.malformed("it has no list of followers"))?;
-    let next = match list.cursor {
-        Some(cursor) if Some(cursor.as_str()) == used => {
-            let message = "the platform named the cursor of this page as the next one";
-            return Err(answer.failure(Class::CursorRepeated, message));
-        }
-        Some(cursor) => Some(follow(answer, place, cursor)?),
-        None => None,
-    };
+    let cursor = list.cursor.map(|cursor| {
+        // What is not a text is kept as it is written.
+        serde_json::from_str(cursor.get()).unwrap_or_else(|_| cursor.get().to_owned())
+    });
+    if cursor.is_some() && cursor.as_deref() == used {
+        let message = "the platform named the cursor of this page as the next one";
+        return Err(answer.failure(Class::CursorRepeated, message));
+    }
+    let next = cursor.map(|cursor: String| match asked {
+        Asked::Below | Asked::Token(_) => follow(place, cursor),
+        Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
+    });
     let lines = lines(&list.followers, Profile::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let returned = u32::try_from(lines.len()).unwrap_or(u32::MAX);
     Ok(FetchedPage {
         lines,
-        next,
         returned,
         total: None,
-        anomalies: Vec::new(),
+        anomalies: anomalies(next.as_ref()),
+        next,
         told: answer.told,
     })
 }
 
-/// The place a cursor leads to. One above where the page began means that the server does not seek.
-fn follow(answer: &Answer, place: &Place, cursor: String) -> Result<Place, Failure> {
-    let instant =
-        cursor::instant(&cursor).ok_or_else(|| answer.malformed("its cursor has an unknown form"))?;
-    let position = instant.saturating_add(1);
-    if position > place.position {
-        return Err(answer.malformed("its cursor leads to newer rows than were asked for"));
+/// What the next place says against the list: a position that rose, or that cannot be read.
+fn anomalies(next: Option<&Place>) -> Vec<Anomaly> {
+    let unread = next.filter(|next| next.is_unread()).and_then(Place::token);
+    let anomaly = unread.map(|token| match cursor::instant(token) {
+        Some(_) if token.len() <= LONGEST_READ => Anomaly::KeyRose,
+        _ => Anomaly::CursorUnreadable,
+    });
+    anomaly.into_iter().collect()
+}
+
+/// Returns the place a cursor leads to. One above where the page began shows that the server did not seek: its rows are
+/// read again further down, and merge away.
+fn follow(place: &Place, cursor: String) -> Place {
+    let position = cursor::instant(&cursor).map(|instant| instant.saturating_add(1));
+    match position.filter(|position| *position <= place.position && cursor.len() <= LONGEST_READ) {
+        Some(position) => Place {
+            position,
+            cursor: Some(cursor),
+        },
+        None => Place::unread(place.position, &cursor),
     }
-    Ok(Place {
-        position,
-        cursor: Some(cursor),
-    })
 }
 
 #[cfg(test)]

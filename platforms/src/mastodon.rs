@@ -13,6 +13,7 @@ use followlytics_core::{
     page::MAX_ROWS,
     retry::{Class, Failure},
     scan::{
+        observed::Anomaly,
         plan::AccountReport,
         range::{NEWEST, Place, Walk},
     },
@@ -88,6 +89,13 @@ enum Asked<'a> {
         /// Whether the answer is to show what kind of list this is.
         probing: bool,
     },
+    /// The next page of a list of numbers, by a link that shows none.
+    Link {
+        /// The last number that was read.
+        id: i64,
+        /// The link's query.
+        query: &'a str,
+    },
     /// The next page of a chain; its first one has no query.
     Chain(Option<&'a str>),
 }
@@ -95,8 +103,12 @@ enum Asked<'a> {
 impl<'a> Asked<'a> {
     fn new(request: &PageRequest<'a>) -> Self {
         let place = request.place;
-        match (place.cursor.as_deref(), request.span) {
-            (Some(query), _) => Self::Chain(Some(query)),
+        match (place.token(), request.span) {
+            (Some(query), Some(_)) => Self::Link {
+                id: place.position,
+                query,
+            },
+            (Some(query), None) => Self::Chain(Some(query)),
             // Where every chain begins; a probe never looks below the first id.
             (None, None) if place.position == 0 => Self::Chain(None),
             (None, span) => Self::Below {
@@ -117,7 +129,7 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
     let rows = request.max_rows.min(request.page_rows).clamp(1, MOST_ROWS);
     let asked = Asked::new(&request);
     let query = match asked {
-        Asked::Chain(Some(query)) => query.to_owned(),
+        Asked::Chain(Some(query)) | Asked::Link { query, .. } => query.to_owned(),
         Asked::Chain(None) | Asked::Below { id: NEWEST, .. } => format!("limit={rows}"),
         Asked::Below { id, .. } => format!("limit={rows}&max_id={id}"),
     };
@@ -138,55 +150,57 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
         return Err(answer.malformed("it has rows but no Link header to say what follows them"));
     }
     let next = match (asked, links::query(&answer.headers, "next")) {
-        (Asked::Below { .. }, None) if returned >= rows => {
+        (Asked::Below { .. } | Asked::Link { .. }, None) if returned >= rows => {
             return Err(answer.malformed("its page is full, but nothing says what follows it"));
         }
         (_, None) => None,
-        (Asked::Chain(used), Some(query)) => Some(follow(answer, used, place, query)?),
-        (Asked::Below { id, probing }, Some(query)) => Some(below(answer, id, probing, query)?),
+        (Asked::Chain(used), Some(query)) if used == Some(query) => return Err(repeated(answer)),
+        (Asked::Link { query: used, .. }, Some(query)) if used == query => return Err(repeated(answer)),
+        (Asked::Chain(_), Some(query)) => Some(place.followed_by(query)),
+        (Asked::Link { id, .. }, Some(query)) => Some(below(answer, id, query)),
+        (Asked::Below { id, .. }, Some(query)) if number_in(query, "max_id") == Some(id) => {
+            return Err(repeated(answer));
+        }
+        (Asked::Below { id, probing }, Some(query)) => match below(answer, id, query) {
+            // The probe of a list that cannot be entered leads on by a token.
+            next if probing && next.is_unread() => Some(Place {
+                position: 1,
+                cursor: Some(query.to_owned()),
+            }),
+            next => Some(next),
+        },
     };
+    let unread = next.as_ref().filter(|next| next.is_unread()).and_then(Place::token);
+    let anomaly = unread.map(|query| match number_in(query, "max_id") {
+        Some(_) => Anomaly::KeyRose,
+        None => Anomaly::CursorUnreadable,
+    });
     Ok(FetchedPage {
         lines,
         next,
         returned,
         total: None,
-        anomalies: Vec::new(),
+        anomalies: anomaly.into_iter().collect(),
         told: answer.told,
     })
 }
 
-/// The next place of a chain.
-fn follow(answer: &Answer, used: Option<&str>, place: &Place, query: &str) -> Result<Place, Failure> {
-    if used == Some(query) {
-        return Err(repeated(answer));
-    }
-    Ok(Place {
-        position: place.position.saturating_add(1),
-        cursor: Some(query.to_owned()),
-    })
-}
-
-/// The next place of a list of numbers. A probe that finds another kind says so by a place with a cursor.
-fn below(answer: &Answer, id: i64, probing: bool, query: &str) -> Result<Place, Failure> {
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse::<i64>().ok()).flatten()
-    };
-    let next = links::parameter(query, "max_id").and_then(number);
+/// Returns the next place of a list of numbers: a number, or the link itself where it shows none or leads to newer rows.
+fn below(answer: &Answer, id: i64, query: &str) -> Place {
     // The id of the page's first row: not below the one asked for, if the server does not seek.
     let first = links::query(&answer.headers, "prev")
-        .and_then(|query| links::parameter(query, "min_id").or_else(|| links::parameter(query, "since_id")))
-        .and_then(number);
-    match next {
-        Some(next) if next == id => Err(repeated(answer)),
-        Some(next) if next > 0 && next < id && first.is_none_or(|first| first < id) => Ok(Place::at(next)),
-        _ if probing => Ok(Place {
-            position: 1,
-            cursor: Some(query.to_owned()),
-        }),
-        Some(_) => Err(answer.malformed("its next page leads to newer rows than were asked for")),
-        None => Err(answer.malformed("its ids were numbers and are none any more")),
+        .and_then(|query| number_in(query, "min_id").or_else(|| number_in(query, "since_id")));
+    match number_in(query, "max_id") {
+        Some(next) if next > 0 && next < id && first.is_none_or(|first| first < id) => Place::at(next),
+        _ => Place::unread(id, query),
     }
+}
+
+/// The number that a parameter of a link's query holds.
+fn number_in(query: &str, name: &str) -> Option<i64> {
+    let text = links::parameter(query, name)?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 fn repeated(answer: &Answer) -> Failure {

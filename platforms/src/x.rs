@@ -10,7 +10,7 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     page::MAX_ROWS,
     retry::{Class, Failure},
-    scan::{plan::AccountReport, range::Place},
+    scan::{observed::Anomaly, plan::AccountReport, range::Place},
 };
 use futures::{FutureExt as _, future::BoxFuture};
 
@@ -80,7 +80,7 @@ fn read_account(answer: &Answer) -> Result<AccountReport, Failure> {
 }
 
 async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Failure> {
-    let cursor = request.place.cursor.as_deref();
+    let cursor = request.place.token();
     if cursor.is_none() && request.place.position > 0 {
         // Reading from the newest end instead would be paid for twice.
         return Err(failure(
@@ -105,7 +105,7 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
     let body = answer::read(answer, Asked::Followers { id: account_id })?;
     let list = body.list(answer)?;
     let token = body.next_token(answer)?;
-    if token.is_some() && token == place.cursor {
+    if token.is_some() && token.as_deref() == place.token() {
         return Err(answer.failure(
             Class::CursorRepeated,
             "the platform named the token of this page as the next one",
@@ -113,15 +113,14 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
     }
     let lines = lines(&list, User::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
+    let next = token.map(|token| place.followed_by(&token));
+    let leads_nowhere = next.as_ref().is_some_and(Place::is_end);
     Ok(FetchedPage {
         returned: u32::try_from(lines.len()).unwrap_or(u32::MAX),
         lines,
-        next: token.map(|token| Place {
-            position: place.position.saturating_add(1),
-            cursor: Some(token),
-        }),
+        next,
         total: None,
-        anomalies: Vec::new(),
+        anomalies: leads_nowhere.then_some(Anomaly::CursorUnreadable).into_iter().collect(),
         told: answer.told,
     })
 }

@@ -163,11 +163,8 @@ async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Re
         epoch: held.epoch,
         seq: permit.seq,
         input: permit.place.clone(),
-        exhausted: fetched.next.is_none(),
-        output: fetched
-            .next
-            .clone()
-            .unwrap_or_else(|| end_of(right, &permit.place)),
+        exhausted: fetched.next.as_ref().is_none_or(Place::is_end),
+        output: output_of(fetched.next.as_ref(), right, &permit.place),
         permit: permit.id.clone(),
         seen_at: permit.seen_at,
         price_version: right.account.platform.facts().price_version,
@@ -209,6 +206,18 @@ fn context(runner: &Runner, right: &Right, permit: &Permit) -> Context {
         token: right.token.clone(),
         now: runner.clock.now(),
         start_by: permit.start_by,
+    }
+}
+
+/// Where the next page begins. A cursor that leads nowhere ends the list, and stays visible in the page.
+fn output_of(next: Option<&Place>, right: &Right, place: &Place) -> Place {
+    match next {
+        None => end_of(right, place),
+        Some(next) if next.is_end() => Place {
+            cursor: next.cursor.clone(),
+            ..end_of(right, place)
+        },
+        Some(next) => next.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     churn::{Churn, ChurnSpec},
-    edges::Edges,
+    edges::{BACKDATED_MS, Edges},
     error::WorldError,
     growth::{FollowTimes, Growth},
     log::EventKind,
@@ -36,6 +36,12 @@ pub struct AccountSpec {
     /// Default: four years before now.
     #[serde(default)]
     pub created_at: Option<Timestamp>,
+    /// Bluesky: the profile does not say when the account was created.
+    #[serde(default)]
+    pub hide_created_at: bool,
+    /// Bluesky: so many of the followers, the oldest, are dated before 1970. Default 0.
+    #[serde(default)]
+    pub backdated: u64,
     /// Display name. Default: made up.
     #[serde(default)]
     pub name: Option<String>,
@@ -74,6 +80,8 @@ impl AccountSpec {
             followers,
             growth: Growth::default(),
             created_at: None,
+            hide_created_at: false,
+            backdated: 0,
             name: None,
             description: None,
             protected: false,
@@ -218,15 +226,24 @@ impl World {
         overlay.name = spec.name;
         overlay.description = spec.description;
         overlay.created_ms = Some(created_ms);
+        overlay.hide_created = spec.hide_created_at;
         overlay.protected = Some(spec.protected);
         overlay.hide_collections = spec.hide_collections;
         overlay.shown_followers = spec.shown_followers;
         overlay.organization = spec.organization;
         overlay.state = spec.state;
         let seed = population.seed ^ user;
-        let times = FollowTimes::new(spec.growth, created_ms, now_ms, spec.followers);
         let followers = population.register_many(spec.followers);
-        let edges = Edges::grown(seed, followers.start, spec.followers, times);
+        let edges = if spec.platform == Platform::Bluesky {
+            let backdated = spec.backdated.min(spec.followers);
+            let count = spec.followers - backdated;
+            let (from, to) = (created_ms + BACKDATED_MS, now_ms + BACKDATED_MS);
+            let times = FollowTimes::new(spec.growth, from, to, count);
+            Edges::dated(seed, followers.start, (backdated, count), times)
+        } else {
+            let times = FollowTimes::new(spec.growth, created_ms, now_ms, spec.followers);
+            Edges::grown(seed, followers.start, spec.followers, times)
+        };
         population.accounts.insert(user, Account::new(edges, churn));
         Ok(state.view(realm, user))
     }

@@ -10,13 +10,13 @@ mod segment;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::key::{SEQUENCE_STEP, first_key, key_ms, key_sequence};
+pub(crate) use self::key::{BACKDATED_MS, SEQUENCE_STEP, first_key, key_ms, key_sequence};
 use self::{
     gone::Gone,
     segment::{Keys, Kind, Run, Segment, Single},
 };
 use crate::{
-    growth::FollowTimes,
+    growth::{FollowTimes, Growth},
     ids::mix,
     moment::{Draw, Moment},
 };
@@ -44,6 +44,8 @@ struct Purge {
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
     seed: u64,
+    /// Added to the time of every follow: see [`BACKDATED_MS`].
+    shift_ms: u64,
     segments: Vec<Segment>,
     /// Edges that ever were.
     total: u64,
@@ -67,6 +69,29 @@ impl Edges {
         edges
     }
 
+    /// An account's initial followers on a platform of dated follows: `backdated` of them from before 1970, evenly over
+    /// seventy years, the others by `times`, which count from [`BACKDATED_MS`] before it.
+    pub(crate) fn dated(
+        seed: u64,
+        first_user: u64,
+        (backdated, count): (u64, u64),
+        times: FollowTimes,
+    ) -> Self {
+        const SEVENTY_YEARS_MS: u64 = 2_208_988_800_000;
+        let mut edges = Self {
+            seed,
+            shift_ms: BACKDATED_MS,
+            ..Self::default()
+        };
+        let from = BACKDATED_MS - SEVENTY_YEARS_MS;
+        let old = FollowTimes::new(Growth::Steady, from, BACKDATED_MS, backdated);
+        let keys = Keys::Grown { times: old, seed };
+        edges.append_run(first_user, backdated, Moment::default(), keys);
+        let keys = Keys::Grown { times, seed };
+        edges.append_run(first_user + backdated, count, Moment::default(), keys);
+        edges
+    }
+
     /// Edges that are left.
     pub(crate) fn len(&self) -> u64 {
         self.total - self.gone.count()
@@ -79,7 +104,7 @@ impl Edges {
 
     /// Appends a follow, or just after the last one if the clock has not moved on.
     pub(crate) fn push(&mut self, user: u64, born: Moment) {
-        let key = first_key(born.ms).max(self.last_key + SEQUENCE_STEP);
+        let key = first_key(born.ms + self.shift_ms).max(self.last_key + SEQUENCE_STEP);
         let before = self.number_of(user);
         let single = Single {
             key,
@@ -101,7 +126,7 @@ impl Edges {
 
     /// Appends follows of `count` users numbered from `first_user`, at one moment.
     pub(crate) fn push_many(&mut self, first_user: u64, count: u64, born: Moment) {
-        let after = first_key(born.ms).max(self.last_key);
+        let after = first_key(born.ms + self.shift_ms).max(self.last_key);
         self.append_run(first_user, count, born, Keys::Burst { after });
     }
 

@@ -18,6 +18,13 @@ pub enum Growth {
     Accelerating,
     /// Half of all followed within one hundredth of the time, in the middle.
     Viral,
+    /// Nine in ten followed within these seconds, the others evenly before and after.
+    Burst {
+        /// How long it lasted.
+        seconds: u64,
+        /// Seconds from its end to now.
+        ago: u64,
+    },
 }
 
 /// Follow times of an initial population: in order, in the past, some sharing a millisecond.
@@ -61,6 +68,22 @@ impl FollowTimes {
         let at = match self.growth {
             Growth::Steady => span * place / count,
             Growth::Accelerating => (span * span * place / count).isqrt(),
+            Growth::Burst { seconds, ago } => {
+                let burst = u128::from(seconds).saturating_mul(1_000).min(span);
+                let after = u128::from(ago).saturating_mul(1_000).min(span - burst);
+                let before = span - burst - after;
+                let calm = (before + after).max(1);
+                // Places before, in and after the burst.
+                let early = count / 10 * before / calm;
+                let late = early + count - count / 10;
+                if place <= early {
+                    before * place / early.max(1)
+                } else if place <= late {
+                    before + burst * (place - early) / (late - early).max(1)
+                } else {
+                    before + burst + after * (place - late) / (count - late).max(1)
+                }
+            }
             Growth::Viral => {
                 let (quarter, half) = (count.div_ceil(4), count.div_ceil(2));
                 let before = span * 99 / 200;
@@ -84,7 +107,11 @@ mod tests {
 
     #[test]
     fn initial_follow_times_are_in_the_past_in_order_and_sometimes_equal() {
-        for growth in [Growth::Steady, Growth::Accelerating, Growth::Viral] {
+        let burst = Growth::Burst {
+            seconds: 3_600,
+            ago: 86_400,
+        };
+        for growth in [Growth::Steady, Growth::Accelerating, Growth::Viral, burst] {
             let times = FollowTimes::new(growth, 1_000_000, 900_000_000, 5_000);
             let all: Vec<u64> = (0..5_000).map(|nth| times.nth(3, nth)).collect();
             assert!(

@@ -35,6 +35,7 @@ pub(crate) struct Overlay {
     pub(crate) name: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) created_ms: Option<u64>,
+    pub(crate) hide_created: bool,
     pub(crate) protected: Option<bool>,
     pub(crate) hide_collections: bool,
     pub(crate) shown_followers: Option<u64>,

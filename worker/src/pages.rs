@@ -3,7 +3,7 @@
 use followlytics_core::{
     page::{self, Page},
     platform::Seek,
-    scan::{plan, range::NEWEST, source::Source},
+    scan::{plan, range::{NEWEST, OLDEST}, source::Source},
 };
 use followlytics_store::{
     ledger::{MergeInput, PageRow},
@@ -59,22 +59,32 @@ pub(crate) async fn read(
     Ok(page)
 }
 
-/// Between which times, in microseconds, the followers of a page followed, where positions are times. Nobody on a
-/// page followed after it was read, even where the page was asked for from the newest end.
-pub(crate) fn bounds_of(page: &Page, row: &PageRow, seek: Seek) -> Option<(i64, i64)> {
-    let (from, to) = (page.header.input.position, page.header.output.position);
+/// Times after and before which the followers of a page followed, in microseconds; `None` where unknown.
+pub(crate) type Bounds = (Option<i64>, Option<i64>);
+
+/// Returns the bounds of a page where positions are times. A page from the newest end was read before its followers
+/// could follow later; the oldest end, and a cursor that shows no position, bound nothing.
+pub(crate) fn bounds_of(page: &Page, row: &PageRow, seek: Seek) -> Bounds {
+    let (input, output) = (&page.header.input, &page.header.output);
+    let (from, to) = (input.position, output.position);
     if page.header.source == Source::Browser {
         // The page from the newest end begins with rows of any age.
-        return (from != NEWEST).then(|| (plan::time_of(to), plan::time_of(from)));
+        return (from != NEWEST)
+            .then(|| (plan::time_of(to), plan::time_of(from)))
+            .unzip();
     }
-    let known = |position: i64| {
-        if position == NEWEST {
-            row.seen_at.as_microsecond()
-        } else {
-            position
-        }
+    if seek != Seek::Time {
+        return (None, None);
+    }
+    let newest = if from == NEWEST {
+        row.seen_at.as_microsecond()
+    } else {
+        from
     };
-    (seek == Seek::Time).then(|| (known(from.min(to)), known(from.max(to))))
+    (
+        (to != OLDEST && !output.is_unread()).then_some(to),
+        (!input.is_unread()).then_some(newest),
+    )
 }
 
 #[cfg(test)]
@@ -121,7 +131,7 @@ mod tests {
             seen_at: seen,
         };
         let bounds = |page: &Page| bounds_of(page, &row, Seek::Chain);
-        assert_eq!(bounds(&page(at(200), at(100))), Some((100_000_000, 200_000_000)));
-        assert_eq!(bounds(&page(NEWEST, at(100))), None);
+        assert_eq!(bounds(&page(at(200), at(100))), (Some(100_000_000), Some(200_000_000)));
+        assert_eq!(bounds(&page(NEWEST, at(100))), (None, None));
     }
 }

@@ -96,7 +96,7 @@ impl Synthetic {
                                 seq: sighting.seq,
                                 row: sighting.row,
                             };
-                            let number = columns.append(id, &self.row(*line), &sighting, (Source::Api, None));
+                            let number = columns.append(id, &self.row(*line), &sighting, (Source::Api, (None, None)));
                             (number, id.clone(), rank)
                         })
                         .collect();

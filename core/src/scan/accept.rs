@@ -155,6 +155,32 @@ mod tests {
         assert_eq!((range.rows, range.state, range.holder), (100, State::Done, None));
     }
 
+    /// The place keeps the last position that was read, so the range ends neither early nor with rows unread.
+    #[test]
+    fn unread_cursors_lead_on_until_a_position_is_past_the_end() {
+        let mut range = range();
+        let unread = |cursor| Place::unread(50, cursor);
+        let places = [Place::at(100), Place::at(50), unread("x"), unread("y"), Place::at(20)];
+        for ((input, output), seq) in places.iter().zip(&places[1..]).zip(0..) {
+            let page = Header {
+                input: input.clone(),
+                output: output.clone(),
+                ..header(1, seq, 0, 0)
+            };
+            accept(&mut range, Right::Holder("a"), &page, FIFTY).unwrap();
+            assert_eq!((&range.place, range.state), (output, State::Open));
+        }
+        let repeated = Header {
+            input: Place::at(20),
+            output: Place::at(20),
+            ..header(1, 4, 0, 0)
+        };
+        let refused = accept(&mut range, Right::Holder("a"), &repeated, FIFTY);
+        assert_eq!(refused, Err(Refused::Stuck));
+        accept(&mut range, Right::Holder("a"), &header(1, 4, 20, 0), FIFTY).unwrap();
+        assert_eq!((range.rows, range.state), (250, State::Done));
+    }
+
     #[test]
     fn a_stale_epoch_changes_nothing() {
         let mut range = range();

@@ -15,7 +15,7 @@ pub use self::{
 use super::{
     entry::Entry,
     fallback::Thresholds,
-    range::{NEWEST, Place, Span, Walk},
+    range::{NEWEST, OLDEST, Place, Span, Walk},
     since::{Base, Since},
     source::Source,
     window::Rule,
@@ -193,6 +193,7 @@ pub fn plan(
     let counted = counted(platform, report, probes);
     let seek = match (facts.seek, ids::top(probes)) {
         (Seek::Id, None) => Seek::Chain,
+        (Seek::Time, _) if !seeks(probes) => Seek::Chain,
         (seek, _) => seek,
     };
     let rows = if cap > 0 { counted.min(cap) } else { counted };
@@ -207,15 +208,21 @@ pub fn plan(
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
         Seek::Time => {
             let newest = now.as_microsecond();
-            // Nobody follows an account before it exists, but clocks of servers lie: the lowest range begins at 0.
+            // Nobody follows an account before it exists, but follows can be backdated: the lowest range has no end.
             let oldest = report
                 .created
                 .map_or(0, Timestamp::as_microsecond)
-                .clamp(0, newest);
-            keyed_ranges((oldest, newest, TIME_UNIT), probes, rows, count)
+                .min(newest);
+            let space = Space { end: OLDEST, oldest, newest, unit: TIME_UNIT };
+            keyed_ranges(space, probes, rows, count)
         }
         Seek::Id => keyed_ranges(
-            (floor(probes), ids::top(probes).unwrap_or(NEWEST), 1),
+            Space {
+                end: 0,
+                oldest: floor(probes),
+                newest: ids::top(probes).unwrap_or(NEWEST),
+                unit: 1,
+            },
             probes,
             rows,
             count,
@@ -264,6 +271,18 @@ pub fn plan(
     }
 }
 
+/// Whether the server enters its list by a time, as far as the probes show. One odd row under one probe does not make a
+/// list a chain; a server of cursors that show no time, or that begins at its newest row wherever it is asked, does.
+fn seeks(probes: &[Probe]) -> bool {
+    let entered = probes.iter().any(|probe| probe.asked.position != NEWEST);
+    let mut shown = probes
+        .iter()
+        .filter(|probe| probe.asked.position != NEWEST || !entered)
+        .map(|probe| probe.next.as_ref().is_none_or(|next| !next.is_unread()))
+        .peekable();
+    shown.peek().is_none() || shown.any(|shows| shows)
+}
+
 /// Rows of the whole list: as the list itself says, but where it counts whole pages only (GitHub's last page) the
 /// account's own count is finer.
 fn counted(platform: Platform, report: &AccountReport, probes: &[Probe]) -> i64 {
@@ -310,15 +329,23 @@ fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
         .collect()
 }
 
-/// Equal numbers of rows, by the density that the probes saw; equal stretches without probes. Positions lie
-/// between the first two numbers and are cut at multiples of the third.
-fn keyed_ranges(
-    (oldest, newest, unit): (i64, i64, i64),
-    probes: &[Probe],
-    rows: i64,
-    count: i64,
-) -> Vec<Planned> {
-    let mut bounds = vec![0];
+/// Positions that are keys.
+#[derive(Debug, Clone, Copy)]
+struct Space {
+    /// Where the lowest range ends.
+    end: i64,
+    /// Nothing is expected below.
+    oldest: i64,
+    /// Nothing is expected above.
+    newest: i64,
+    /// Cuts fall on multiples of this.
+    unit: i64,
+}
+
+/// Equal numbers of rows, by the density that the probes saw; equal stretches without probes.
+fn keyed_ranges(space: Space, probes: &[Probe], rows: i64, count: i64) -> Vec<Planned> {
+    let Space { end, oldest, newest, unit } = space;
+    let mut bounds = vec![end];
     bounds.extend(quantiles(&densities(probes, oldest, newest), count, unit));
     bounds.push(NEWEST);
     bounds.sort_unstable();
@@ -343,6 +370,7 @@ struct Stretch {
 fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
     let mut seen: Vec<(i64, i128)> = probes
         .iter()
+        .filter(|probe| probe.next.as_ref().is_none_or(|next| !next.is_unread()))
         .filter_map(|probe| {
             let end = probe.next.as_ref().map_or(oldest, |place| place.position);
             let extent = i128::from((probe.asked.position - end).max(1));

@@ -17,6 +17,13 @@ pub type RangeId = u32;
 
 /// The newest end of a list whose positions are times or ids.
 pub const NEWEST: i64 = i64::MAX;
+/// The oldest end of a list whose positions are times: a follow may be dated before 1970, and its position is negative.
+pub const OLDEST: i64 = i64::MIN;
+
+/// Longest cursor kept, as JSON: a page's header holds two.
+const LONGEST_CURSOR: usize = 24 << 10;
+/// Marks a cursor that does not show its position.
+const UNREAD: char = '?';
 
 /// The direction of reading, in the order of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
@@ -48,7 +55,7 @@ impl Span {
 pub struct Place {
     /// The position; pages read so far, in a chain.
     pub position: i64,
-    /// The platform's own token for this place, where it gave one.
+    /// The platform's own token for this place, where it gave one; marked where it is [unread](Self::unread).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
@@ -60,6 +67,50 @@ impl Place {
             position,
             cursor: None,
         }
+    }
+
+    /// The place of a seekable list that a cursor without a readable position leads to. Its position stays the last
+    /// one that was read: everything below it may still follow.
+    ///
+    /// A cursor that cannot be stored or sent leads to the [end](Self::is_end), as an empty one does.
+    pub fn unread(position: i64, cursor: &str) -> Self {
+        let is_short = serde_json::to_string(cursor).is_ok_and(|json| json.len() <= LONGEST_CURSOR);
+        // PostgreSQL stores no text with a zero character.
+        let kept = if is_short && !cursor.contains('\0') { cursor } else { "" };
+        Self {
+            position,
+            cursor: Some(format!("{UNREAD}{kept}")),
+        }
+    }
+
+    /// The place of a chain after this one: one page further, by the platform's token.
+    #[must_use]
+    pub fn followed_by(&self, token: &str) -> Self {
+        let position = self.position.saturating_add(1);
+        let odd = Self::unread(position, token);
+        if odd.is_end() || token.starts_with(UNREAD) {
+            return odd;
+        }
+        Self {
+            position,
+            cursor: Some(token.to_owned()),
+        }
+    }
+
+    /// Whether its cursor does not show its position, so that the range can only be read on from page to page.
+    pub fn is_unread(&self) -> bool {
+        self.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(UNREAD))
+    }
+
+    /// Whether its cursor leads nowhere: no page follows.
+    pub fn is_end(&self) -> bool {
+        self.is_unread() && self.token().is_none_or(str::is_empty)
+    }
+
+    /// The platform's own token for this place, as the platform wrote it.
+    pub fn token(&self) -> Option<&str> {
+        let cursor = self.cursor.as_deref()?;
+        Some(cursor.strip_prefix(UNREAD).unwrap_or(cursor))
     }
 }
 
@@ -266,4 +317,33 @@ pub fn tiles(root: Span, spans: &[Span]) -> bool {
         at = span.hi;
     }
     at == root.hi
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_cannot_be_stored_or_sent_leads_to_the_end() {
+        for cursor in ["", "a\0b", &"x".repeat(LONGEST_CURSOR)] {
+            assert!(Place::unread(7, cursor).is_end());
+            assert!(Place::at(7).followed_by(cursor).is_end());
+        }
+        let long = "x".repeat(10_240);
+        assert!(!Place::unread(7, &long).is_end());
+        assert!(!Place::at(7).is_unread() && !Place::at(7).is_end());
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_given_back_as_it_came(token in "[^\0]{1,80}", position in any::<i64>()) {
+            let unread = Place::unread(position, &token);
+            prop_assert!(unread.is_unread() && unread.position == position);
+            prop_assert_eq!(unread.token(), Some(token.as_str()));
+            let chained = Place::at(position).followed_by(&token);
+            prop_assert_eq!(chained.token(), Some(token.as_str()));
+        }
+    }
 }

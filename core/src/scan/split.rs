@@ -29,6 +29,10 @@ pub struct Grain {
 /// Cuts a range at the middle of its unclaimed part, on the grain; `None` where a half would be empty.
 pub fn cut(range: &Range, grain: Grain) -> Option<Cut> {
     let span = range.span?;
+    // Where a page ends that begins at an unread cursor is not known before it is there.
+    if range.place.is_unread() {
+        return None;
+    }
     let unclaimed = range.unclaimed();
     let unclaimed = Span {
         lo: unclaimed.lo.max(grain.floor),
@@ -178,6 +182,19 @@ mod tests {
         );
         assert_eq!(cut(&range, grain).unwrap().residual, Span { lo: 0, hi: 900 });
         range.claimed = 790;
+        assert_eq!(cut(&range, grain), None);
+    }
+
+    #[test]
+    fn a_range_that_is_read_by_unread_cursors_is_not_cut() {
+        let grain = Grain {
+            unit: 10,
+            page_rows: 10,
+            floor: 0,
+        };
+        let mut range = held(Span { lo: 0, hi: 1000 }, Walk::Down, 900, 1000);
+        assert!(cut(&range, grain).is_some());
+        range.place = Place::unread(900, "odd");
         assert_eq!(cut(&range, grain), None);
     }
 

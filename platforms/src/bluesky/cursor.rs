@@ -36,25 +36,30 @@ impl Form {
 
     /// A cursor whose page begins with the newest row below `position` (microseconds since 1970).
     pub fn cursor_below(self, position: i64) -> String {
-        let position = position.max(0);
         match self {
             // Rounded up: a row of a millisecond that has only begun is still below.
             Self::TimeAndCid => format!(
                 "{}__{LOWEST_CID}",
-                position / 1000 + i64::from(position % 1000 > 0)
+                position.div_euclid(1000) + i64::from(position.rem_euclid(1000) > 0)
             ),
-            Self::Tid => tid(position),
+            // A TID has no sign.
+            Self::Tid => tid(position.max(0)),
         }
     }
 }
 
-/// The instant a cursor stands for, in microseconds since 1970; `None` for another form.
+/// Returns the instant of a cursor in microseconds since 1970, negative before; `None` for another form, and for an
+/// instant that no position stands for.
 pub fn instant(cursor: &str) -> Option<i64> {
     match cursor.split_once("__") {
-        Some((ms, cid)) if !cid.is_empty() && !ms.is_empty() && ms.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((ms, cid)) => {
+            let digits = ms.strip_prefix('-').unwrap_or(ms);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number || cid.is_empty() {
+                return None;
+            }
             ms.parse::<i64>().ok()?.checked_mul(1000)
         }
-        Some(_) => None,
         None => instant_of_tid(cursor),
     }
 }
@@ -85,7 +90,7 @@ fn instant_of_tid(tid: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use followlytics_core::scan::range::NEWEST;
+    use followlytics_core::scan::range::{NEWEST, OLDEST};
     use proptest::prelude::*;
 
     use super::*;
@@ -111,14 +116,27 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_before_1970_has_a_negative_position() {
+        // 1 June 1969, as an AppView wrote it.
+        assert_eq!(instant("-18489600000__bafyreiabc"), Some(-18_489_600_000_000));
+        assert_eq!(Form::TimeAndCid.cursor_below(-18_489_600_000_000), "-18489600000__bafyrei");
+        assert_eq!(Form::TimeAndCid.cursor_below(-1), "0__bafyrei");
+        assert_eq!(Form::TimeAndCid.cursor_below(-1_001), "-1__bafyrei");
+    }
+
+    #[test]
     fn malformed_cursors_stand_for_nothing() {
         for cursor in [
             "",
             "1700000000000",
             "1700000000000__",
             "__cid",
-            "-5__cid",
             "+5__cid",
+            "-__cid",
+            "--5__cid",
+            " 5__cid",
+            "5 __cid",
+            "NaN__cid",
             "99999999999999999999__a",
             "3lopgqkukdh21",
         ] {
@@ -128,8 +146,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_made_up_cursor_stands_at_its_position(micros in 0i64..1 << 53) {
+        fn a_tid_stands_at_its_position(micros in 0i64..1 << 53) {
             prop_assert_eq!(instant(&Form::Tid.cursor_below(micros)), Some(micros));
+        }
+
+        /// Years -7400 to 11300, so 1970 and 2262 on both sides.
+        #[test]
+        fn a_computed_cursor_stands_at_its_position(micros in -1i64 << 58..1 << 58) {
             let up = instant(&Form::TimeAndCid.cursor_below(micros)).unwrap();
             prop_assert!(up >= micros && up - micros < 1000 && up % 1000 == 0);
         }
@@ -142,7 +165,7 @@ mod tests {
         #[test]
         fn any_text_is_a_cursor_or_none(text in ".{0,40}") {
             if let Some(micros) = instant(&text) {
-                prop_assert!((0..=NEWEST).contains(&micros));
+                prop_assert!((OLDEST + 1..NEWEST).contains(&micros));
             }
         }
     }

@@ -1,4 +1,4 @@
-use followlytics_core::row::Line;
+use followlytics_core::{row::Line, scan::range::{OLDEST, Span}};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +26,7 @@ async fn asked_at(place: &Place, base_url: &str) -> (String, Result<FetchedPage,
         account_id: "did:plc:s",
         handle: "s.test",
         walk: Walk::Down,
-        span: None,
+        span: Some(Span { lo: OLDEST, hi: NEWEST }),
         place,
         max_rows: 500,
         page_rows: 100,
@@ -73,16 +73,82 @@ async fn the_newest_end_has_no_cursor_a_place_has_its_own_and_a_time_a_made_up_o
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_seek_is_noticed() {
-    let (_, page) = asked_at(&place(1_600_000_000_000_000, None), "http://h").await;
-    let failure = page.unwrap_err();
-    assert_eq!(failure.class, Class::Malformed);
-    assert!(failure.message.contains("newer rows"), "{}", failure.message);
+async fn a_page_that_leads_to_newer_rows_is_kept_and_read_on_from() {
+    let asked = place(1_600_000_000_000_000, None);
+    let (_, page) = asked_at(&asked, "http://h").await;
+    let page = page.unwrap();
+    let next = page.next.unwrap();
+    assert!(page.lines.len() == 2 && next.is_unread());
+    assert_eq!(
+        (next.position, next.token()),
+        (asked.position, Some("1700000000123__bafyreiabc"))
+    );
+    let (path, _) = asked_at(&next, "http://h").await;
+    assert!(path.ends_with("&cursor=1700000000123__bafyreiabc"), "{path}");
+}
+
+#[test]
+fn a_follow_before_1970_leads_on_below_zero() {
+    let body = r#"{"followers":[],"cursor":"-18489600000__bafyreiabc"}"#;
+    let page = read_page(&answer(200, body), &place(5, None), Asked::Below, None).unwrap();
+    assert_eq!(
+        page.next,
+        Some(place(-18_489_599_999_999, Some("-18489600000__bafyreiabc")))
+    );
+}
+
+/// Cursors that show no position: the page counts, and its last known position stays.
+#[test]
+fn a_page_is_kept_whatever_its_cursor_is() {
+    let long = "x".repeat(10_240);
+    let late = "9223372036854775__bafyreiabc";
+    let odd = ["1700000000000__", " 1__b", "NULL", "3LOPGQKUKDH2C", r"a\tb", late, &long];
+    for cursor in odd.map(|cursor| format!("\"{cursor}\"")).into_iter().chain(["1".into(), "{}".into()]) {
+        let rows = r#"{"did":"did:plc:a","handle":"a.test"}"#;
+        let body = format!(r#"{{"followers":[{rows}],"cursor":{cursor}}}"#);
+        let page = read_page(&answer(200, &body), &place(7_000_000, None), Asked::Below, None).unwrap();
+        let next = page.next.unwrap();
+        assert_eq!((page.lines.len(), next.position), (1, 7_000_000), "{cursor}");
+        assert!(next.is_unread() && !next.is_end(), "{cursor}");
+        let text: Option<String> = serde_json::from_str(&cursor).ok();
+        assert_eq!(next.token(), Some(text.as_deref().unwrap_or(&cursor)));
+    }
+    // What can be neither stored nor asked for ends the list, and stays visible.
+    let huge = "x".repeat(1 << 20);
+    for cursor in ["", r"a\u0000b", &huge] {
+        let body = format!(r#"{{"followers":[],"cursor":"{cursor}"}}"#);
+        let page = read_page(&answer(200, &body), &place(7, None), Asked::Below, None).unwrap();
+        assert!(page.next.unwrap().is_end());
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_entered_is_read_as_a_chain() {
+    let asked = async |place: Place| {
+        let (http, asked) = platform(200, &[], PAGE);
+        let request = PageRequest {
+            account_id: "did:plc:s",
+            handle: "s.test",
+            walk: Walk::Down,
+            span: None,
+            place: &place,
+            max_rows: 100,
+            page_rows: 100,
+        };
+        let page = Bluesky.page(&context(http), request).await.unwrap();
+        (only(&asked), page.next.unwrap())
+    };
+    let (path, second) = asked(Place::at(0)).await;
+    assert!(path.ends_with("&limit=100"), "{path}");
+    assert_eq!(second, place(1, Some("1700000000123__bafyreiabc")));
+    let (path, third) = asked(place(1, Some("opaque"))).await;
+    assert!(path.ends_with("&cursor=opaque"), "{path}");
+    assert_eq!(third.position, 2);
 }
 
 #[test]
 fn rows_carry_what_the_profile_says() {
-    let page = read_page(&answer(200, PAGE), &place(NEWEST, None), None).unwrap();
+    let page = read_page(&answer(200, PAGE), &place(NEWEST, None), Asked::Below, None).unwrap();
     let [Line::Row(a), Line::Row(b)] = &page.lines[..] else {
         panic!("{:?}", page.lines)
     };
@@ -100,7 +166,7 @@ fn rows_carry_what_the_profile_says() {
 #[test]
 fn an_empty_page_goes_on_and_a_repeated_cursor_does_not() {
     let page = r#"{"followers":[],"cursor":"1000__b"}"#;
-    let read = |body, used| read_page(&answer(200, body), &place(NEWEST, None), used);
+    let read = |body, used| read_page(&answer(200, body), &place(NEWEST, None), Asked::Below, used);
     assert_eq!(
         read(page, Some("2000__b")).unwrap().next,
         Some(place(1_000_001, Some("1000__b")))
@@ -115,8 +181,7 @@ fn an_empty_page_goes_on_and_a_repeated_cursor_does_not() {
         "{}",
         "[]",
         r#"{"followers":{}}"#,
-        r#"{"followers":[],"cursor":"?"}"#,
-        r#"{"followers":[],"cursor":1}"#,
+        r#"{"followers":[],"cursor":}"#,
     ] {
         assert_eq!(
             read(unreadable, None).unwrap_err().class,
@@ -132,6 +197,7 @@ fn rows_of_the_cursors_own_instant_stay_below_the_next_place() {
     let page = read_page(
         &answer(200, r#"{"followers":[],"cursor":"1000__b"}"#),
         &place(NEWEST, None),
+        Asked::Below,
         None,
     )
     .unwrap();
@@ -140,11 +206,26 @@ fn rows_of_the_cursors_own_instant_stay_below_the_next_place() {
 }
 
 proptest! {
+    /// Whatever a server names as the next place, rows are kept and positions never rise.
+    #[test]
+    fn any_cursor_leads_down_or_stays(
+        cursor in prop_oneof![".{0,60}", "-?[0-9]{1,25}__[a-zA-Z0-9]{0,60}", "[2-7a-z]{13}"],
+        from in any::<i64>(),
+    ) {
+        let body = serde_json::json!({"followers": [{"did": "did:plc:a", "handle": "a.test"}], "cursor": cursor});
+        let from = Place::at(from);
+        let page = read_page(&answer(200, &body.to_string()), &from, Asked::Below, None).unwrap();
+        let next = page.next.unwrap();
+        prop_assert_eq!(page.lines.len(), 1);
+        prop_assert!(next.position <= from.position && next.position > OLDEST || next.is_unread());
+        prop_assert!(next.is_end() || next.token() == Some(cursor.as_str()));
+    }
+
     #[test]
     fn damage_never_panics(at in 0usize..PAGE.len(), byte: u8) {
         let mut body = PAGE.as_bytes().to_vec();
         body[at] = byte;
-        let _ = read_page(&answer(200, &String::from_utf8_lossy(&body)), &place(NEWEST, None), None);
+        let _ = read_page(&answer(200, &String::from_utf8_lossy(&body)), &place(NEWEST, None), Asked::Below, None);
         let _ = serde_json::from_slice::<Profile>(&body).map(Profile::report);
     }
 }

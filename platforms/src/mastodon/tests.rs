@@ -118,9 +118,16 @@ async fn a_server_without_numbers_is_a_chain() {
         "{path}"
     );
     assert_eq!(end.unwrap().next, None);
-    // and a range of numbers does not go on as if nothing had happened.
-    let (_, listing) = ask(Place::at(NEWEST), Some(WHOLE), Some(&opaque), PAGE).await;
-    assert_eq!(listing.unwrap_err().class, Class::Malformed);
+    // and a range of numbers reads on by the link, below the last number that was read.
+    let (_, listing) = ask(Place::at(9), Some(WHOLE), Some(&opaque), PAGE).await;
+    let next = listing.unwrap().next.unwrap();
+    assert_eq!(
+        (next.position, next.is_unread(), next.token()),
+        (9, true, Some("max_id=01FC0SKA48HNSVR6YKZCQGS2V8"))
+    );
+    let (path, listing) = ask(next, Some(WHOLE), Some(&links("7", "8")), PAGE).await;
+    assert!(path.ends_with("/followers?max_id=01FC0SKA48HNSVR6YKZCQGS2V8"), "{path}");
+    assert_eq!(listing.unwrap().next, Some(Place::at(7)));
 }
 
 #[tokio::test]
@@ -130,9 +137,27 @@ async fn a_server_that_does_not_seek_is_noticed() {
         let (_, probe) = ask(Place::at(100), None, Some(&link), PAGE).await;
         assert!(probe.unwrap().next.unwrap().cursor.is_some(), "{link}");
         let (_, listing) = ask(Place::at(100), Some(WHOLE), Some(&link), PAGE).await;
-        let failure = listing.unwrap_err();
-        assert_eq!(failure.class, Class::Malformed);
-        assert!(failure.message.contains("newer rows"), "{}", failure.message);
+        let next = listing.unwrap().next.unwrap();
+        assert!(next.is_unread() && next.position == 100, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_kept_whatever_its_link_is() {
+    let long = "9".repeat(10_240);
+    for query in ["max_id=-5", "max_id=", "max_id=0", "max_id=%20", "max_id=A", "x=1", &format!("max_id={long}")] {
+        let link = format!("<https://h/f?{query}>; rel=\"next\"");
+        let (_, page) = ask(Place::at(100), Some(WHOLE), Some(&link), PAGE).await;
+        let page = page.unwrap();
+        let next = page.next.unwrap();
+        assert_eq!((page.lines.len(), next.position, next.token()), (2, 100, Some(query)), "{query}");
+        assert!(next.is_unread());
+    }
+    for link in ["<https://h/f>; rel=\"next\"", "<https://h/f?a b>; rel=\"next\""] {
+        for (place, span) in [(Place::at(100), Some(WHOLE)), (chained(3, "max_id=a"), None)] {
+            let (_, page) = ask(place, span, Some(link), PAGE).await;
+            assert!(page.unwrap().next.unwrap().is_end(), "{link}");
+        }
     }
 }
 

@@ -110,13 +110,21 @@ fn an_empty_page_may_end_the_list_or_go_on() {
     assert_eq!((end.lines.len(), end.next), (0, None));
     let on = read(r#"{"data":[],"meta":{"result_count":0,"next_token":"b"}}"#).unwrap();
     assert_eq!((on.lines.len(), on.next), (0, Some(at(2, "b"))));
+    // A paid page is kept, whatever its token is.
+    let kept = |token: &str| {
+        let body = format!(r#"{{"data":[],"meta":{{"next_token":{token}}}}}"#);
+        let page = read_page(&answer(200, &body), "12", &at(1, "a"));
+        page.unwrap().next.unwrap()
+    };
+    assert_eq!(kept("7").token(), Some("7"));
+    assert_eq!(kept(r#"" -A?""#).token(), Some(" -A?"));
+    assert!(kept(r#""a\u0000""#).is_end());
     let repeated = read(r#"{"data":[],"meta":{"next_token":"a"}}"#).unwrap_err();
     assert_eq!(repeated.class, Class::CursorRepeated);
     for unreadable in [
         "{}",
         r#"{"data":[]}"#,
         r#"{"data":{},"meta":{}}"#,
-        r#"{"data":[],"meta":{"next_token":7}}"#,
     ] {
         assert_eq!(
             read(unreadable).unwrap_err().class,

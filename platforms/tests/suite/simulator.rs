@@ -7,7 +7,10 @@ use followlytics_core::{
     platform::Auth,
     retry::Class,
     row::Line,
-    scan::range::{NEWEST, Place, Walk},
+    scan::{
+        observed::Anomaly,
+        range::{NEWEST, OLDEST, Place, Walk},
+    },
 };
 use followlytics_platforms::{
     connector::connector,
@@ -17,7 +20,7 @@ use followlytics_simulator::{FaultKind, NameSet, Platform as There, ResetHeader}
 use jiff::SignedDuration;
 use strum::VariantArray as _;
 
-use crate::sky::{HANDLE, Reader, auth, newest, reader, sky, truth};
+use crate::sky::{HANDLE, Reader, auth, newest, reader, sky, sky_of, truth};
 
 #[tokio::test]
 async fn a_whole_list_is_read_on_every_platform() {
@@ -78,6 +81,37 @@ async fn a_list_cut_in_time_is_the_list() {
     }
     assert!(requests > 15);
     assert_eq!(together, truth(&sky, &account));
+}
+
+/// Follows dated before 1970 are read by their cursors, and by computed ones.
+#[tokio::test]
+async fn a_list_with_follows_from_before_1970_is_read_to_its_end() {
+    let (sky, account) = sky_of(Platform::Bluesky, 900, |_| (), |spec| spec.backdated = 350);
+    let reader = reader(&sky, &account).await;
+    let whole = reader.ids(newest(Platform::Bluesky, 0), OLDEST).await;
+    assert_eq!(whole.len(), 900, "no row twice");
+    let mut together: BTreeSet<String> = BTreeSet::new();
+    // 1950 and 1970.
+    for (hi, lo) in [(NEWEST, 0), (0, -631_152_000_000_000), (-631_152_000_000_000, OLDEST)] {
+        together.extend(reader.ids(Place::at(hi), lo).await);
+    }
+    assert_eq!(together, truth(&sky, &account));
+}
+
+#[tokio::test]
+async fn a_cursor_that_shows_no_position_leads_on() {
+    let (sky, account) = sky(Platform::Bluesky, 500, |_| ());
+    let reader = reader(&sky, &account).await;
+    sky.fault(FaultKind::OddCursor);
+    let first = reader.page(&Place::at(NEWEST), Walk::Down).await.unwrap();
+    let odd = first.next.unwrap();
+    assert_eq!(
+        (odd.is_unread(), odd.position, first.anomalies),
+        (true, NEWEST, vec![Anomaly::CursorUnreadable])
+    );
+    let second = reader.page(&odd, Walk::Down).await.unwrap();
+    assert!(second.anomalies.is_empty() && !second.next.unwrap().is_unread());
+    assert_ne!(first.lines, second.lines);
 }
 
 #[tokio::test]

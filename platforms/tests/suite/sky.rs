@@ -8,7 +8,7 @@ use followlytics_core::{
     platform::{Auth, Seek},
     retry::Failure,
     row::Line,
-    scan::range::{NEWEST, Place, Span, Walk},
+    scan::range::{NEWEST, OLDEST, Place, Span, Walk},
 };
 use followlytics_platforms::{
     connector::{Context, FetchedPage, PageRequest, connector},
@@ -36,6 +36,15 @@ pub(crate) fn sky(
     followers: u64,
     config: impl FnOnce(&mut WorldConfig),
 ) -> (Sky, AccountRef) {
+    sky_of(platform, followers, config, |_| ())
+}
+
+pub(crate) fn sky_of(
+    platform: Platform,
+    followers: u64,
+    config: impl FnOnce(&mut WorldConfig),
+    account: impl FnOnce(&mut AccountSpec),
+) -> (Sky, AccountRef) {
     let now: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
     let mut settings = WorldConfig {
         seed: 7,
@@ -48,9 +57,9 @@ pub(crate) fn sky(
         Platform::Bluesky | Platform::Gitea => HANDLE,
     };
     let host = platform.has_servers().then_some("h");
-    world
-        .create_account(AccountSpec::new(there(platform), handle, followers))
-        .unwrap();
+    let mut spec = AccountSpec::new(there(platform), handle, followers);
+    account(&mut spec);
+    world.create_account(spec).unwrap();
     let account = AccountRef::new(&platform.to_string(), handle, host).unwrap();
     (
         Sky {
@@ -159,7 +168,10 @@ pub(crate) async fn reader<'a>(sky: &'a Sky, account: &'a AccountRef) -> Reader<
         account,
         id: report.id,
         max_rows: account.platform.facts().page_rows,
-        span: (account.platform.facts().seek != Seek::Chain).then_some(Span { lo: 0, hi: NEWEST }),
+        span: (account.platform.facts().seek != Seek::Chain).then_some(Span {
+            lo: OLDEST,
+            hi: NEWEST,
+        }),
     }
 }
 

@@ -1,10 +1,11 @@
-//! Bluesky's cursor: `<milliseconds>__<cid>`, where rows strictly before that pair follow.
+//! Bluesky's cursor: `<milliseconds>__<cid>`, where rows strictly before that pair follow. The milliseconds are negative
+//! before 1970: a follow carries the date its author wrote.
 //!
 //! The cid of a follow is made from its key so that cids of one millisecond sort as their keys do: the list's order by
 //! (time, cid) is the order of keys.
 
 use crate::{
-    edges::{Edges, first_key, key_ms, key_sequence},
+    edges::{BACKDATED_MS, Edges, first_key, key_ms, key_sequence},
     ids::{base32, from_base32, mix},
 };
 
@@ -23,19 +24,34 @@ fn cid(seed: u64, key: u64) -> String {
 
 /// The cursor of "strictly before this key".
 pub(super) fn encode(seed: u64, key: u64) -> String {
-    format!("{}__{}", key_ms(key), cid(seed, key))
+    let ms = i128::from(key_ms(key)) - i128::from(BACKDATED_MS);
+    format!("{ms}__{}", cid(seed, key))
+}
+
+/// What the cursors of [`encode_odd`] begin with.
+const ODD: &str = "odd ";
+
+/// The same, in a form that shows no time.
+pub(super) fn encode_odd(seed: u64, key: u64) -> String {
+    format!("{ODD}{}", encode(seed, key))
 }
 
 /// The position a cursor means in this list: rows with a key below it follow. `None` if it is malformed.
 ///
-/// As on the platform the time is read up to its first non-digit, and any cid, whole or not, is compared as text.
+/// As in the `AppView`'s `pagination.ts`: two parts, a time that JavaScript's `parseInt` reads and its `Date` can hold,
+/// and any text, whole cid or not, which is compared as text.
 pub(super) fn decode(seed: u64, edges: &Edges, text: &str) -> Option<u64> {
-    let (primary, secondary) = text.split_once("__")?;
-    let digits = primary.bytes().take_while(u8::is_ascii_digit).count();
-    let ms: u64 = primary.get(..digits)?.parse().ok()?;
-    if !is_cid(secondary) {
+    const LONGEST_DATE_MS: i64 = 8_640_000_000_000_000;
+    let (primary, secondary) = text.strip_prefix(ODD).unwrap_or(text).split_once("__")?;
+    if secondary.is_empty() || secondary.contains("__") {
         return None;
     }
+    let ms = parse_int(primary)?;
+    if !(-LONGEST_DATE_MS..=LONGEST_DATE_MS).contains(&ms) {
+        return None;
+    }
+    // Before the keys' own beginning there is nothing.
+    let ms = u64::try_from(i128::from(ms) + i128::from(BACKDATED_MS)).unwrap_or(0);
     if let Some(key) = own(seed, ms, secondary) {
         return Some(key);
     }
@@ -57,20 +73,26 @@ fn own(seed: u64, ms: u64, secondary: &str) -> Option<u64> {
     (cid(seed, key) == secondary).then_some(key)
 }
 
-fn is_cid(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+/// What `parseInt(text, 10)` reads: white space, a sign, digits up to the first other character.
+fn parse_int(text: &str) -> Option<i64> {
+    let text = text.trim_start();
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let magnitude: i64 = unsigned.get(..digits)?.parse().ok()?;
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::Moment;
+    use crate::{
+        growth::{FollowTimes, Growth},
+        moment::Moment,
+    };
 
     fn shared() -> Edges {
-        let mut edges = Edges::default();
+        let times = FollowTimes::new(Growth::Steady, BACKDATED_MS, BACKDATED_MS, 0);
+        let mut edges = Edges::dated(1, 1, (0, 0), times);
         for (ms, user) in [(10, 1), (20, 2), (20, 3), (20, 4), (30, 5)] {
             edges.push(user, Moment { order: user, ms });
         }
@@ -97,14 +119,27 @@ mod tests {
         assert_eq!(after(&edges, "20__a").unwrap(), [1]);
         assert_eq!(after(&edges, "20__z").unwrap(), [4, 3, 2, 1]);
         assert_eq!(after(&edges, "25__bafyrei").unwrap(), [4, 3, 2, 1]);
-        assert_eq!(after(&edges, "99999999999999999__b").unwrap(), [5, 4, 3, 2, 1]);
+        assert_eq!(after(&edges, "8640000000000000__b").unwrap(), [5, 4, 3, 2, 1]);
         assert!(after(&edges, "0__b").unwrap().is_empty());
+    }
+
+    #[test]
+    fn follows_of_before_1970_have_negative_cursors() {
+        let times = FollowTimes::new(Growth::Steady, BACKDATED_MS, BACKDATED_MS + 900_000_000, 3);
+        let edges = Edges::dated(1, 1, (2, 3), times);
+        let cursor = |user| encode(1, edges.key(edges.find(user).unwrap()));
+        assert!(cursor(1).starts_with('-') && cursor(2).starts_with('-'));
+        assert!(!cursor(3).starts_with('-'));
+        assert_eq!(after(&edges, &cursor(3)).unwrap(), [2, 1]);
+        assert_eq!(after(&edges, &cursor(2)).unwrap(), [1]);
+        assert_eq!(after(&edges, "-8640000000000000__b").unwrap(), [0; 0]);
+        assert_eq!(after(&edges, " +0x__b").unwrap(), [2, 1], "as parseInt reads it");
     }
 
     #[test]
     fn a_malformed_cursor_is_no_position() {
         let edges = shared();
-        for text in ["", "20", "20__", "__b", "x__b", "20__b__c", "20__ B"] {
+        for text in ["", "20", "20__", "__b", "x__b", "-__b", "20__b__c", "8640000000000001__b", "99999999999999999999__b"] {
             assert_eq!(decode(1, &edges, text), None, "{text}");
         }
     }

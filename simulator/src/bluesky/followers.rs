@@ -53,6 +53,7 @@ fn serve(state: &mut State, turn: &Turn<'_>) -> Result<Answer, Answer> {
     let next = match turn.fault {
         Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
         Some(FaultKind::MissingCursor) => None,
+        Some(FaultKind::OddCursor) => next.map(|key| cursor::encode_odd(people.seed, key)),
         _ => next.map(|key| cursor::encode(people.seed, key)),
     };
     Ok(write(people, turn, user, &rows, next))

@@ -122,7 +122,9 @@ fn members(object: &mut Object<'_>, people: &Population, user: u64, made_up: &sy
     let created_ms = overlay
         .and_then(|known| known.created_ms)
         .unwrap_or(made_up.created_ms);
-    object.time("createdAt", created_ms, true);
+    if overlay.is_none_or(|known| !known.hide_created) {
+        object.time("createdAt", created_ms, true);
+    }
     let description = overlay
         .and_then(|known| known.description.as_deref())
         .unwrap_or(made_up.bio);

@@ -1,8 +1,13 @@
 //! Keys of follows: `milliseconds << 20 | sequence`, unique within an account and strictly increasing.
+//!
+//! Where follows may be dated before 1970, the milliseconds count from [`BACKDATED_MS`] before it.
 
 /// Sequence distance between two edges of one millisecond; the gap leaves room for cursors *between* edges.
 pub(crate) const SEQUENCE_STEP: u64 = 64;
 pub(super) const SEQUENCE_BITS: u32 = 20;
+
+/// Milliseconds before 1970 from which keys count on a platform whose follows carry a date of their own: 278 years.
+pub(crate) const BACKDATED_MS: u64 = 1 << 43;
 
 /// The follow time inside a key, in milliseconds.
 pub(crate) const fn key_ms(key: u64) -> u64 {

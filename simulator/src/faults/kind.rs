@@ -91,6 +91,8 @@ pub enum FaultKind {
     EmptyPage,
     /// The right rows, but the next cursor is the one just used. X, Bluesky and Mastodon, from the second page on.
     RepeatedCursor,
+    /// Bluesky: the right rows, and a cursor of no known form that leads on all the same.
+    OddCursor,
     /// The right rows, and no way on, although there is more. Not on Gitea.
     MissingCursor,
     /// The cursor is refused as if it had expired. X and Bluesky, from the second page on.
@@ -168,6 +170,7 @@ impl FaultKind {
                 lists && !matches!(platform, Platform::Gitea | Platform::Github)
             }
             Self::ExpiredCursor => lists && matches!(platform, Platform::X | Platform::Bluesky),
+            Self::OddCursor => lists && platform == Platform::Bluesky,
             Self::MissingCursor => lists && platform != Platform::Gitea,
             Self::SecondaryLimit { .. } | Self::LegallyBlocked => platform == Platform::Github,
             Self::PartialErrors => platform == Platform::X && lists,

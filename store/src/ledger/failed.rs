@@ -161,7 +161,8 @@ async fn restart(
 ) -> Result<(), LedgerError> {
     range.attempts = 0;
     if range.span.is_some() {
-        if range.place.cursor.take().is_none() {
+        // Without an unread cursor the range would come to the same one again, forever.
+        if range.place.is_unread() || range.place.cursor.take().is_none() {
             wait(scan, failure, now);
         }
         return Ok(());

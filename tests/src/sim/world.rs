@@ -61,6 +61,10 @@ pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
         follows_per_request: rate,
         ..ChurnSpec::default()
     };
+    if plan.platform == Platform::Bluesky && plan.followers % 3 == 0 {
+        // Somebody dated their follows before 1970.
+        spec.backdated = plan.followers / 5;
+    }
     world.create_account(spec)?;
     Ok(())
 }

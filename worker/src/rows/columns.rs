@@ -20,6 +20,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::schema::{Shape, schema};
+use crate::pages;
 
 /// Rows in the order in which they came.
 pub(crate) struct Columns {
@@ -77,13 +78,14 @@ impl Columns {
         }
     }
 
-    /// Adds a row and returns its number; `bounds` are the times between which the follow lies, in microseconds.
+    /// Adds a row and returns its number; `bounds` are the times after and before which the account followed, in
+    /// microseconds, where they are known.
     pub(crate) fn append(
         &mut self,
         id: &Id,
         row: &Row,
         sighting: &Sighting,
-        (source, bounds): (Source, Option<(i64, i64)>),
+        (source, (after, before)): (Source, pages::Bounds),
     ) -> u32 {
         self.account.append_value(&self.account_id);
         self.id.append_value(&row.id);
@@ -109,8 +111,8 @@ impl Columns {
             .append_value(i64::try_from(sighting.epoch).unwrap_or(i64::MAX));
         self.seq.append_value(sighting.seq);
         self.row.append_value(sighting.row);
-        self.after.append_option(bounds.map(|(after, _)| after));
-        self.before.append_option(bounds.map(|(_, before)| before));
+        self.after.append_option(after);
+        self.before.append_option(before);
         self.rows += 1;
         self.rows - 1
     }

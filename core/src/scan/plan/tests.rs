@@ -86,7 +86,13 @@ fn the_first_n_are_planned_as_such() {
         (1500, 1500, "15.01")
     );
     let newest = plan(Platform::Bluesky, &report(50_000), &[], &wishes(1500), &[], now());
-    assert_eq!(spans(&newest), [Span { lo: 0, hi: NEWEST }]);
+    assert_eq!(
+        spans(&newest),
+        [Span {
+            lo: OLDEST,
+            hi: NEWEST
+        }]
+    );
 }
 
 #[test]

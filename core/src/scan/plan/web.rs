@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{AccountReport, Plan, Planned, Wishes, keyed_ranges, range_count, window_ms};
+use super::{AccountReport, Plan, Planned, Space, Wishes, keyed_ranges, range_count, window_ms};
 use crate::{
     account::Platform,
     money::Usd,
@@ -113,7 +113,13 @@ impl Plan {
 fn web_ranges(report: &AccountReport, rows: i64, count: i64, now: Timestamp) -> Vec<Planned> {
     let newest = position(now);
     let oldest = report.created.map_or(0, position).clamp(0, newest);
-    let mut ranges = keyed_ranges((oldest, newest, UNIT), &[], rows, count);
+    let space = Space {
+        end: 0,
+        oldest,
+        newest,
+        unit: UNIT,
+    };
+    let mut ranges = keyed_ranges(space, &[], rows, count);
     for range in &mut ranges {
         range.source = Source::Browser;
     }
