@@ -151,7 +151,8 @@ impl Class {
             Self::ServerError => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             // What markup has changed was counted as well: an answer came that could not be read.
-            Self::CursorRepeated | Self::Unknown | Self::MarkupChanged => (2, Linear, Last::Hold, true),
+            Self::CursorRepeated => (3, Linear, Last::Hold, true),
+            Self::Unknown | Self::MarkupChanged => (2, Linear, Last::Hold, true),
             // One try with the token, one with the refreshed one.
             Self::Unauthorized => (2, Linear, Last::Stop, false),
             Self::UsageCapped | Self::CreditsDepleted | Self::Forbidden => (1, Linear, Last::Stop, false),

@@ -295,6 +295,9 @@ pub struct CostStatus {
     pub reserved_usd: String,
     /// Perhaps charged by the platform, never billed to the customer.
     pub ambiguous_usd: String,
+    /// Charged by the platform above what was reserved, for rows that were not requested; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surplus_usd: Option<String>,
     /// Rows that were requested a second time.
     pub refetched_rows: i64,
 }
@@ -411,6 +414,10 @@ pub mod reasons {
     pub const RATE_LIMIT_WINDOW: &str = "RateLimitWindow";
     /// The chain's token expired and starting again costs more than the budget has left.
     pub const CURSOR_EXPIRED: &str = "CursorExpired";
+    /// The platform's list leads back to a page that was read.
+    pub const CURSOR_REPEATED: &str = "CursorRepeated";
+    /// The Scan names another credential; runners change over.
+    pub const CREDENTIAL_CHANGED: &str = "CredentialChanged";
     /// A person asked.
     pub const REQUESTED: &str = "Requested";
     /// Open requests are being settled before the pause is true.

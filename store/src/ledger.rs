@@ -10,6 +10,7 @@
 mod claim;
 mod commit;
 mod credentials;
+mod cursors;
 mod erasures;
 mod error;
 mod failed;

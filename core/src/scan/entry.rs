@@ -66,6 +66,7 @@ pub fn enter_anew(ranges: &mut Vec<Range>, failed: RangeId, places: &[Place]) ->
         if restarts {
             again += top.rows;
             (top.place, top.claimed, top.rows) = (Place::at(NEWEST), NEWEST, 0);
+            top.pass_from = top.seq;
         }
         let reached = top.place.position;
         for place in places

@@ -28,16 +28,40 @@ pub struct Purse {
     pub reserved: Usd,
     /// Perhaps charged.
     pub ambiguous: Usd,
+    /// Charged above what permits had reserved, for rows that were not requested.
+    pub surplus: Usd,
 }
 
 impl Purse {
-    /// What may still be reserved. What is ambiguous counts as spent: the platform may have charged it.
+    /// What may still be reserved. What is ambiguous counts as spent: the platform may have charged it. Negative once
+    /// a surplus went beyond the budget.
     pub const fn left(&self) -> Usd {
         self.budget
             .minus(self.spent)
             .minus(self.reserved)
             .minus(self.ambiguous)
+            .minus(self.surplus)
     }
+
+    /// Adds the charge of a request that had reserved `reserved`.
+    ///
+    /// A platform may return and charge for more rows than requested. The budget limits what is requested:
+    /// `spent + reserved + ambiguous` never exceeds it. The rest of the charge is the surplus, which is paid from the
+    /// budget as long as something is left.
+    pub fn charge(&mut self, reserved: Usd, charged: Usd) {
+        let paid = charged.min(reserved);
+        self.spent = self.spent.plus(paid);
+        self.surplus = self.surplus.plus(charged.minus(paid));
+    }
+}
+
+/// Most rows that the platform may return for a request of at most `max_rows` rows: lists by row number are read in
+/// whole pages.
+pub fn most_rows(seek: Seek, max_rows: u32, page_rows: u32) -> i64 {
+    i64::from(match seek {
+        Seek::Index => max_rows.max(page_rows),
+        Seek::Time | Seek::Id | Seek::Chain => max_rows,
+    })
 }
 
 /// What the next request of a range would take.
@@ -134,6 +158,7 @@ mod tests {
             spent: usd(spent),
             reserved: usd(reserved),
             ambiguous: usd(ambiguous),
+            surplus: Usd::ZERO,
         }
     }
 
@@ -170,6 +195,12 @@ mod tests {
             ask((Source::Api, Platform::X), 1000, 1500, 1000, &rich),
             Ask::Rows { rows: 500, .. }
         ));
+    }
+
+    #[test]
+    fn a_whole_page_of_a_list_by_row_number_is_no_surplus() {
+        assert_eq!(most_rows(Seek::Index, 10, 50), 50);
+        assert_eq!(most_rows(Seek::Chain, 10, 50), 10);
     }
 
     #[test]
@@ -239,7 +270,7 @@ mod tests {
         #[test]
         fn reservations_never_exceed_the_budget(
             budget in 0i64..1_000_000_000_000,
-            steps in prop::collection::vec((0u32..=1000, any::<bool>()), 0..40),
+            steps in prop::collection::vec((0u32..=3000, any::<bool>()), 0..40),
         ) {
             let mut purse = purse(budget, 0, 0, 0);
             for (returned, lost) in steps {
@@ -250,9 +281,12 @@ mod tests {
                 if lost {
                     purse.ambiguous = purse.ambiguous.plus(price);
                 } else {
-                    purse.spent = purse.spent.plus(Platform::X.price(Family::Followers, i64::from(returned.min(rows))));
+                    let before = purse.surplus;
+                    purse.charge(price, Platform::X.price(Family::Followers, i64::from(returned)));
+                    prop_assert_eq!(purse.surplus > before, returned > rows);
                 }
-                prop_assert!(purse.left() >= Usd::ZERO);
+                let promised = purse.spent.plus(purse.reserved).plus(purse.ambiguous);
+                prop_assert!(promised <= purse.budget);
             }
         }
     }

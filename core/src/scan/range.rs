@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
+    lease,
     request::{ScanRequest, Terms},
     source::Source,
 };
@@ -224,6 +225,12 @@ impl Range {
     /// Whether it is a chain that nothing has bounded yet.
     pub fn is_chain(&self) -> bool {
         self.kind == Kind::Listing && self.span.is_none()
+    }
+
+    /// Gives it up: what was read stays, nothing more is requested.
+    pub fn give_up(&mut self) {
+        self.state = State::Failed;
+        lease::give_back(self);
     }
 
     /// Whether its next request needs the credential that its token was issued under.

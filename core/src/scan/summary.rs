@@ -124,6 +124,10 @@ pub struct Summary {
     pub reserved: Usd,
     /// Perhaps charged, never billed.
     pub ambiguous: Usd,
+    /// Charged above what was reserved, for rows that were not requested.
+    pub surplus: Usd,
+    /// The credential that a chain is read with although the scan names another one.
+    pub kept_credential: Option<String>,
     /// Permits that are open.
     pub open_permits: i64,
     /// Runners that would find work now.

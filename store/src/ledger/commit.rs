@@ -7,6 +7,8 @@ use followlytics_core::{
         accept::{Content, Right, accept},
         lease,
         meeting::End,
+        observed::Anomaly,
+        permit::most_rows,
         range::{Kind, Range, State},
         seam,
         summary::Stage,
@@ -17,7 +19,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, fallback, jobs, meetings,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, cursors, fallback, jobs, meetings,
     permits::{self, PermitRow, PermitState},
     ranges,
     step::{reply, save},
@@ -102,7 +104,7 @@ impl Ledger {
 
     async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held) -> Result<Reply, LedgerError> {
         let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
-        if range.state == State::Done && range.epoch == held.epoch {
+        if range.state != State::Open && range.epoch == held.epoch {
             return Ok(reply(Step::Done, &range));
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
@@ -145,6 +147,10 @@ impl Ledger {
             let used = (permit.credential.as_str(), Family::Followers);
             windows::learn(tx, scan, used, told, now).await?;
         }
+        let most = most_rows(scan.seek(), permit.max_rows, scan.page_rows());
+        if scan.source.is_api() && page.lines > most {
+            scan.observed.add(Anomaly::SurplusRows);
+        }
         count(tx, scan, range, permit, page.lines).await?;
         scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
@@ -155,6 +161,9 @@ impl Ledger {
             scan.hold_rounds = 0;
         }
         fallback::watch_speed(tx, scan, range, now).await?;
+        if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await? {
+            cursors::give_up(tx, scan, range, now).await?;
+        }
         if range.state == State::Done {
             ranges::put(tx, &scan.request.uid, range).await?;
             let end = if page.met { End::Met } else { End::Exhausted };
@@ -221,14 +230,14 @@ async fn finish_range(
     merge_if_read(tx, scan, &all, now).await
 }
 
-/// Once every range is read, the merge is due.
+/// Once every range is read or given up, the merge is due.
 pub(super) async fn merge_if_read(
     tx: &mut Tx,
     scan: &mut ScanRow,
     all: &[Range],
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    if all.iter().all(|range| range.state == State::Done) {
+    if all.iter().all(|range| range.state != State::Open) {
         scan.stage = Stage::Merging;
         // What a source waited on is over with its ranges; from here on only the merge can be held.
         (scan.hold, scan.browser_hold) = (None, None);
@@ -268,8 +277,8 @@ async fn insert(
     let header = &page.header;
     tx.execute(
         "INSERT INTO pages (scan, range_id, seq, epoch, key, sha256, lines, bytes, input_position, input_cursor, \
-           output_position, output_cursor, exhausted, permit, price, seen_at, committed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+           output_position, output_cursor, exhausted, permit, price, seen_at, committed_at, input_hash) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         params![
             &scan.request.uid,
             header.range,
@@ -288,6 +297,7 @@ async fn insert(
             price,
             header.seen_at,
             now,
+            header.input.cursor.as_deref().map(cursors::hash),
         ],
     )
     .await?;

@@ -10,14 +10,14 @@ use followlytics_core::{
         permit::{Ask, ask},
         range::{Kind, Place, Range},
         source::Source,
-        summary::Hold,
+        summary::{Hold, Stage},
     },
     wire::{Failed, Reply, Step},
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, cursors,
     fallback::{self, Entered},
     holds,
     permits::{self, PermitState},
@@ -58,7 +58,7 @@ impl Ledger {
             }
             apply(&mut tx, &mut scan, &mut range, failure, now).await?;
         }
-        let step = if scan.failure.is_some() {
+        let step = if scan.failure.is_some() && scan.stage != Stage::Scanning {
             Step::Cancel
         } else if scan.terms.is_some() && range.terms.is_none() {
             another_credential(now)
@@ -89,6 +89,11 @@ async fn apply(
             range.attempts = 0;
             range.terms = None;
             Ok(())
+        }
+        Next::Over(Last::Hold)
+            if failure.class == Class::CursorRepeated && cursors::is_hopeless(scan, range) =>
+        {
+            cursors::give_up(tx, scan, range, now).await
         }
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
             range.attempts = 0;
@@ -173,6 +178,7 @@ async fn restart(
     if range.kind == Kind::Listing && pays {
         scan.requests.refetched_rows += range.rows;
         range.place = Place::at(0);
+        range.pass_from = range.seq;
         range.claimed = 0;
         range.rows = 0;
         range.lease_rows = 0;
@@ -228,6 +234,10 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             "CursorExpired",
             "resume the scan to start again from the newest end",
         ),
+        Class::CursorRepeated => (
+            "CursorRepeated",
+            "the platform names the token of a page as the next one; it is tried again",
+        ),
         Class::LoggedOut => (
             "SessionEnded",
             "sign in again and store the session (`followlytics credential add --type web-session`), then resume the scan",
@@ -251,12 +261,9 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
         Class::BrowserCrashed | Class::PageStuck | Class::NotStarted => {
             ("BrowserFailing", "it goes on by itself")
         }
-        Class::ServerError
-        | Class::Network
-        | Class::NoAnswer
-        | Class::Malformed
-        | Class::CursorRepeated
-        | Class::Unknown => ("PlatformUnreachable", "it goes on by itself"),
+        Class::ServerError | Class::Network | Class::NoAnswer | Class::Malformed | Class::Unknown => {
+            ("PlatformUnreachable", "it goes on by itself")
+        }
     };
     let message = format!("{}: {}; {remedy}", scan.request.account, failure.message);
     Hold {

@@ -1,9 +1,12 @@
 //! Holds: why a scan does not go on, and what lets it go on again.
 
-use followlytics_core::scan::{
-    edit::{self, BUDGET_EXHAUSTED, BUDGET_TOO_SMALL},
-    source::Source,
-    summary::{Hold, Stage},
+use followlytics_core::{
+    money::Usd,
+    scan::{
+        edit::{self, BUDGET_EXHAUSTED, BUDGET_TOO_SMALL},
+        source::Source,
+        summary::{Hold, Stage},
+    },
 };
 use jiff::Timestamp;
 
@@ -60,10 +63,14 @@ pub(super) fn check_budget(row: &mut ScanRow) {
 
 /// The purse buys no further row.
 pub(super) fn exhaust(row: &mut ScanRow) {
+    let surplus = match row.purse.surplus {
+        Usd::ZERO => String::new(),
+        surplus => format!(", ${surplus} charged for rows that were not requested"),
+    };
     row.hold = Some(Hold {
         reason: BUDGET_EXHAUSTED.to_owned(),
         message: format!(
-            "the budget of ${} is used up (${} spent, ${} perhaps charged): raise spec.budget.maxUsd to go on, \
+            "the budget of ${} is used up (${} spent, ${} perhaps charged{surplus}): raise spec.budget.maxUsd to go on, \
              nothing of what was read is lost",
             row.purse.budget, row.purse.spent, row.purse.ambiguous
         ),

@@ -206,7 +206,7 @@ pub(super) async fn settle(
         PermitState::Settled | PermitState::Returned | PermitState::Failed => return Ok(()),
     }
     match state {
-        PermitState::Settled => purse.spent = purse.spent.plus(charged),
+        PermitState::Settled => purse.charge(row.price, charged),
         PermitState::Ambiguous => purse.ambiguous = purse.ambiguous.plus(row.price),
         PermitState::Open => purse.reserved = purse.reserved.plus(row.price),
         PermitState::Returned | PermitState::Failed => {}

@@ -260,7 +260,7 @@ impl Ledger {
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
      report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
-     source, browser, browser_hold, observed, server";
+     source, browser, browser_hold, observed, server, surplus";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -320,7 +320,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
            requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25, browser = $26, \
-           browser_hold = $27, observed = $28, server = $29 WHERE uid = $1",
+           browser_hold = $27, observed = $28, server = $29, surplus = $30 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -351,6 +351,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             row.browser_hold.as_ref().map(json).transpose()?,
             json(&row.observed)?,
             row.server.as_ref().map(json).transpose()?,
+            row.purse.surplus.nanos(),
         ],
     )
     .await?;
@@ -408,6 +409,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             spent: usd(25)?,
             reserved: usd(26)?,
             ambiguous: usd(27)?,
+            surplus: usd(39)?,
         },
         lines: row.get(28)?,
         requests: from_json("scans.requests", &row.get::<String>(29)?)?,

@@ -55,6 +55,8 @@ impl Ledger {
             spent: scan.purse.spent,
             reserved: scan.purse.reserved,
             ambiguous: scan.purse.ambiguous,
+            surplus: scan.purse.surplus,
+            kept_credential: kept_credential(&scan, &ranges),
             open_permits: open.map(|row| row.get(0)).transpose()?.unwrap_or(0),
             wanted_runners: wanted(&mut scan, &ranges, &waits, now),
             started: scan.started,
@@ -80,6 +82,13 @@ impl Ledger {
         let mut tx = self.db.read().await?;
         ranges::all(&mut tx, uid).await
     }
+}
+
+/// The credential of a chain that the scan does not name any more.
+fn kept_credential(scan: &ScanRow, ranges: &[Range]) -> Option<String> {
+    let open = ranges.iter().filter(|range| range.state == State::Open);
+    let mut kept = open.filter_map(|range| range.kept_terms(&scan.request));
+    kept.next().map(|terms| terms.credential.clone())
 }
 
 fn tally(ranges: &[Range], now: Timestamp) -> RangeTally {

@@ -1,10 +1,12 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
 mod browser;
+mod cycles;
 mod edits;
 mod fallback;
 mod leases;
 mod limits;
+mod model;
 mod money;
 mod parallel;
 mod records;

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{Observed, Refusal, is_paused, is_quiet, runners};
 use crate::{
+    money::Usd,
     sandbox::Announcement,
     scan::{
         certificate,
@@ -130,7 +131,7 @@ fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     };
     let mut all = vec![match inputs.refusal {
         Some(refusal) => make(ACCEPTED, false, refusal.reason, &refusal.message),
-        None => make(ACCEPTED, true, reasons::ACCEPTED, ""),
+        None => make(ACCEPTED, true, reasons::ACCEPTED, &kept_credential(inputs)),
     }];
     let over = inputs.phase.is_final();
     all.push(if over || !is_paused(inputs.scan) {
@@ -155,6 +156,18 @@ fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
         ));
     }
     all
+}
+
+/// What a user is told who named another credential while a chain is read.
+fn kept_credential(inputs: &Inputs<'_>) -> String {
+    let summary = inputs.seen.summary.as_ref();
+    let kept = summary.and_then(|summary| summary.kept_credential.as_ref());
+    kept.map_or_else(String::new, |kept| {
+        format!(
+            "spec.credentialRef: the list is read on with credential {kept}, which its tokens were issued to; the one \
+             that is named now takes over once that one is rejected or used up"
+        )
+    })
 }
 
 /// Reason and message of the Complete condition.
@@ -288,6 +301,7 @@ fn cost(summary: &Summary) -> CostStatus {
         spent_usd: summary.spent.to_string(),
         reserved_usd: summary.reserved.to_string(),
         ambiguous_usd: summary.ambiguous.to_string(),
+        surplus_usd: (summary.surplus > Usd::ZERO).then(|| summary.surplus.to_string()),
         refetched_rows: summary.requests.refetched_rows,
     }
 }

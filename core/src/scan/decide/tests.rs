@@ -51,6 +51,8 @@ fn summary(stage: Stage) -> Summary {
         spent: Usd::ZERO,
         reserved: Usd::ZERO,
         ambiguous: Usd::ZERO,
+        surplus: Usd::ZERO,
+        kept_credential: None,
         open_permits: 0,
         wanted_runners: 3,
         started: Some(at(0)),

@@ -7,6 +7,26 @@ fn pair(one: &str, two: &str) -> (String, String) {
 }
 
 #[test]
+fn a_kept_credential_and_a_surplus_are_told() {
+    let running = scan(json!({}));
+    let known = seen(
+        &running,
+        Summary {
+            kept_credential: Some("team/old".to_owned()),
+            surplus: Usd::from_nanos(2_000_000_000),
+            ..summary(Stage::Scanning)
+        },
+    );
+    let status = run(&running, &known, at(60)).report.status;
+    let accepted = status.conditions.find(ACCEPTED).unwrap();
+    assert!(
+        accepted.status == "True" && accepted.message.contains("team/old"),
+        "{accepted:?}"
+    );
+    assert_eq!(status.cost.unwrap().surplus_usd.as_deref(), Some("2.00"));
+}
+
+#[test]
 fn the_ledger_is_told_before_anything_else_happens() {
     let mut scan = scan(json!({}));
     scan.metadata.finalizers = None;

@@ -1,0 +1,82 @@
+//! Cursors that lead back: a list whose tokens go round would be read, and paid for, without an end.
+
+use followlytics_core::{
+    page::Header,
+    platform::Family,
+    scan::{
+        observed::Anomaly,
+        range::{Kind, Range},
+        source::Source,
+        summary::Hold,
+    },
+};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{LedgerError, ScanRow, commit, holds, ranges};
+use crate::{db::Tx, params};
+
+const CURSOR_REPEATED: &str = "CursorRepeated";
+
+/// What the index knows a cursor by: itself it may be longer than an entry can be.
+pub(super) fn hash(cursor: &str) -> i64 {
+    let hash = Sha256::digest(cursor);
+    let mut first = [0; 8];
+    first.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    i64::from_be_bytes(first)
+}
+
+/// Whether the next page of this one was read before, since the range last started at its first place.
+pub(super) async fn leads_back(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    header: &Header,
+    pass_from: u32,
+) -> Result<bool, LedgerError> {
+    let Some(next) = header.output.cursor.as_deref().filter(|_| !header.exhausted) else {
+        return Ok(false);
+    };
+    let sql = "SELECT 1 FROM pages WHERE scan = $1 AND range_id = $2 AND input_hash = $3 AND input_cursor = $4 \
+                 AND seq >= $5";
+    let uid = &scan.request.uid;
+    let row = tx
+        .find(sql, params![uid, header.range, hash(next), next, pass_from])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether the range is given up because the platform names the token of a page as the next one, again and again.
+/// Where nothing is charged it is tried again later.
+pub(super) fn is_hopeless(scan: &ScanRow, range: &Range) -> bool {
+    range.kind == Kind::Listing
+        && range.source == Source::Api
+        && scan.price(Family::Followers, 1) > followlytics_core::money::Usd::ZERO
+}
+
+/// Gives the range up. Its rows stay; the result of the scan is partial.
+pub(super) async fn give_up(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let uid = scan.request.uid.clone();
+    scan.observed.add(Anomaly::CursorRepeated);
+    range.give_up();
+    ranges::put(tx, &uid, range).await?;
+    let message = format!(
+        "{}: after page {} the list leads back to a page that was read; its rows are kept. Create another Scan to read \
+         the list again",
+        scan.request.account, range.seq
+    );
+    scan.failure = Some(Hold {
+        reason: CURSOR_REPEATED.to_owned(),
+        message,
+        until: None,
+    });
+    if scan.lines == 0 {
+        return holds::end_early(tx, scan, now).await;
+    }
+    let all = ranges::all(tx, &uid).await?;
+    commit::merge_if_read(tx, scan, &all, now).await
+}

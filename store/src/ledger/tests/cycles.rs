@@ -1,0 +1,151 @@
+//! Lists whose cursors go round, and pages with more rows than requested.
+
+use followlytics_core::{
+    money::Usd,
+    scan::{
+        observed::Anomaly,
+        range::State,
+        summary::Stage,
+    },
+};
+
+use super::*;
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+/// A page whose next one is at this token.
+fn leading_to(lease: &Lease, permit: &Permit, token: &str) -> NewPage {
+    let mut page = Desk::page(lease, permit, 100, false);
+    page.header.output.cursor = Some(token.to_owned());
+    page
+}
+
+/// Commits pages that lead to these tokens until the ledger wants no further one.
+async fn read(desk: &Desk, sandbox: &Sandbox, lease: &Lease, tokens: &[&str]) -> usize {
+    let mut step = lease.step.clone();
+    for (read, token) in tokens.iter().enumerate() {
+        let Step::Permit(permit) = step else {
+            return read;
+        };
+        let page = leading_to(lease, &permit, token);
+        step = desk.ledger.commit_page(sandbox, &page).await.unwrap().step;
+        let again = desk.ledger.commit_page(sandbox, &page).await.unwrap().step;
+        assert_eq!(
+            step, again,
+            "a page that is sent again is answered as the first time"
+        );
+    }
+    tokens.len()
+}
+
+#[tokio::test]
+async fn a_chain_whose_tokens_go_round_ends_with_every_row_it_read() {
+    let long = "t".repeat(10_000);
+    for (tokens, read_pages) in [
+        (vec!["1", "2", "1", "2", "1"], 3),
+        (vec!["1", "2", "3", "4", "2", "3"], 5),
+        (vec!["1", "1", "1"], 2),
+        (vec![&long, "2", &long, "2"], 3),
+    ] {
+        let desk = Desk::new("100.00", None).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = desk.claim(&a).await;
+        assert_eq!(read(&desk, &a, &lease, &tokens).await, read_pages);
+        let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+        assert_eq!(
+            (summary.stage, summary.failure.unwrap().reason.as_str()),
+            (Stage::Merging, "CursorRepeated")
+        );
+        let pages = i64::try_from(read_pages).unwrap();
+        assert_eq!((summary.scanned, summary.ranges.failed), (100 * pages, 1));
+        assert_eq!(summary.reserved, Usd::ZERO);
+        let row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+        assert_eq!(row.observed.anomalies[&Anomaly::CursorRepeated], 1);
+        let input = desk.ledger.merge_input("scan").await.unwrap();
+        assert!(input.ranges.iter().any(|range| range.state == State::Failed));
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_started_again_may_use_its_tokens_again() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let mut lease = desk.claim(&a).await;
+    for token in ["1", "2"] {
+        let page = leading_to(&lease, &permit(&lease.step), token);
+        lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    }
+    lease.step = desk.fail(&a, &lease, Class::CursorExpired).await.step;
+    assert_eq!(read(&desk, &a, &lease, &["1", "2", "3", "4"]).await, 4);
+    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().failure, None);
+}
+
+#[tokio::test]
+async fn a_token_named_as_its_own_next_one_costs_three_pages_at_most() {
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let mut lease = desk.claim(&a).await;
+    let page = leading_to(&lease, &permit(&lease.step), "1");
+    lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    for _ in 0..2 {
+        let reply = desk.fail(&a, &lease, Class::CursorRepeated).await;
+        desk.pass(3);
+        let release = followlytics_core::wire::Release {
+            held: held(&lease),
+            unused: None,
+        };
+        assert!(matches!(reply.step, Step::Wait { .. }), "{:?}", reply.step);
+        lease.step = desk.ledger.step(&a, &release).await.unwrap().step;
+    }
+    desk.fail(&a, &lease, Class::CursorRepeated).await;
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(summary.stage, Stage::Merging, "{:?}", summary.hold);
+    assert_eq!((summary.spent, summary.ambiguous), (usd("1.01"), usd("30.00")));
+    assert_eq!(summary.scanned, 100);
+}
+
+#[tokio::test]
+async fn rows_that_were_not_requested_are_kept_and_shown_and_end_the_requests() {
+    let desk = Desk::new("15.01", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 1500).await;
+    let lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1200, false);
+    let second = permit(&desk.ledger.commit_page(&a, &page).await.unwrap().step);
+    let row = |desk: &Desk| {
+        let ledger = desk.ledger.clone();
+        async move { ledger.summary("scan").await.unwrap().unwrap() }
+    };
+    let first = row(&desk).await;
+    assert_eq!((first.spent, first.surplus), (usd("10.01"), usd("2.00")));
+    assert_eq!(second.max_rows, 300, "the surplus is paid from the budget");
+    let page = Desk::page(&lease, &second, 1000, false);
+    let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+    let summary = row(&desk).await;
+    let promised = summary.spent.plus(summary.reserved).plus(summary.ambiguous);
+    assert_eq!((promised, summary.surplus), (usd("13.01"), usd("9.00")));
+    assert_eq!(summary.scanned, 2200, "all rows are kept");
+    let hold = summary.hold.unwrap();
+    assert_eq!(hold.reason, "BudgetExhausted");
+    assert!(
+        hold.message
+            .contains("$9.00 charged for rows that were not requested"),
+        "{}",
+        hold.message
+    );
+    assert!(
+        matches!(reply.step, Step::Wait { held: true, .. }),
+        "{:?}",
+        reply.step
+    );
+    let scan = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+    assert_eq!(scan.observed.anomalies[&Anomaly::SurplusRows], 2);
+    // What the platform charged is what the credential's bill shows.
+    let used = desk.ledger.credential_use("default/x").await.unwrap();
+    assert_eq!(used.spent, usd("22.01"));
+}
