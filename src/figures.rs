@@ -7,7 +7,7 @@ use followlytics_core::{
         summary::{Hold, Stage, Summary},
     },
 };
-use followlytics_crds::{Scan, ScanPhase};
+use followlytics_crds::{CostStatus, Scan, ScanPhase};
 use jiff::Timestamp;
 
 /// How far a scan is.
@@ -60,7 +60,7 @@ impl Figures {
             ranges_total: summary.ranges.total,
             ranges_done: summary.ranges.done,
             ranges_active: summary.ranges.active,
-            spent: dollars(summary.spent),
+            spent: dollars(summary.spent.plus(summary.surplus)),
             hold: summary.hold.clone(),
             active: active(ranges, now),
         }
@@ -82,9 +82,7 @@ impl Figures {
             ranges_done: progress.ranges.done,
             ranges_active: progress.ranges.active,
             spent: status.cost.as_ref().map_or_else(String::new, |cost| {
-                cost.spent_usd
-                    .parse::<Usd>()
-                    .map_or_else(|_| String::new(), dollars)
+                charged(cost).map_or_else(String::new, dollars)
             }),
             hold: status.waiting_on.as_ref().map(|waiting| Hold {
                 reason: waiting.reason.clone(),
@@ -94,6 +92,13 @@ impl Figures {
             active: Vec::new(),
         }
     }
+}
+
+/// What the platform charged: for rows that were requested, and for others.
+pub(crate) fn charged(cost: &CostStatus) -> Option<Usd> {
+    let surplus = cost.surplus_usd.as_deref().and_then(|text| text.parse().ok());
+    let spent: Usd = cost.spent_usd.parse().ok()?;
+    Some(spent.plus(surplus.unwrap_or(Usd::ZERO)))
 }
 
 /// Dollars for people; nothing where nothing was paid.

@@ -18,7 +18,7 @@ use followlytics_worker::Manifest;
 use serde::Serialize;
 
 use crate::{
-    figures::{grouped, lasting},
+    figures::{charged, grouped, lasting},
     follow::Seen,
     output::columns,
 };
@@ -128,7 +128,7 @@ impl ScanReport {
             ranges: listing,
             splits: Some(summary.requests.splits),
             requests: Some(requests(summary, listing, by_browser(ranges))),
-            cost_usd: summary.spent.to_string(),
+            cost_usd: summary.spent.plus(summary.surplus).to_string(),
             estimated_charge_usd: estimated_charge(scan, summary, by_browser(ranges))
                 .map(|charge| charge.to_string()),
             milliseconds: lasted.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0),
@@ -159,7 +159,9 @@ impl ScanReport {
             cost_usd: status
                 .cost
                 .as_ref()
-                .map_or_else(|| Usd::ZERO.to_string(), |cost| cost.spent_usd.clone()),
+                .and_then(charged)
+                .unwrap_or(Usd::ZERO)
+                .to_string(),
             milliseconds: lasted.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0),
             result: result.map(|result| ResultReport {
                 version: result.version,
@@ -298,7 +300,7 @@ fn estimated_charge(scan: &Scan, summary: &Summary, by_browser: Option<i64>) -> 
         .price(Family::Followers, unique)
         .plus(platform.price(Family::Lookup, summary.requests.lookups));
     // A browser looks accounts up for nothing.
-    let charge = charge.min(summary.spent);
+    let charge = charge.min(summary.spent.plus(summary.surplus));
     (charge > Usd::ZERO).then_some(charge)
 }
 

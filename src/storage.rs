@@ -117,6 +117,11 @@ impl Storage {
         }
     }
 
+    /// Whether the database is a PostgreSQL server's.
+    pub(crate) const fn is_on_server(&self) -> bool {
+        matches!(self.database, Database::Postgres(_))
+    }
+
     /// The objects, without a look at whether they can be reached.
     pub(crate) fn open_objects(&self) -> Result<Objects, Failure> {
         match &self.objects {

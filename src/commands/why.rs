@@ -109,7 +109,9 @@ fn telling(conditions: &[Condition], phase: ScanPhase) -> Option<&Condition> {
     let refused = conditions.find("Accepted").filter(|c| c.status == "False");
     let ended = conditions.find("Complete").filter(|_| phase.is_final());
     let paused = conditions.find("Suspended").filter(|c| c.status == "True");
-    refused.or(ended).or(paused)
+    // Such as a chain that stays on another credential than the one that is named.
+    let noted = conditions.find("Accepted").filter(|c| !c.message.is_empty());
+    refused.or(ended).or(paused).or(noted)
 }
 
 /// Since when it is so: by the condition or the event that says so; what neither tells is not made up.

@@ -59,6 +59,15 @@ impl Db {
         )))
     }
 
+    /// Returns the settings of the server that are off although a crash of its machine can then damage the database.
+    /// A crash of the server alone, or of this process, loses nothing with them.
+    pub async fn unsafe_settings(&self) -> Result<Vec<&'static str>, DbError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(postgres) => postgres.unsafe_settings().await,
+        }
+    }
+
     /// A PostgreSQL database whose schema is up to date already; connects when it is used.
     #[cfg(test)]
     pub(crate) fn prepared(url: &str) -> Self {

@@ -81,6 +81,25 @@ pub(super) async fn objects(global: &Global, data: &DataDir, root: Option<PathBu
     }
 }
 
+/// Whether a PostgreSQL server keeps what it confirmed. What cannot be opened was told before.
+pub(super) async fn durability(global: &Global, data: &DataDir) -> Option<Check> {
+    const WHAT: &str = "durability";
+    let storage = Storage::chosen(global, data).ok().filter(Storage::is_on_server)?;
+    let database = storage.open_database().await.ok()?;
+    let off = database.unsafe_settings().await.ok()?;
+    Some(if off.is_empty() {
+        Check::good(WHAT, "synchronous_commit, fsync and full_page_writes are on")
+    } else {
+        let names = off.join(" and ");
+        Check::bad(
+            WHAT,
+            Exit::Storage,
+            format!("{names} off: a crash of the database's machine can lose charges and pages"),
+            format!("set {names} to on in postgresql.conf"),
+        )
+    })
+}
+
 /// Writes, syncs and removes a file.
 fn writing(folder: &Path, what: &'static str) -> Check {
     let probe = folder.join(".doctor");

@@ -75,7 +75,7 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
             "room or reach for the data directory and the object store (`followlytics doctor`); it goes on by itself"
                 .to_owned()
         }
-        reasons::RANGES_GIVEN_UP | reasons::CANCELLED => "another Scan reads the list again".to_owned(),
+        reasons::RANGES_GIVEN_UP | reasons::CURSOR_REPEATED | reasons::CANCELLED => "another Scan reads the list again".to_owned(),
         _ => return None,
     })
 }

@@ -52,6 +52,15 @@ pub enum DbError {
         #[source]
         source: Source,
     },
+    /// A commit is answered before it is durable.
+    #[error(
+        "failed to use the database: {setting} is off there, so a charge or a page could be lost after it was confirmed; set \
+         {setting} to on (ALTER SYSTEM, ALTER DATABASE or ALTER ROLE … SET {setting} = on), and leave it out of --database"
+    )]
+    NotDurable {
+        /// The setting.
+        setting: &'static str,
+    },
     /// The user may not create tables.
     #[error(
         "failed to create the tables: this user may not create any in the database's schema; as its owner, run \

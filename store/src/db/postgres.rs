@@ -4,6 +4,7 @@
 //! sees what the lock's last holder wrote. Readers run REPEATABLE READ, READ ONLY, without a lock: one moment's
 //! state. The locks and the time come back with the BEGIN, in one round trip.
 
+mod durability;
 mod wire;
 
 use std::{fmt::Write as _, future::Future, str::FromStr as _, sync::Arc, time::Duration};
@@ -42,10 +43,13 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) async fn connect(url: &str) -> Result<Self, DbError> {
-        let pool = Pool::new(options(url)?);
-        let schema = migrations::postgres::apply(pool.lease().await?.connection()?).await?;
+        let options = options(url)?;
+        let first = Pool::new(options.clone());
+        let mut lease = first.lease().await?;
+        let commits = durability::required(lease.connection()?).await?;
+        let schema = migrations::postgres::apply(lease.connection()?).await?;
         Ok(Self {
-            pool,
+            pool: Pool::new(options.options([(durability::COMMITS, commits)])),
             keys: Keys::of(&schema),
         })
     }
@@ -56,6 +60,11 @@ impl Postgres {
             pool: Pool::new(options(url)?),
             keys: Keys::of("public"),
         })
+    }
+
+    /// Returns the settings that are off although a crash of the server's machine can then damage the database.
+    pub(super) async fn unsafe_settings(&self) -> Result<Vec<&'static str>, DbError> {
+        durability::off(self.pool.lease().await?.connection()?).await
     }
 
     pub(super) async fn begin(&self, scope: Scope<'_>) -> Result<Transaction, DbError> {

@@ -1,3 +1,5 @@
+use sqlx::{AssertSqlSafe, ConnectOptions as _, postgres::PgConnectOptions};
+
 use super::*;
 use crate::{params, testing};
 
@@ -99,4 +101,55 @@ async fn holder(tx: &mut Tx, name: &str) -> Option<String> {
     let sql = "SELECT holder FROM locks WHERE name = $1";
     let row = tx.find(sql, params![name]).await.unwrap();
     row.map(|row| row.get(0).unwrap())
+}
+
+#[tokio::test]
+async fn a_server_that_confirms_commits_too_early_is_refused_with_the_setting_and_the_remedy() {
+    let url = crate::testing::postgres_url();
+    let off = format!(
+        "{url}{}options[synchronous_commit]=off",
+        if url.contains('?') { '&' } else { '?' }
+    );
+    let refused = Db::connect(&off).await.err().unwrap();
+    assert!(
+        matches!(
+            refused,
+            DbError::NotDurable {
+                setting: "synchronous_commit"
+            }
+        ),
+        "{refused:?}"
+    );
+    assert!(
+        refused.to_string().contains("set synchronous_commit to on"),
+        "{refused}"
+    );
+    // The default of the database, as an administrator sets it.
+    let default = |value: &'static str| {
+        let url = url.clone();
+        async move {
+            let mut connection = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+            let name: String = sqlx::query_scalar("SELECT current_database()")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            let sql = format!("ALTER DATABASE \"{name}\" SET synchronous_commit = {value}");
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+    };
+    default("remote_apply").await;
+    let db = Db::connect(&url).await.unwrap();
+    default("off").await;
+    assert!(Db::connect(&url).await.is_err());
+    // Sessions that begin later keep what was found at the start.
+    let row = db
+        .find("SELECT current_setting('synchronous_commit')", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.unwrap().get::<String>(0).unwrap(), "remote_apply");
+    // The shared server of the tests runs without fsync.
+    assert_eq!(db.unsafe_settings().await.unwrap(), ["fsync"]);
 }

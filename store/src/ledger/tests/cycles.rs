@@ -2,11 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
-    scan::{
-        observed::Anomaly,
-        range::State,
-        summary::Stage,
-    },
+    scan::{observed::Anomaly, range::State, summary::Stage},
 };
 
 use super::*;

@@ -341,5 +341,8 @@ async fn purse_and_months_agree_with_a_model_after_every_operation() {
         surplus += i32::from(play.model.surplus > 0);
         deleted += i32::from(play.model.deleted != [0, 0]);
     }
-    assert!(pages > 50 && surplus > 3 && deleted > 3 && moved > 20, "{pages} {surplus} {deleted} {moved}");
+    assert!(
+        pages > 50 && surplus > 3 && deleted > 3 && moved > 20,
+        "{pages} {surplus} {deleted} {moved}"
+    );
 }
