@@ -345,6 +345,21 @@ pub(crate) fn table(reports: &[ScanReport]) -> String {
             .as_ref()
             .map_or_else(|| "-".to_owned(), |result| result.guarantee.clone())
     });
+    let certificate = |report: &ScanReport| {
+        report
+            .result
+            .as_ref()
+            .and_then(|result| result.certificate.clone())
+    };
+    line("… order of the list", &|report| {
+        certificate(report).map_or_else(|| "-".to_owned(), |certificate| certificate.grade.to_string())
+    });
+    line("… hidden / unexplained", &|report| {
+        certificate(report).map_or_else(
+            || "-".to_owned(),
+            |c| format!("{} / {}", grouped(c.hidden), grouped(c.unexplained)),
+        )
+    });
     let mut text = columns(&rows);
     for report in reports {
         text.push_str(&files(report));
@@ -363,6 +378,14 @@ fn files(report: &ScanReport) -> String {
         .iter()
         .flat_map(|certificate| &certificate.evidence);
     lines.extend(evidence.map(|why| format!("  because {why}")));
+    let certificates = result.certificate.iter();
+    lines.extend(
+        certificates
+            .clone()
+            .flat_map(|c| &c.support)
+            .map(|what| format!("  for it: {what}")),
+    );
+    lines.extend(certificates.map(|c| format!("  order of the list, {}: {}", c.grade, c.basis)));
     lines.extend(result.parquet.iter().map(|path| format!("  {path}")));
     lines.push(format!("  {} (certificate)\n", result.manifest));
     lines.join("\n")

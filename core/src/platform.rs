@@ -2,6 +2,7 @@
 //!
 //! Facts only, each with its source; an operator's Credential may state other limits.
 
+pub mod list;
 pub mod server;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub enum Seek {
     Chain,
 }
 
-/// Which way the rows of a list move while it is read.
+/// Which way the rows of a list move while it is read ([`list::ListTraits`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Drift {
     /// Positions are keys: nothing moves.
@@ -69,6 +70,8 @@ pub enum Family {
     Lookup,
     /// A page of a follower list.
     Followers,
+    /// Which program the server runs.
+    Server,
 }
 
 /// How a request is authorised.
@@ -113,8 +116,6 @@ pub struct Web {
 pub struct Facts {
     /// How its lists can be entered at best; one of its servers may prove less able.
     pub seek: Seek,
-    /// Which way its rows move.
-    pub drift: Drift,
     /// The direction of reading in which a row that moves, moves into what is still unread.
     pub walk: Walk,
     /// What its ids are.
@@ -131,6 +132,8 @@ pub struct Facts {
     pub base_url: Option<&'static str>,
     /// Whether requests without a token are answered.
     pub anonymous: bool,
+    /// Whether its servers run different programs and say which.
+    pub names_server: bool,
     /// The version of its API that every request names: where a path begins, or the value of GitHub's
     /// version header.
     pub api: &'static str,
@@ -148,7 +151,6 @@ impl Platform {
             // Prices: docs.x.com, pay-per-use, August 2026: users and followers $0.010 a resource.
             Self::X => Facts {
                 seek: Seek::Chain,
-                drift: Drift::None,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 1000,
@@ -157,13 +159,13 @@ impl Platform {
                 price_version: 202_608,
                 base_url: Some("https://api.x.com"),
                 anonymous: false,
+                names_server: false,
                 api: "/2",
                 told_from_ms: 0,
             },
             // The open-source AppView: newest first, cursor `<ms>__<cid>`, at most 100 a page.
             Self::Bluesky => Facts {
                 seek: Seek::Time,
-                drift: Drift::None,
                 walk: Walk::Down,
                 ids: Ids::Text,
                 page_rows: 100,
@@ -172,14 +174,15 @@ impl Platform {
                 price_version: 0,
                 base_url: Some("https://public.api.bsky.app"),
                 anonymous: true,
+                names_server: false,
                 // XRPC has no version but the names of its methods.
                 api: "/xrpc",
                 told_from_ms: 0,
             },
-            // Gitea 1.26: oldest first, at most 50 a page, unfollows close the gap towards the start.
+            // Gitea 1.26: at most 50 a page, in no defined order. Most servers show rows by the age of the user or
+            // of the follow, so a list is read from its end: of a new follow least is lost there.
             Self::Gitea => Facts {
                 seek: Seek::Index,
-                drift: Drift::TowardsStart,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 50,
@@ -188,6 +191,7 @@ impl Platform {
                 price_version: 0,
                 base_url: None,
                 anonymous: true,
+                names_server: true,
                 api: "/api/v1",
                 told_from_ms: 0,
             },
@@ -196,7 +200,6 @@ impl Platform {
             // account that is suspended or flagged leaves its place and comes back to it, so rows move both ways.
             Self::GitHub => Facts {
                 seek: Seek::Index,
-                drift: Drift::Both,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 100,
@@ -205,6 +208,7 @@ impl Platform {
                 price_version: 0,
                 base_url: Some("https://api.github.com"),
                 anonymous: true,
+                names_server: false,
                 api: "2022-11-28",
                 // The headers speak of the primary limit, never of the secondary one's minute.
                 told_from_ms: HOUR,
@@ -214,7 +218,6 @@ impl Platform {
             // ids nobody can compute: there the list is a chain (see `crate::scan::plan`).
             Self::Mastodon => Facts {
                 seek: Seek::Id,
-                drift: Drift::None,
                 walk: Walk::Down,
                 ids: Ids::Text,
                 page_rows: 80,
@@ -223,6 +226,7 @@ impl Platform {
                 price_version: 0,
                 base_url: None,
                 anonymous: true,
+                names_server: true,
                 api: "/api/v1",
                 told_from_ms: 0,
             },
@@ -300,6 +304,7 @@ impl Platform {
     pub const fn price(self, family: Family, rows: i64) -> Usd {
         match family {
             Family::Lookup => self.facts().lookup_price,
+            Family::Server => Usd::ZERO,
             Family::Followers => self.facts().row_price.times(rows),
         }
     }

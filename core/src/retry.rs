@@ -180,6 +180,13 @@ impl Class {
     }
 }
 
+impl Class {
+    /// Whether the same request may well succeed later.
+    pub fn is_passing(self) -> bool {
+        self == Self::Unauthorized || matches!(self.policy().last, Last::Hold)
+    }
+}
+
 /// What to do after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {

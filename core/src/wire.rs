@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::AccountRef,
-    platform::{Auth, Family},
+    platform::{Auth, Family, server::Server},
     retry::Failure,
     scan::{
         plan::{AccountReport, Probe},
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Version of this protocol. It grows with every change that an older side would misread.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Header that carries [`VERSION`] in every request.
 pub const VERSION_HEADER: &str = "x-followlytics-protocol";
 /// Header that carries what the platform's own headers said of the window beside a page: [`Told`], as JSON.
@@ -228,6 +228,8 @@ pub enum Finding {
     Account(AccountReport),
     /// One page's extent.
     Probe(Probe),
+    /// Which program the server runs.
+    Server(Server),
 }
 
 /// A request that brought nothing.

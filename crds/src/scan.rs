@@ -338,6 +338,12 @@ pub struct ResultStatus {
 pub struct CertificateStatus {
     /// Exact: every account that followed from the first to the last request is in the result.
     pub guarantee: Guarantee,
+    /// Whether no account that followed throughout is missing; then a diff says who left and who is new.
+    #[serde(default)]
+    pub complete: bool,
+    /// Strength of the evidence for the list's order: Source, Documented or Observed.
+    #[serde(default)]
+    pub grade: String,
     /// Seams between ranges.
     pub seams: i64,
     /// Rows read.
@@ -346,8 +352,11 @@ pub struct CertificateStatus {
     pub unique: i64,
     /// Followers the platform counted at the start.
     pub platform_count: i64,
-    /// platformCount − unique: what the platform counts but does not list.
+    /// What the platform counts and, as a fact explains, does not list.
     pub hidden: i64,
+    /// What the platform counts, is not in the result, and nothing explains.
+    #[serde(default)]
+    pub unexplained: i64,
     /// Count at the end − count at the start; absent where the end was not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<i64>,

@@ -161,11 +161,15 @@ fn read_page(
     let lines = lines(&list.followers, Profile::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let returned = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    // Only a page without rows ends a list (db/pagination.ts, packFromResult).
+    let is_cut = next.is_none() && returned > 0;
+    let mut anomalies = anomalies(next.as_ref());
+    anomalies.extend(is_cut.then_some(Anomaly::EndUnproven));
     Ok(FetchedPage {
         lines,
         returned,
         total: None,
-        anomalies: anomalies(next.as_ref()),
+        anomalies,
         next,
         told: answer.told,
     })

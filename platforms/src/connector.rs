@@ -2,7 +2,7 @@
 
 use followlytics_core::{
     account::{AccountRef, Platform},
-    platform::Auth,
+    platform::{Auth, server::Server},
     retry::Failure,
     row::Line,
     scan::{
@@ -12,7 +12,7 @@ use followlytics_core::{
         window::Told,
     },
 };
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -75,6 +75,9 @@ pub struct FetchedPage {
 /// An account, and what the headers said of the window.
 pub type LookedUp = (AccountReport, Option<Told>);
 
+/// A server's own word, and what the headers said of the window.
+pub type Identified = (Server, Option<Told>);
+
 /// A platform. Every call makes exactly one request, or none when its arguments allow none; one more where GitHub
 /// or a Mastodon server redirects to another address of its own.
 pub trait Connector: Send + Sync {
@@ -85,6 +88,11 @@ pub trait Connector: Send + Sync {
         account: &'a AccountRef,
         id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<LookedUp, Failure>>;
+
+    /// Asks which program the server runs. One that does not say is unnamed, which is not an error.
+    fn server<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Identified, Failure>> {
+        std::future::ready(Ok((Server::default(), None))).boxed()
+    }
 
     /// Reads one page of followers. A row that fails to parse is a [`Line::Unread`], never an error.
     fn page<'a>(

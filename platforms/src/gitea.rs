@@ -8,15 +8,16 @@ mod user;
 
 use followlytics_core::{
     account::{AccountRef, Platform},
+    platform::server::Server,
     retry::Failure,
-    scan::range::Walk,
+    scan::{observed::Anomaly, range::Walk},
 };
 use futures::{FutureExt as _, future::BoxFuture};
 
 use self::user::User;
 use crate::{
     answer::{Answer, integer},
-    connector::{Connector, Context, FetchedPage, LookedUp, PageRequest},
+    connector::{Connector, Context, FetchedPage, Identified, LookedUp, PageRequest},
     numbered::{self, Numbered},
     request::{Dialect, encode, get},
     rows::object,
@@ -44,6 +45,10 @@ impl Connector for Gitea {
         look_up(ctx, &account.handle).boxed()
     }
 
+    fn server<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<Identified, Failure>> {
+        server(ctx).boxed()
+    }
+
     fn page<'a>(
         &'a self,
         ctx: &'a Context,
@@ -59,6 +64,30 @@ async fn look_up(ctx: &Context, login: &str) -> Result<LookedUp, Failure> {
     let user: User = object(&answer.body).map_err(|_| answer.malformed("it is no user"))?;
     let report = user.report().map_err(|what| answer.malformed(what))?;
     Ok((report, answer.told))
+}
+
+#[derive(serde::Deserialize)]
+struct Version {
+    version: String,
+}
+
+/// `GET /api/v1/version`; Forgejo names the version of Gitea it is compatible with behind its own.
+async fn server(ctx: &Context) -> Result<Identified, Failure> {
+    let answer = get(ctx, DIALECT, &format!("{API}/version")).await?;
+    let version = match answer::check(&answer, ctx.auth) {
+        Ok(()) => object::<Version>(&answer.body).ok(),
+        Err(failure) if failure.class.is_passing() => return Err(failure),
+        Err(_) => None,
+    };
+    let server = version.map_or_else(Server::default, |Version { version }| {
+        let software = if version.contains("+gitea-") {
+            "forgejo"
+        } else {
+            "gitea"
+        };
+        Server::new(software, &version)
+    });
+    Ok((server, answer.told))
 }
 
 async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Failure> {
@@ -79,7 +108,13 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
 
 fn read_page(answer: &Answer, page: Numbered, position: i64, walk: Walk) -> Result<FetchedPage, Failure> {
     let total = integer(&answer.headers, "x-total-count").filter(|total| *total >= 0);
-    page.read(answer, User::row, position, walk, total)
+    let mut read = page.read(answer, User::row, position, walk, total)?;
+    // Page and total are two statements: a change between them looks like a short page too, and rows did move then.
+    let due = total.map(|total| (total - page.first).clamp(0, page.size));
+    if due.is_some_and(|due| i64::from(read.returned) < due) {
+        read.anomalies.push(Anomaly::ShortPage);
+    }
+    Ok(read)
 }
 
 #[cfg(test)]

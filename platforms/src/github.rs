@@ -92,6 +92,8 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
     );
     let answer = ask(ctx, &path).await?;
     let total = pages(&answer).map(|pages| pages.saturating_mul(numbered.size));
+    // Whole pages are counted only: good enough to plan by, but no total of rows.
+    let total = total.filter(|_| request.span.is_none());
     numbered.read(&answer, User::row, position, request.walk, total)
 }
 

@@ -6,6 +6,7 @@
 //! of the link as it came. Which of the two a server is shows in the probes (`followlytics_core::scan::plan`).
 
 mod answer;
+mod server;
 mod user;
 
 use followlytics_core::{
@@ -24,7 +25,7 @@ use serde_json::value::RawValue;
 use self::user::Account;
 use crate::{
     answer::Answer,
-    connector::{Connector, Context, FetchedPage, LookedUp, PageRequest},
+    connector::{Connector, Context, FetchedPage, Identified, LookedUp, PageRequest},
     links,
     request::{Dialect, encode, failure, get_moved},
     rows::{lines, object},
@@ -50,6 +51,10 @@ impl Connector for Mastodon {
         id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<LookedUp, Failure>> {
         look_up(ctx, &account.handle, id).boxed()
+    }
+
+    fn server<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<Identified, Failure>> {
+        server::get(ctx).boxed()
     }
 
     fn page<'a>(

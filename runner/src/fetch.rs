@@ -83,6 +83,7 @@ pub(crate) async fn fetch(
 ) -> Result<Message, RunnerError> {
     let report = match (permit.family, right.kind) {
         (Family::Lookup, _) => look_up(runner, right, held, &permit).await,
+        (Family::Server, _) => identify(runner, right, held, &permit).await,
         (Family::Followers, Kind::Resolve) => probe(runner, right, held, &permit).await,
         (Family::Followers, Kind::Listing | Kind::Seam) => list(runner, right, held, &permit).await,
     };
@@ -130,6 +131,19 @@ async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit
         held,
         permit: permit.id.clone(),
         finding: Finding::Account(report),
+        told,
+    };
+    Ok(Message::json("found", &found))
+}
+
+async fn identify(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
+    let ctx = context(runner, right, permit);
+    let connector = runner.sources.connector(right.source, right.account.platform)?;
+    let (server, told) = connector.server(&ctx).await?;
+    let found = Found {
+        held,
+        permit: permit.id.clone(),
+        finding: Finding::Server(server),
         told,
     };
     Ok(Message::json("found", &found))

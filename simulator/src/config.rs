@@ -156,6 +156,23 @@ pub struct GiteaConfig {
     /// The server's `ROOT_URL`, which `Link` headers show whatever host was asked. Default
     /// `https://git.example.com`.
     pub root_url: String,
+    /// In which order followers are listed. Default `user`.
+    pub order: GiteaOrder,
+    /// The offset at which the order `plan` changes. Default 5,000.
+    pub plan_changes_at: u64,
+}
+
+/// The order of a Gitea server's follower lists, which its query leaves to the database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GiteaOrder {
+    /// By the id of the user, as SQLite answers: a follow by an old account shifts everything behind it.
+    #[default]
+    User,
+    /// As PostgreSQL answers: by the id of the user up to an offset, beyond it in the order of a hash table.
+    Plan,
+    /// By follow, oldest first. No Gitea does that: its version says so, for those who need a proven order.
+    Follow,
 }
 
 impl Default for GiteaConfig {
@@ -165,6 +182,8 @@ impl Default for GiteaConfig {
             tokens: Vec::new(),
             max_response_items: 50,
             root_url: "https://git.example.com".to_owned(),
+            order: GiteaOrder::default(),
+            plan_changes_at: 5_000,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! A Gitea server: users and their followers by page number, oldest first.
+//! A Gitea server: users and their followers by page number, in whatever order its database answers.
 //!
-//! An unfollow shifts everything behind it by one place: who walks forwards through pages misses rows.
+//! A follow or an unfollow shifts everything behind it by one place: who walks through pages misses rows.
 
 mod errors;
 mod followers;
 mod gate;
+mod order;
 mod settings;
 mod user;
 

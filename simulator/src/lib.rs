@@ -56,9 +56,10 @@ pub use answer::DROP_HEADER;
 pub use bulk::{BulkDone, BulkSpec};
 pub use churn::ChurnSpec;
 pub use config::{
-    BlueskyConfig, GiteaConfig, GithubConfig, GithubSecondary, LogConfig, MastodonConfig, MastodonIds,
-    MastodonServer, NameSet, RateLimit, RenamedAnswer, SecondaryWait, SuspendedAnswer, WebConfig,
-    WebLanguage, WebLimits, WebSessionSpec, WebShape, WorldConfig, XAppSpec, XConfig, XLimits, XPricing,
+    BlueskyConfig, GiteaConfig, GiteaOrder, GithubConfig, GithubSecondary, LogConfig, MastodonConfig,
+    MastodonIds, MastodonServer, NameSet, RateLimit, RenamedAnswer, SecondaryWait, SuspendedAnswer,
+    WebConfig, WebLanguage, WebLimits, WebSessionSpec, WebShape, WorldConfig, XAppSpec, XConfig, XLimits,
+    XPricing,
 };
 pub use error::WorldError;
 pub use faults::{FaultKind, FaultSpec, FaultView, ResetHeader, Trigger};

@@ -107,22 +107,53 @@ fn line(file: &mut BufWriter<File>, change: &Change) -> Result<(), Failure> {
 }
 
 fn table(counts: &Counts, shown: &[Change]) -> String {
-    let lost = counts.lost.map_or_else(|| "not known".to_owned(), grouped);
+    let known = |count: Option<i64>| count.map_or_else(|| "not known".to_owned(), grouped);
     // Writing to a String cannot fail.
     let mut text = format!(
-        "version {} to {}: {} gained, {lost} lost, {} renamed\n",
+        "version {} to {}: {} gained, {} lost, {} renamed
+",
         counts.from,
         counts.to,
-        grouped(counts.gained),
+        known(counts.gained),
+        known(counts.lost),
         grouped(counts.renamed)
     );
+    if counts.gained.is_none() || counts.lost.is_none() {
+        let _ = writeln!(
+            text,
+            "observed: {} first seen in the later result, {} not seen in it",
+            grouped(counts.first_seen),
+            grouped(counts.not_seen)
+        );
+    }
+    if let Some(why) = &counts.gained_unknown {
+        let _ = writeln!(text, "who is new is not known: {why}");
+    }
     if let Some(why) = &counts.lost_unknown {
         let _ = writeln!(text, "who left is not known: {why}");
     }
     for change in shown {
         let line = match change.change {
-            Kind::Gained => format!("+ {} {}\n", change.id, change.handle),
-            Kind::Lost => format!("- {} {}\n", change.id, change.handle),
+            Kind::Gained => format!(
+                "+ {} {}
+",
+                change.id, change.handle
+            ),
+            Kind::Lost => format!(
+                "- {} {}
+",
+                change.id, change.handle
+            ),
+            Kind::FirstSeen => format!(
+                "? {} {} (first seen)
+",
+                change.id, change.handle
+            ),
+            Kind::NotSeen => format!(
+                "? {} {} (not seen)
+",
+                change.id, change.handle
+            ),
             Kind::Renamed => {
                 let earlier = change.earlier_handle.as_deref().unwrap_or_default();
                 format!("~ {} {earlier} -> {}\n", change.id, change.handle)
@@ -130,7 +161,7 @@ fn table(counts: &Counts, shown: &[Change]) -> String {
         };
         text.push_str(&line);
     }
-    let all = counts.gained + counts.renamed + counts.lost.unwrap_or(0);
+    let all = counts.first_seen + counts.renamed + counts.not_seen;
     let more = all - i64::try_from(shown.len()).unwrap_or(0);
     if more > 0 {
         let _ = writeln!(

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificate;
 mod home;
 mod processes;
 mod program;
@@ -16,6 +17,7 @@ mod ran;
 mod site;
 mod waiting;
 
+pub use certificate::assert_order_alone_unproven;
 pub use home::{Home, Up};
 pub use processes::{Process, families, processes};
 pub use program::{Ends, program, signal};

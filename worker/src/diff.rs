@@ -8,7 +8,7 @@ use arrow::{
 };
 use followlytics_core::{
     platform::Ids,
-    scan::{certificate::Guarantee, merge::Id, summary::ResultRecord},
+    scan::{merge::Id, summary::ResultRecord},
 };
 use followlytics_store::objects::Objects;
 use serde::Serialize;
@@ -18,14 +18,18 @@ use crate::{
     read::{Rows, columns},
 };
 
-/// What became of a follower.
+/// What became of a follower, as far as the two results say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// In the later result only.
+    /// In the later result only, and the earlier one is complete.
     Gained,
-    /// In the earlier result only.
+    /// In the earlier result only, and the later one is complete.
     Lost,
+    /// In the later result only; the earlier one may have missed it.
+    FirstSeen,
+    /// In the earlier result only; the later one may have missed it.
+    NotSeen,
     /// In both, with another handle.
     Renamed,
 }
@@ -53,8 +57,15 @@ pub struct Counts {
     pub from: i64,
     /// Version of the later result.
     pub to: i64,
-    /// Followers who came.
-    pub gained: i64,
+    /// In the later result only: an observation.
+    pub first_seen: i64,
+    /// In the earlier result only: an observation.
+    pub not_seen: i64,
+    /// Followers who came; `None` where that cannot be said.
+    pub gained: Option<i64>,
+    /// Why it cannot be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gained_unknown: Option<String>,
     /// Followers who left; `None` where that cannot be said.
     pub lost: Option<i64>,
     /// Why it cannot be said.
@@ -66,42 +77,39 @@ pub struct Counts {
 
 /// Hands every change to `each`, in order of ids. In memory are a batch of each result and no more.
 ///
-/// A follower who is missing in the later result is told as lost only if both results are exact: otherwise nobody
-/// knows whether it left or was not read.
+/// Who is missing in a complete result did not follow throughout it: so `lost` needs the later result complete, and
+/// `gained` the earlier one. A count is whole only if both are complete, that of the lost only if both are current
+/// too: a result that extends an older one still holds who left meanwhile.
 pub async fn diff<E: From<WorkerError>>(
     objects: &Objects,
     ids: Ids,
     (earlier, later): (&ResultRecord, &ResultRecord),
     mut each: impl FnMut(Change) -> Result<(), E>,
 ) -> Result<Counts, E> {
-    let lost_unknown = inexact(earlier).or_else(|| inexact(later));
+    let conclusions = Conclusions::of(earlier, later);
     let mut counts = Counts {
         from: earlier.version,
         to: later.version,
-        lost: lost_unknown.is_none().then_some(0),
-        lost_unknown,
         ..Counts::default()
     };
     let mut before = Side::open(objects, earlier, ids).await?;
     let mut after = Side::open(objects, later, ids).await?;
     loop {
         let order = match (before.id(), after.id()) {
-            (None, None) => return Ok(counts),
+            (None, None) => return Ok(conclusions.of_counts(counts)),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(before), Some(after)) => before.cmp(after),
         };
         match order {
             Ordering::Less => {
-                if let Some(lost) = &mut counts.lost {
-                    *lost += 1;
-                    each(before.change(Kind::Lost, None))?;
-                }
+                counts.not_seen += 1;
+                each(before.change(conclusions.missing, None))?;
                 before.advance().await?;
             }
             Ordering::Greater => {
-                counts.gained += 1;
-                each(after.change(Kind::Gained, None))?;
+                counts.first_seen += 1;
+                each(after.change(conclusions.new, None))?;
                 after.advance().await?;
             }
             Ordering::Equal => {
@@ -116,11 +124,61 @@ pub async fn diff<E: From<WorkerError>>(
     }
 }
 
-fn inexact(record: &ResultRecord) -> Option<String> {
+/// What two results allow to conclude.
+struct Conclusions {
+    /// What somebody is whom only the earlier result holds.
+    missing: Kind,
+    /// What somebody is whom only the later result holds.
+    new: Kind,
+    gained_unknown: Option<String>,
+    lost_unknown: Option<String>,
+}
+
+impl Conclusions {
+    fn of(earlier: &ResultRecord, later: &ResultRecord) -> Self {
+        let incomplete = incomplete(earlier).or_else(|| incomplete(later));
+        let stale = stale(earlier).or_else(|| stale(later));
+        Self {
+            missing: if later.certificate.complete {
+                Kind::Lost
+            } else {
+                Kind::NotSeen
+            },
+            new: if earlier.certificate.complete {
+                Kind::Gained
+            } else {
+                Kind::FirstSeen
+            },
+            lost_unknown: incomplete.clone().or(stale),
+            gained_unknown: incomplete,
+        }
+    }
+
+    fn of_counts(self, counts: Counts) -> Counts {
+        Counts {
+            gained: self.gained_unknown.is_none().then_some(counts.first_seen),
+            gained_unknown: self.gained_unknown,
+            lost: self.lost_unknown.is_none().then_some(counts.not_seen),
+            lost_unknown: self.lost_unknown,
+            ..counts
+        }
+    }
+}
+
+fn incomplete(record: &ResultRecord) -> Option<String> {
     let certificate = &record.certificate;
-    (certificate.guarantee != Guarantee::Exact).then(|| {
+    (!certificate.complete).then(|| {
         let why = certificate.evidence.join("; ");
-        format!("result {} is not exact: {why}", record.version)
+        format!("result {} is not complete: {why}", record.version)
+    })
+}
+
+fn stale(record: &ResultRecord) -> Option<String> {
+    (!record.certificate.current).then(|| {
+        format!(
+            "result {} extends an earlier one and still holds who left meanwhile",
+            record.version
+        )
     })
 }
 

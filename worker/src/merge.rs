@@ -14,7 +14,7 @@ use followlytics_core::{
     page::sha256,
     scan::{
         certificate::{Certificate, Evidence, issue},
-        merge::{Rank, with_unread},
+        merge::Rank,
         summary::ResultRecord,
     },
 };
@@ -210,18 +210,21 @@ async fn empty(work: &Work<'_>) -> Result<Shard, WorkerError> {
 }
 
 fn certificate(input: &MergeInput, scanned: i64, unread: i64, unique: i64, capped: bool) -> Certificate {
-    let certificate = issue(&Evidence {
-        since: input.since.as_ref().map(|base| base.version),
+    issue(&Evidence {
+        since: input.since.as_ref(),
         seek: input.seek,
-        drift: input.drift,
+        list: input.list,
+        server: input.server.as_ref(),
         root: input.root,
         ranges: &input.ranges,
+        ended: &input.ended,
+        observed: &input.observed,
         capped,
         scanned,
+        unread,
         unique,
         platform_count: input.platform_count,
-    });
-    with_unread(certificate, unread)
+    })
 }
 
 fn prefix(work: &Work<'_>) -> String {

@@ -1,11 +1,28 @@
-//! The certificate: what is promised of a result, and the evidence.
+//! The certificate: what is promised of a result, and the evidence for and against it.
+//!
+//! It begins with the facts of the server's implementation ([`crate::platform::list`]). What the scan itself showed can
+//! only weaken it: a range that was not read, a seam that was not joined, an anomaly of a page, a follower that the
+//! platform counts and nothing explains.
+
+mod counts;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::range::{Kind, Range, Span, State, tiles};
+use self::counts::{Counts, count};
+use super::{
+    observed::{Anomaly, Observed},
+    range::{Kind, Range, RangeId, Span, State, tiles},
+    since::Base,
+};
 use crate::{
     mutants::{self, Mutant},
-    platform::{Drift, Seek},
+    platform::{
+        Drift, Seek,
+        list::{Grade, ListTraits},
+        server::Server,
+    },
 };
 
 /// How much is promised.
@@ -43,9 +60,24 @@ pub struct Seam {
 pub struct Certificate {
     /// How much is promised.
     pub guarantee: Guarantee,
+    /// Whether no account that followed throughout is missing, so that a diff may conclude who left and who is new.
+    #[serde(default)]
+    pub complete: bool,
+    /// Whether everybody in the result was seen by this scan, rather than by the one it extends.
+    #[serde(default = "is_current")]
+    pub current: bool,
+    /// Strength of the evidence for the list's order.
+    #[serde(default = "observed")]
+    pub grade: Grade,
+    /// The server's implementation, and the source of the order.
+    #[serde(default)]
+    pub basis: String,
     /// Why it is not Exact; empty when it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<String>,
+    /// What speaks for the result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub support: Vec<String>,
     /// The seams, in order of position.
     pub seams: Vec<Seam>,
     /// Rows read.
@@ -54,11 +86,25 @@ pub struct Certificate {
     pub unique: i64,
     /// Followers the platform counted at the start.
     pub platform_count: i64,
-    /// `platform_count - unique`: what the platform counts but does not list.
+    /// The list's own total on its last page, where the platform sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_total: Option<i64>,
+    /// Accounts that the platform counts and, as a fact explains, does not list. Never negative.
     pub hidden: i64,
+    /// Accounts that the platform counts, that are not in the result, and that nothing explains.
+    #[serde(default)]
+    pub unexplained: i64,
     /// Count at the end − count at the start, where the end was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<i64>,
+}
+
+const fn is_current() -> bool {
+    true
+}
+
+const fn observed() -> Grade {
+    Grade::Observed
 }
 
 /// What a certificate is issued from.
@@ -66,18 +112,26 @@ pub struct Certificate {
 pub struct Evidence<'a> {
     /// How the list was entered.
     pub seek: Seek,
-    /// Which way its rows move.
-    pub drift: Drift,
+    /// What is known of the server's lists.
+    pub list: ListTraits,
+    /// Which program the server says it runs.
+    pub server: Option<&'a Server>,
     /// The planned space.
     pub root: Option<Span>,
     /// All ranges of the scan.
     pub ranges: &'a [Range],
+    /// Ranges that ended because the platform said that the list ends.
+    pub ended: &'a [RangeId],
+    /// What the pages showed.
+    pub observed: &'a Observed,
     /// Whether the scan stopped at a row cap.
     pub capped: bool,
-    /// The version it went on from, if only what is new was read.
-    pub since: Option<i64>,
+    /// The result it goes on from, if only what is new was read.
+    pub since: Option<&'a Base>,
     /// Rows read.
     pub scanned: i64,
+    /// Rows kept raw because they could not be read.
+    pub unread: i64,
     /// Followers in the result.
     pub unique: i64,
     /// Followers the platform counted at the start.
@@ -86,16 +140,55 @@ pub struct Evidence<'a> {
 
 /// Issues the certificate.
 pub fn issue(evidence: &Evidence<'_>) -> Certificate {
-    let listing: Vec<&Range> = evidence
-        .ranges
-        .iter()
-        .filter(|r| r.kind == Kind::Listing)
-        .collect();
-    let spans: Vec<Span> = listing.iter().filter_map(|r| r.span).collect();
+    let seams = seams(evidence);
+    let counts = count(evidence);
+    let against = against(evidence, &seams, &counts);
+    let stale = evidence.since.map(|base| {
+        format!(
+            "only what is new since result {} was read: who left since is still in it",
+            base.version
+        )
+    });
+    let complete = against.is_empty();
+    let list = &evidence.list;
+    let server = evidence
+        .server
+        .map_or_else(String::new, |server| format!("{server}; "));
+    Certificate {
+        guarantee: if complete && stale.is_none() {
+            Guarantee::Exact
+        } else {
+            Guarantee::BestEffort
+        },
+        complete,
+        current: stale.is_none(),
+        grade: list.order.grade,
+        basis: format!("{server}{}", list.order.citation),
+        support: support(evidence, &counts),
+        evidence: against.into_iter().chain(stale).collect(),
+        seams,
+        scanned: evidence.scanned,
+        unique: evidence.unique,
+        platform_count: evidence.platform_count,
+        list_total: counts.total,
+        hidden: counts.hidden,
+        unexplained: counts.unexplained,
+        drift: evidence.observed.totals.map(|totals| totals.last - totals.first),
+    }
+}
+
+/// Why an account that followed throughout may be missing.
+fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<String> {
     let mut against = Vec::new();
-    if listing.is_empty() || listing.iter().any(|r| r.state != State::Done) {
+    if let Some(lacks) = evidence.list.lacks {
+        against.push(lacks.to_owned());
+    }
+    if listing(evidence).all(|range| range.state == State::Done) && listing(evidence).count() > 0 {
+        against.extend(false_ends(evidence));
+    } else {
         against.push("not every range was read to its end".to_owned());
     }
+    let spans: Vec<Span> = listing(evidence).filter_map(|range| range.span).collect();
     if let Some(root) = evidence.root
         && !tiles(root, &spans)
     {
@@ -104,45 +197,85 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
     if evidence.capped {
         against.push("only the first rows were asked for (maxFollowers)".to_owned());
     }
-    if let Some(version) = evidence.since {
-        against.push(format!(
-            "only what is new since result {version} was read: who left since is still in it"
-        ));
-    }
-    if evidence.drift == Drift::Both {
-        against.push("rows of this list move both ways while it is read".to_owned());
-    }
-    if evidence.unique == 0 && evidence.platform_count > 0 {
-        // Mastodon's accounts may hide their lists, and then they look empty (trap B-19).
-        against.push(format!(
-            "the list is hidden: the platform counts {} followers and lists none",
-            evidence.platform_count
-        ));
-    }
-    let seams = seams(evidence, &spans);
     let open = seams.iter().filter(|seam| seam.join == Join::Open).count();
     if open > 0 {
         against.push(format!("{open} seams were not read again"));
     }
-    Certificate {
-        guarantee: if against.is_empty() {
-            Guarantee::Exact
-        } else {
-            Guarantee::BestEffort
-        },
-        evidence: against,
-        seams,
-        scanned: evidence.scanned,
-        unique: evidence.unique,
-        platform_count: evidence.platform_count,
-        hidden: evidence.platform_count - evidence.unique,
-        drift: None,
+    let anomalies = evidence.observed.anomalies.iter();
+    against.extend(anomalies.map(|(anomaly, pages)| Anomaly::evidence(*anomaly, *pages)));
+    if let Some(base) = evidence.since {
+        against.extend(of_base(base, &evidence.list));
     }
+    if evidence.unread > 0 {
+        let rows = if evidence.unread == 1 { "row" } else { "rows" };
+        against.push(format!(
+            "{} {rows} could not be read; their source is kept in their pages",
+            evidence.unread
+        ));
+    }
+    against.extend(counts.against(evidence));
+    against
 }
 
-fn seams(evidence: &Evidence<'_>, spans: &[Span]) -> Vec<Seam> {
-    let read = spans.iter().filter(|span| !span.is_empty());
-    let mut inner: Vec<i64> = read.map(|span| span.lo).collect();
+/// What a result that another one extends passes on to it.
+fn of_base(base: &Base, list: &ListTraits) -> Vec<String> {
+    let incomplete =
+        (!base.complete).then(|| format!("result {}, which it extends, is not complete", base.version));
+    let backdated = list.can_backdate.then(|| {
+        format!(
+            "a follow can be dated into the past here: one dated before result {} was taken is not read",
+            base.version
+        )
+    });
+    incomplete.into_iter().chain(backdated).collect()
+}
+
+/// A list of keys that ended although older rows were read elsewhere.
+fn false_ends(evidence: &Evidence<'_>) -> Option<String> {
+    if !matches!(evidence.seek, Seek::Time | Seek::Id) {
+        return None;
+    }
+    let older = |span: Span| {
+        listing(evidence).filter(|range| range.rows > 0).any(|range| {
+            range
+                .span
+                .is_some_and(|other| !other.is_empty() && other.hi <= span.lo)
+        })
+    };
+    let count = listing(evidence)
+        .filter(|range| evidence.ended.contains(&range.id))
+        .filter(|range| range.span.is_some_and(older))
+        .count();
+    (count > 0).then(|| format!("{count} ranges were told that the list ends above rows that are older"))
+}
+
+/// What speaks for the result, for those who weigh a best effort.
+fn support(evidence: &Evidence<'_>, counts: &Counts) -> Vec<String> {
+    let mut support = Vec::new();
+    if evidence.seek == Seek::Chain && listing(evidence).all(|range| range.state == State::Done) {
+        support.push("the chain was read from its newest row to its end without a gap".to_owned());
+    }
+    let ends = &evidence.observed.anomalies;
+    if !ends.contains_key(&Anomaly::EndUnproven) && evidence.list.end.grade > Grade::Observed {
+        support.push(format!(
+            "the end of the list is proved: {}",
+            evidence.list.end.citation
+        ));
+    }
+    support.extend(counts.support(evidence));
+    support
+}
+
+fn listing<'a>(evidence: &'a Evidence<'_>) -> impl Iterator<Item = &'a Range> {
+    evidence.ranges.iter().filter(|range| range.kind == Kind::Listing)
+}
+
+fn seams(evidence: &Evidence<'_>) -> Vec<Seam> {
+    let spans = listing(evidence).filter_map(|range| range.span);
+    let mut inner: Vec<i64> = spans
+        .filter(|span| !span.is_empty())
+        .map(|span| span.lo)
+        .collect();
     inner.sort_unstable();
     inner
         .into_iter()
@@ -154,7 +287,7 @@ fn seams(evidence: &Evidence<'_>, spans: &[Span]) -> Vec<Seam> {
                         && r.state == State::Done
                         && r.span.is_some_and(|span| span.hi == position)
                 });
-            let join = match (evidence.drift, reread) {
+            let join = match (evidence.list.drift, reread) {
                 (Drift::None, _) => Join::Overlap,
                 (Drift::TowardsStart | Drift::Both, true) => Join::Reread,
                 (Drift::TowardsStart | Drift::Both, false) => Join::Open,
@@ -162,99 +295,4 @@ fn seams(evidence: &Evidence<'_>, spans: &[Span]) -> Vec<Seam> {
             Seam { position, join }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scan::range::Walk;
-
-    fn done(id: u32, kind: Kind, lo: i64, hi: i64) -> Range {
-        let mut range = Range::new(id, kind, Some(Span { lo, hi }), Walk::Down, 10);
-        range.state = State::Done;
-        range
-    }
-
-    fn evidence(ranges: &[Range], drift: Drift) -> Evidence<'_> {
-        let root = Some(Span { lo: 0, hi: 20 });
-        Evidence {
-            seek: Seek::Index,
-            drift,
-            root,
-            ranges,
-            capped: false,
-            since: None,
-            scanned: 20,
-            unique: 19,
-            platform_count: 21,
-        }
-    }
-
-    #[test]
-    fn a_list_of_keys_read_whole_is_exact() {
-        let ranges = [done(1, Kind::Listing, 0, 10), done(2, Kind::Listing, 10, 20)];
-        let certificate = issue(&evidence(&ranges, Drift::None));
-        assert_eq!(certificate.guarantee, Guarantee::Exact);
-        assert_eq!(
-            certificate.seams,
-            [Seam {
-                position: 10,
-                join: Join::Overlap
-            }]
-        );
-        assert_eq!(certificate.hidden, 2);
-    }
-
-    #[test]
-    fn a_list_that_closes_up_is_exact_only_with_its_seams_read_again() {
-        let mut ranges = vec![done(1, Kind::Listing, 0, 10), done(2, Kind::Listing, 10, 20)];
-        let without = issue(&evidence(&ranges, Drift::TowardsStart));
-        assert_eq!(without.guarantee, Guarantee::BestEffort);
-        assert_eq!(without.evidence, ["1 seams were not read again"]);
-        ranges.push(done(3, Kind::Seam, 0, 10));
-        assert_eq!(
-            issue(&evidence(&ranges, Drift::TowardsStart)).guarantee,
-            Guarantee::Exact
-        );
-    }
-
-    #[test]
-    fn a_list_that_is_hidden_is_not_complete() {
-        let ranges = [done(1, Kind::Listing, 0, 20)];
-        let hidden = Evidence {
-            unique: 0,
-            ..evidence(&ranges, Drift::None)
-        };
-        let certificate = issue(&hidden);
-        assert_eq!(certificate.guarantee, Guarantee::BestEffort);
-        assert!(certificate.evidence[0].contains("counts 21 followers and lists none"));
-        let empty = Evidence {
-            platform_count: 0,
-            ..hidden
-        };
-        assert_eq!(issue(&empty).guarantee, Guarantee::Exact);
-    }
-
-    #[test]
-    fn a_gap_an_unread_range_and_both_ways_are_never_exact() {
-        let gap = [done(1, Kind::Listing, 0, 9), done(2, Kind::Listing, 10, 20)];
-        assert_eq!(
-            issue(&evidence(&gap, Drift::None)).guarantee,
-            Guarantee::BestEffort
-        );
-        let mut unread = vec![done(1, Kind::Listing, 0, 20)];
-        assert_eq!(
-            issue(&evidence(&unread, Drift::Both)).guarantee,
-            Guarantee::BestEffort
-        );
-        unread[0].state = State::Open;
-        assert_eq!(
-            issue(&evidence(&unread, Drift::None)).guarantee,
-            Guarantee::BestEffort
-        );
-        assert_eq!(
-            issue(&evidence(&[], Drift::None)).guarantee,
-            Guarantee::BestEffort
-        );
-    }
 }

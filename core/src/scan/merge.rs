@@ -13,10 +13,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::{
-    certificate::{Certificate, Guarantee},
-    range::RangeId,
-};
+use super::range::RangeId;
 use crate::{
     mutants::{self, Mutant},
     platform::{Ids, Seek},
@@ -234,22 +231,6 @@ impl<T> Merge<T> {
             row: kept.row,
         })
     }
-}
-
-/// The certificate of a result some of whose rows could not be read: they may be followers it lacks.
-pub fn with_unread(mut certificate: Certificate, unread: i64) -> Certificate {
-    if unread > 0 {
-        certificate.guarantee = Guarantee::BestEffort;
-        let rows = if unread == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{unread} rows")
-        };
-        certificate.evidence.push(format!(
-            "{rows} could not be read; their source is kept in their pages"
-        ));
-    }
-    certificate
 }
 
 #[cfg(test)]

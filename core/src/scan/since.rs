@@ -54,6 +54,9 @@ pub struct Base {
     pub rows: i64,
     /// Key of its newest rows' ids.
     pub head: String,
+    /// Whether nobody who followed throughout is missing in it.
+    #[serde(default)]
+    pub complete: bool,
 }
 
 /// Newest rows of a result that are kept to recognise it by.

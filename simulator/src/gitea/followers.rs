@@ -1,4 +1,4 @@
-//! `GET /api/v1/users/{login}/followers`: pages by number, oldest follow first.
+//! `GET /api/v1/users/{login}/followers`: pages by number.
 
 use crate::{
     answer::{Answer, Turn},
@@ -6,7 +6,7 @@ use crate::{
     world::{Platform, State},
 };
 
-use super::{gate::admit, user::push_user};
+use super::{gate::admit, order, user::push_user};
 
 pub(super) const DEFAULT: u64 = 30;
 
@@ -22,10 +22,16 @@ pub(super) fn page(state: &mut State, turn: &Turn<'_>) -> Answer {
     let total = account.map_or(0, |account| account.edges.len());
     let start = (page - 1).saturating_mul(limit);
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let edges = account
-        .into_iter()
-        .flat_map(|account| account.edges.starting_at(start));
-    let mut rows: Vec<u64> = edges.take(size).map(|edge| edge.user).collect();
+    let mut rows: Vec<u64> = account.map_or_else(Vec::new, |account| {
+        let order = turn.config.gitea.order;
+        order::page(
+            &account.edges,
+            order,
+            turn.config.gitea.plan_changes_at,
+            start,
+            size,
+        )
+    });
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{
     answer::{Answer, Turn},
+    config::GiteaOrder,
     world::State,
 };
 
@@ -12,7 +13,12 @@ use super::{followers::DEFAULT, gate::admit_anybody};
 const VERSION: &str = "1.26.0";
 
 pub(super) fn version(_: &mut State, turn: &Turn<'_>) -> Answer {
-    answer(turn, &json!({"version": VERSION}))
+    // Who promises an order names it in the version: no Gitea does.
+    let order = match turn.config.gitea.order {
+        GiteaOrder::Follow => "+simulator.follow-order",
+        GiteaOrder::User | GiteaOrder::Plan => "",
+    };
+    answer(turn, &json!({"version": format!("{VERSION}{order}")}))
 }
 
 pub(super) fn api(_: &mut State, turn: &Turn<'_>) -> Answer {

@@ -4,6 +4,9 @@ use followlytics_simulator::Platform;
 
 use crate::bench::{Bench, gitea_ids};
 
+/// The one order that a source proves: the simulator's own.
+const BY_FOLLOW: &str = r#"{"gitea":{"order":"follow"}}"#;
+
 async fn walk(bench: &Bench, login: &str, limit: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for page in 1.. {
@@ -18,7 +21,7 @@ async fn walk(bench: &Bench, login: &str, limit: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_walk_sees_exactly_the_population_oldest_first() {
-    let (bench, _) = Bench::with_account("{}", Platform::Gitea, "linus", 512);
+    let (bench, _) = Bench::with_account(BY_FOLLOW, Platform::Gitea, "linus", 512);
     let truth = bench
         .world
         .truth(Platform::Gitea, "linus", bench.world.now(), bench.world.now())
@@ -58,7 +61,7 @@ async fn sizes_are_bent_into_range_without_a_word() {
 
 #[tokio::test]
 async fn an_unfollow_shifts_everything_behind_it_by_one() {
-    let (bench, _) = Bench::with_account("{}", Platform::Gitea, "linus", 100);
+    let (bench, _) = Bench::with_account(BY_FOLLOW, Platform::Gitea, "linus", 100);
     let second = gitea_ids(&bench.gitea_page("linus", 2, 50).await);
     bench.world.unfollow_at(Platform::Gitea, "linus", 3, 1).unwrap();
     let shifted = gitea_ids(&bench.gitea_page("linus", 2, 50).await);
@@ -138,4 +141,31 @@ async fn a_private_user_is_not_found_without_a_token() {
         assert_eq!(bench.get(path).await.status, 404);
         assert_eq!(bench.get_as("token any", path).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_promises_an_order_says_so_in_its_version() {
+    let (bench, _) = Bench::with_account(BY_FOLLOW, Platform::Gitea, "linus", 1);
+    let version = bench.get("/api/v1/version").await.json();
+    assert_eq!(version["version"], "1.26.0+simulator.follow-order");
+    let (bench, _) = Bench::with_account("{}", Platform::Gitea, "linus", 1);
+    assert_eq!(bench.get("/api/v1/version").await.json()["version"], "1.26.0");
+}
+
+#[tokio::test]
+async fn without_an_order_rows_come_by_user_so_a_follow_of_an_old_account_shifts_what_is_behind_it() {
+    let (bench, _) = Bench::with_account("{}", Platform::Gitea, "linus", 200);
+    let ids = walk(&bench, "linus", 50).await;
+    let numbers: Vec<u64> = ids.iter().map(|id| id.parse().unwrap()).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn an_order_that_changes_with_the_offset_repeats_rows_and_lacks_as_many() {
+    let config = r#"{"gitea":{"order":"plan","planChangesAt":100}}"#;
+    let (bench, _) = Bench::with_account(config, Platform::Gitea, "linus", 200);
+    let ids = walk(&bench, "linus", 50).await;
+    let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(ids.len(), 200);
+    assert!(unique.len() < 160, "{}", unique.len());
 }

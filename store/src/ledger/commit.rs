@@ -220,7 +220,7 @@ async fn finish_range(
     let mut all = ranges::all(tx, &uid).await?;
     if range.kind == Kind::Listing {
         meetings::close_after(tx, &uid, &mut all, range, end).await?;
-        let drift = scan.request.account.platform.facts().drift;
+        let drift = scan.list_traits().drift;
         let next = claim::next_id(tx, &uid).await?;
         for seam in seam::due(&all, range.id, drift, next) {
             ranges::put(tx, &uid, &seam).await?;

@@ -57,7 +57,7 @@ async fn settle(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let lines = match finding {
-        Finding::Account(_) => 1,
+        Finding::Account(_) | Finding::Server(_) => 1,
         // Never more than was asked for: a sandbox cannot raise its own bill.
         Finding::Probe(probe) => probe.rows.clamp(0, permit.max_rows.into()),
     };
@@ -71,6 +71,11 @@ fn record(scan: &mut ScanRow, permit: &PermitRow, finding: &Finding) -> Result<(
         (Family::Lookup, Finding::Account(report)) => {
             scan.requests.lookups += 1;
             scan.report = Some(report.clone());
+            Ok(())
+        }
+        (Family::Server, Finding::Server(server)) => {
+            scan.requests.lookups += 1;
+            scan.server = Some(server.clone());
             Ok(())
         }
         (Family::Followers, Finding::Probe(probe)) => {

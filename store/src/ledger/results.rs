@@ -6,7 +6,7 @@
 use followlytics_core::{
     account::{AccountRef, Platform},
     mutants::{self, Mutant},
-    platform::{Drift, Seek, server::Server},
+    platform::{Seek, list::ListTraits, server::Server},
     scan::{
         certificate::Certificate,
         observed::Observed,
@@ -38,8 +38,10 @@ pub struct MergeInput {
     pub row_cap: i64,
     /// How the list was entered.
     pub seek: Seek,
-    /// Which way its rows move.
-    pub drift: Drift,
+    /// What is known of the server's lists.
+    pub list: ListTraits,
+    /// Ranges that ended because the platform said that the list ends.
+    pub ended: Vec<RangeId>,
     /// The planned space; `None` for a chain.
     pub root: Option<Span>,
     /// The result it goes on from.
@@ -118,6 +120,8 @@ impl Ledger {
             .ok_or_else(unresolved)?;
         let platform = row.request.account.platform;
         let facts = platform.facts();
+        let list = row.list_traits();
+        let ended = ended(&mut tx, scan).await?;
         Ok(MergeInput {
             account: account(&row)?,
             tenant: row.request.namespace,
@@ -125,7 +129,8 @@ impl Ledger {
             account_id,
             row_cap: row.plan.as_ref().map_or(0, |plan| plan.row_cap),
             seek: row.plan.as_ref().map_or(facts.seek, |plan| plan.seek),
-            drift: facts.drift,
+            list,
+            ended,
             root: row.plan.as_ref().and_then(|plan| plan.root),
             since: row.plan.as_ref().and_then(|plan| plan.since.clone()),
             platform_count,
@@ -275,7 +280,7 @@ pub(super) async fn base(
     since: Since,
 ) -> Result<Result<Option<Base>, i64>, LedgerError> {
     let platform = <&str>::from(scan.request.account.platform);
-    let sql = "SELECT version, lines, head FROM results \
+    let sql = "SELECT version, lines, head, certificate FROM results \
                WHERE tenant = $1 AND platform = $2 AND account_id = $3 ORDER BY version DESC";
     let rows = tx
         .query(sql, params![&scan.request.namespace, platform, account(scan)?])
@@ -294,7 +299,14 @@ pub(super) async fn base(
         if row.get::<i64>(0)? == wanted {
             let (version, rows) = (wanted, row.get(1)?);
             let head: Option<String> = row.get(2)?;
-            return Ok(Ok(head.map(|head| Base { version, rows, head })));
+            let certificate: Certificate = scans::from_json("results.certificate", &row.get::<String>(3)?)?;
+            let complete = certificate.complete;
+            return Ok(Ok(head.map(|head| Base {
+                version,
+                rows,
+                head,
+                complete,
+            })));
         }
     }
     Ok(Err(newest))
@@ -381,6 +393,13 @@ async fn next_version(tx: &mut Tx, tenant: &str, platform: &str, account: &str) 
     )
     .await?;
     Ok(version)
+}
+
+/// Ranges whose last page said that the list ends.
+async fn ended(tx: &mut Tx, scan: &str) -> Result<Vec<RangeId>, LedgerError> {
+    let sql = "SELECT DISTINCT range_id FROM pages WHERE scan = $1 AND exhausted = 1 ORDER BY range_id";
+    let rows = tx.query(sql, params![scan]).await?;
+    rows.iter().map(|row| Ok(row.get(0)?)).collect()
 }
 
 fn read_page(row: &Row) -> Result<PageRow, LedgerError> {

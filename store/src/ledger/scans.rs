@@ -6,7 +6,11 @@ use followlytics_core::{
     account::{AccountRef, Platform},
     layout,
     money::Usd,
-    platform::{Auth, Family, Seek, server::Server},
+    platform::{
+        Auth, Family, Seek,
+        list::{ListTraits, list_traits},
+        server::Server,
+    },
     scan::{
         observed::Observed,
         permit::Purse,
@@ -99,10 +103,19 @@ impl ScanRow {
         }
     }
 
-    /// Makes it about this range: its source, and the credential that its tokens belong to.
-    pub(super) fn turn_to(&mut self, range: &Range) {
-        self.source = range.source;
-        self.terms = range.kept_terms(&self.request).cloned();
+    /// What is known of the lists of its server.
+    pub fn list_traits(&self) -> ListTraits {
+        let browser = self.plan.as_ref().is_some_and(Plan::has_browser);
+        let source = if browser { Source::Browser } else { Source::Api };
+        let platform = self.request.account.platform;
+        let seek = self.plan.as_ref().map_or(platform.facts().seek, |plan| plan.seek);
+        list_traits(
+            platform,
+            source,
+            seek,
+            &self.request.base_url,
+            self.server.as_ref(),
+        )
     }
 
     /// The credential of its source.

@@ -8,6 +8,7 @@ use followlytics_core::{
         permit::{self, Ask, Purse},
         plan,
         range::{Kind, Place, Range, State},
+        source::Source,
         summary::Stage,
         window::Slot,
     },
@@ -191,6 +192,9 @@ pub(super) const fn reply(step: Step, range: &Range) -> Reply {
 fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, Place)> {
     match (range.kind, &scan.report) {
         (Kind::Resolve, None) => Some((Family::Lookup, Place::default())),
+        (Kind::Resolve, Some(_)) if names_server(scan) && scan.server.is_none() => {
+            Some((Family::Server, Place::default()))
+        }
         (Kind::Resolve, Some(report)) => {
             let request = &scan.request;
             // The last probe's clock would move the places of the earlier ones: all look from the first request.
@@ -208,10 +212,19 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
     }
 }
 
+/// Whether the API that lists the account says which program it runs.
+fn names_server(scan: &ScanRow) -> bool {
+    scan.source == Source::Api && scan.request.account.platform.facts().names_server
+}
+
 fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
     let from = (range.source, scan.request.account.platform);
     match (family, range.kind) {
         (Family::Lookup, _) => permit::ask_lookup(from, purse),
+        (Family::Server, _) => Ask::Rows {
+            rows: 1,
+            price: Usd::ZERO,
+        },
         (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(from, scan.page_rows(), 0, 0, purse),
         (Family::Followers, Kind::Listing) => {
             let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);

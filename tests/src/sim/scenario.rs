@@ -1,6 +1,7 @@
 //! What a seed means: a swarm of small worlds, each with some of the faults and not with others.
 
 use followlytics_core::{account::Platform, money::Usd};
+use followlytics_simulator::GiteaOrder;
 
 use super::{
     chance::Chance,
@@ -32,6 +33,10 @@ pub struct Scenario {
     pub x_window: (i64, i64),
     /// Rows of a page on Gitea.
     pub gitea_page: u32,
+    /// In which order Gitea lists: every other world has the one order that is proven.
+    pub gitea_order: GiteaOrder,
+    /// Whether lists end before their end, now and then: weight one world in ten.
+    pub cut_short: bool,
     /// What ids of Mastodon's server look like: 0 and 1 numbers, 2 and 3 texts of two kinds.
     pub mastodon_ids: usize,
     /// What browsers find on X.
@@ -99,6 +104,12 @@ impl Scenario {
             gitea_page: u32::try_from(c.between(5, 50)).unwrap_or(50),
             x_user_token: c.happens(400),
             mastodon_ids: c.below(4),
+            gitea_order: match c.below(4) {
+                0 => GiteaOrder::User,
+                1 => GiteaOrder::Plan,
+                _ => GiteaOrder::Follow,
+            },
+            cut_short: c.happens(100),
         };
         scenario.with_browsers()
     }
@@ -113,6 +124,7 @@ impl Scenario {
             api: 0,
             platform: 0,
             browser: 0,
+            cut_short: false,
             ..Self::of(seed)
         }
     }

@@ -10,13 +10,14 @@ use followlytics_core::{
     layout,
     money::Usd,
     page,
-    platform::{Drift, Family},
+    platform::{Family, list::Hides},
     scan::{
-        certificate::Guarantee,
+        certificate::{Certificate, Guarantee},
         source::Source,
         summary::{Stage, Summary},
     },
 };
+use followlytics_simulator::GiteaOrder;
 use followlytics_store::ledger::PageRow;
 use jiff::Timestamp;
 
@@ -82,25 +83,8 @@ impl Simulation {
             committed.len(),
             unique.len()
         );
-        let certificate = &record.certificate;
-        let both_ways = target.plan.platform.facts().drift == Drift::Both;
-        let promised = if both_ways || unique.is_empty() && summary.expected > 0 {
-            Guarantee::BestEffort
-        } else {
-            Guarantee::Exact
-        };
-        ensure!(
-            certificate.guarantee == promised,
-            "STABLE: {:?} instead of {promised:?}: {:?}",
-            certificate.guarantee,
-            certificate.evidence
-        );
-        ensure!(
-            !both_ways || unique.is_empty() || certificate.evidence.len() == 1,
-            "STABLE: more is missing than the platform's own drift explains: {:?}",
-            certificate.evidence
-        );
-        self.verify_truth(&target.plan, &unique)?;
+        self.verify_certificate(target, summary, &record.certificate, &unique)
+            .await?;
         let (rows, lookups) = self.charged_for(target, summary).await?;
         let paid = Platform::price(target.plan.platform, Family::Followers, rows)
             .plus(Platform::price(target.plan.platform, Family::Lookup, 1).times(lookups));
@@ -115,8 +99,65 @@ impl Simulation {
         self.verify_meeting(target).await
     }
 
-    /// STABLE, and nobody invented.
-    fn verify_truth(&self, plan: &ScanPlan, ids: &BTreeSet<&String>) -> Result<()> {
+    /// STABLE: what the certificate says is true, and it says as much as the facts allow.
+    async fn verify_certificate(
+        &self,
+        target: &Target,
+        summary: &Summary,
+        certificate: &Certificate,
+        ids: &BTreeSet<&String>,
+    ) -> Result<()> {
+        let missed = self.missed(&target.plan, ids)?;
+        let list = self.ledger.merge_input(&target.uid).await?.list;
+        let is_exact = certificate.guarantee == Guarantee::Exact;
+        ensure!(
+            missed.is_empty() || !is_exact && !certificate.complete,
+            "STABLE: Exact, and {} who followed throughout are missing: {:?}",
+            missed.len(),
+            missed.first()
+        );
+        ensure!(
+            !is_exact || certificate.unexplained == 0,
+            "STABLE: Exact beside {} unexplained",
+            certificate.unexplained
+        );
+        let scenario = &self.shared.scenario;
+        let ordered = target.plan.platform != Platform::Gitea || scenario.gitea_order == GiteaOrder::Follow;
+        ensure!(
+            missed.is_empty() || !ordered || scenario.cut_short,
+            "STABLE: {} who followed throughout are missing of a list in order: {:?}",
+            missed.len(),
+            missed.first()
+        );
+        let hidden = ids.is_empty() && summary.expected > 0;
+        // Everybody older may have left between one range's end and another's.
+        let may_contradict = target.plan.churn > 0 || scenario.cut_short;
+        ensure!(
+            is_exact == (list.carries_exact() && !hidden)
+                || !is_exact && may_contradict && list.carries_exact(),
+            "STABLE: {:?} where the facts promise otherwise: {:?}",
+            certificate.guarantee,
+            certificate.evidence
+        );
+        let quiet = target.plan.churn == 0 && list.hides == Hides::Nothing && !hidden;
+        let lacking = i64::try_from(missed.len()).unwrap_or(i64::MAX);
+        ensure!(
+            !quiet || certificate.unexplained == lacking,
+            "STABLE: {lacking} are missing of a quiet list, and {} are said to be",
+            certificate.unexplained
+        );
+        let mut state = self.shared.lock();
+        let told = if is_exact { "exact results" } else { "best efforts" };
+        *state.coverage.entry(told).or_insert(0) += 1;
+        *state
+            .coverage
+            .entry("best efforts that miss somebody")
+            .or_insert(0) += u64::from(!missed.is_empty());
+        Ok(())
+    }
+
+    /// Who followed throughout and is missing; an error where somebody was invented.
+    fn missed(&self, plan: &ScanPlan, ids: &BTreeSet<&String>) -> Result<Vec<String>> {
         let platform = simulated(plan.platform);
         let account = self.world.account(platform, &plan.handle)?;
         let of_account: Vec<u64> = self
@@ -127,7 +168,7 @@ impl Simulation {
             .map(|request| request.order)
             .collect();
         let (Some(first), Some(last)) = (of_account.first(), of_account.last()) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let ever: BTreeSet<String> = self
             .world
@@ -137,15 +178,7 @@ impl Simulation {
         let invented = ids.iter().find(|id| !ever.contains(**id));
         ensure!(invented.is_none(), "NO-LOSS: {invented:?} never followed");
         let truth = self.world.truth_between(platform, &plan.handle, *first, *last)?;
-        let missed: Vec<&String> = truth.iter().filter(|id| !ids.contains(id)).collect();
-        ensure!(
-            missed.is_empty(),
-            "STABLE: {} of {} who followed throughout are missing: {:?}",
-            missed.len(),
-            truth.len(),
-            missed.first()
-        );
-        Ok(())
+        Ok(truth.into_iter().filter(|id| !ids.contains(id)).collect())
     }
 
     /// PAY-BOUND: no page is fetched again that the broker had when it gave the range to the next holder.

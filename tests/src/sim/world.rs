@@ -29,6 +29,8 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     config.x.access_token_seconds = 40;
     config.x.web = web(scenario);
     config.gitea.max_response_items = scenario.gitea_page;
+    config.gitea.order = scenario.gitea_order;
+    config.gitea.plan_changes_at = u64::from(scenario.gitea_page) * 4;
     config.mastodon.servers = vec![MastodonServer {
         host: "mastodon.test".to_owned(),
         ids: match scenario.mastodon_ids {
@@ -122,8 +124,8 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
         let platform = match kind {
             FaultKind::DuplicatedRow => Some(SimPlatform::Bluesky),
-            // Elsewhere a list without a cursor is at its end, and nobody can tell.
-            FaultKind::MissingCursor => Some(SimPlatform::Mastodon),
+            // Elsewhere a list without a cursor is at its end: only worlds of lists cut short have that.
+            FaultKind::MissingCursor if !scenario.cut_short => Some(SimPlatform::Mastodon),
             _ => None,
         };
         let trigger = Trigger::Probability(share * weight);

@@ -54,7 +54,7 @@ fn both_are_listed_without_a_token() {
     let site = site(|_| ());
     let home = home(&site);
     for (account, followers, guarantee, seek) in [
-        ("github:octocat", 750, "BestEffort", "both ways"),
+        ("github:octocat", 750, "BestEffort", "promises no order"),
         (ALICE, 1_900, "Exact", ""),
     ] {
         let ran = home.run(&format!("scan {account} -q -o json --followers-per-range 300"));
@@ -131,7 +131,7 @@ fn a_server_without_numbers_is_read_all_the_same() {
                 &report["ranges"],
                 &report["result"]["guarantee"]
             ),
-            (&1_900.into(), &1.into(), &"Exact".into()),
+            (&1_900.into(), &1.into(), &"BestEffort".into()),
             "{report}"
         );
     }
@@ -150,7 +150,7 @@ fn a_list_that_is_hidden_is_not_called_complete() {
         (&0.into(), &"BestEffort".into()),
         "{ran:?}"
     );
-    let evidence = result["certificate"]["evidence"][0].as_str().unwrap().to_owned();
+    let evidence = result["certificate"]["evidence"].to_string();
     assert!(
         evidence.contains("hidden") && evidence.contains("1900"),
         "{evidence}"

@@ -174,9 +174,26 @@ fn a_scan_since_the_latest_result_pays_for_what_is_new_and_one_page_more() {
     );
     assert_eq!(second["result"]["guarantee"], "BestEffort", "{second}");
     let diff = home.run("diff x:@nasa -o json").json();
+    let counts = &diff["counts"];
     assert_eq!(
-        (&diff["counts"]["gained"], &diff["counts"]["lost"]),
-        (&1_500.into(), &serde_json::Value::Null),
+        (
+            &counts["gained"],
+            &counts["lost"],
+            &counts["firstSeen"],
+            &counts["notSeen"]
+        ),
+        (
+            &serde_json::Value::Null,
+            &serde_json::Value::Null,
+            &1_500.into(),
+            &0.into()
+        ),
+        "{diff}"
+    );
+    assert!(
+        counts["gainedUnknown"]
+            .as_str()
+            .is_some_and(|why| why.contains("result 1 is not complete")),
         "{diff}"
     );
     // Nothing is new: the page that proves it.

@@ -49,9 +49,15 @@ async fn verify_scan(
     assert_eq!(summary.stage, Stage::Merged, "seed {}", schedule.seed);
     let record = summary.result.unwrap();
     assert_eq!(record.version, 1, "VISIBLE-ONCE");
+    let list = ledger.merge_input(uid).await.unwrap().list;
+    let promised = if list.carries_exact() {
+        Guarantee::Exact
+    } else {
+        Guarantee::BestEffort
+    };
     assert_eq!(
-        record.certificate.guarantee,
-        Guarantee::Exact,
+        (record.certificate.guarantee, record.certificate.unexplained),
+        (promised, 0),
         "seed {}: {:?}",
         schedule.seed,
         record.certificate.evidence

@@ -184,13 +184,19 @@ fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) ->
         .map(|found| found.rate_limits.as_slice())
         .unwrap_or_default()
     {
-        let family: Family = limit.family.parse().map_err(|_| {
-            let message = format!(
-                "the Credential's rateLimits: family {:?} is not known; known are lookup and followers",
-                limit.family
-            );
-            Refusal::new(reasons::INVALID_SPEC, message)
-        })?;
+        let family: Family = limit
+            .family
+            .parse::<Family>()
+            .ok()
+            .filter(|family| *family != Family::Server)
+            .ok_or(())
+            .map_err(|_| {
+                let message = format!(
+                    "the Credential's rateLimits: family {:?} is not known; known are lookup and followers",
+                    limit.family
+                );
+                Refusal::new(reasons::INVALID_SPEC, message)
+            })?;
         own.push(Rule::new(family, limit.requests, limit.window_milliseconds));
     }
     let mut rules = platform.rules(auth);

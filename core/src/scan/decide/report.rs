@@ -323,6 +323,9 @@ fn result(result: &ResultRecord) -> ResultStatus {
             unique: certificate.unique,
             platform_count: certificate.platform_count,
             hidden: certificate.hidden,
+            unexplained: certificate.unexplained,
+            complete: certificate.complete,
+            grade: certificate.grade.to_string(),
             drift: certificate.drift,
         },
     }

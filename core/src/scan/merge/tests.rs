@@ -184,27 +184,6 @@ fn a_cap_that_is_not_reached_takes_nothing() {
     }
 }
 
-#[test]
-fn unread_rows_are_evidence_against_an_exact_result() {
-    let exact = Certificate {
-        guarantee: Guarantee::Exact,
-        evidence: Vec::new(),
-        seams: Vec::new(),
-        scanned: 2,
-        unique: 1,
-        platform_count: 2,
-        hidden: 1,
-        drift: None,
-    };
-    assert_eq!(with_unread(exact.clone(), 0), exact);
-    let marked = with_unread(exact, 1);
-    assert_eq!(marked.guarantee, Guarantee::BestEffort);
-    assert_eq!(
-        marked.evidence,
-        ["1 row could not be read; their source is kept in their pages"]
-    );
-}
-
 prop_compose! {
     /// Sightings with many repeated ids; no two share range, number and row.
     fn sightings()(

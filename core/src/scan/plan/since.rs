@@ -81,6 +81,7 @@ mod tests {
             version: 3,
             rows,
             head: "head".into(),
+            complete: true,
         };
         (whole.clone(), whole.going_on_from(base, platform, &[]))
     }
