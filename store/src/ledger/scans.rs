@@ -118,6 +118,12 @@ impl ScanRow {
         )
     }
 
+    /// Makes it about this range: its source, and the credential that its tokens belong to.
+    pub(super) fn turn_to(&mut self, range: &Range) {
+        self.source = range.source;
+        self.terms = range.kept_terms(&self.request).cloned();
+    }
+
     /// The credential of its source.
     pub(super) fn credential(&self) -> &str {
         match &self.terms {

@@ -64,6 +64,13 @@ fn summary(stage: Stage) -> Summary {
 fn merged(failed: i64) -> Summary {
     let certificate = Certificate {
         guarantee: Guarantee::Exact,
+        complete: true,
+        current: true,
+        grade: crate::platform::list::Grade::Source,
+        basis: String::new(),
+        support: Vec::new(),
+        list_total: None,
+        unexplained: 0,
         evidence: Vec::new(),
         seams: Vec::new(),
         scanned: 1001,

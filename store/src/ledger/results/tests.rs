@@ -14,6 +14,13 @@ fn result(scan: &str) -> NewResult {
         head: None,
         certificate: Certificate {
             guarantee: Guarantee::Exact,
+            complete: true,
+            current: true,
+            grade: followlytics_core::platform::list::Grade::Source,
+            basis: String::new(),
+            support: Vec::new(),
+            list_total: None,
+            unexplained: 0,
             evidence: Vec::new(),
             seams: Vec::new(),
             scanned: 6,

@@ -131,6 +131,7 @@ async fn timed() -> (Desk, Sandbox, Lease) {
     let mut step = lease.step.clone();
     while let Step::Permit(permit) = step {
         let finding = match permit.family {
+            Family::Server => Finding::Server(followlytics_core::platform::server::Server::default()),
             Family::Lookup => Finding::Account(AccountReport {
                 followers: 50_000,
                 ..report()

@@ -32,6 +32,13 @@ async fn merged() -> Desk {
         head: Some(HEAD.into()),
         certificate: Certificate {
             guarantee: Guarantee::Exact,
+            complete: true,
+            current: true,
+            grade: followlytics_core::platform::list::Grade::Source,
+            basis: String::new(),
+            support: Vec::new(),
+            list_total: None,
+            unexplained: 0,
             evidence: Vec::new(),
             seams: Vec::new(),
             scanned: 1000,
@@ -70,6 +77,7 @@ async fn a_scan_since_the_latest_result_ends_where_the_list_is_known() {
         version: 1,
         rows: 1000,
         head: HEAD.into(),
+        complete: true,
     };
     let plan = desk
         .ledger
