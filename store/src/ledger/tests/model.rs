@@ -60,6 +60,7 @@ impl Model {
                 permit: permit.clone(),
                 credential: self.chain.unwrap_or(self.leased),
                 price: match permit.family {
+                    Family::Server => 0,
                     Family::Lookup => 1,
                     Family::Followers => i64::from(permit.max_rows),
                 },
