@@ -12,6 +12,7 @@ pub mod lease;
 pub mod meeting;
 pub mod merge;
 pub mod observed;
+pub mod overlap;
 pub mod permit;
 pub mod plan;
 pub mod range;

@@ -31,6 +31,10 @@ pub struct ChurnSpec {
     pub renames_per_request: f64,
     /// Followers suspended before each page served: counted, not listed. Not on Gitea, which lists everybody.
     pub suspensions_per_request: f64,
+    /// Times before each page served that accounts which unfollowed follow again.
+    pub returns_per_request: f64,
+    /// Accounts that follow again each time, one right after another in their old order. 0 = 1.
+    pub returns_together: u32,
 }
 
 /// An account's churn with what is still owed.
@@ -51,6 +55,7 @@ impl Churn {
             ("churn.followsPerSecond", spec.follows_per_second),
             ("churn.renamesPerRequest", spec.renames_per_request),
             ("churn.suspensionsPerRequest", spec.suspensions_per_request),
+            ("churn.returnsPerRequest", spec.returns_per_request),
         ] {
             if !(0.0..=FASTEST).contains(&rate) {
                 return Err(WorldError::invalid(
@@ -148,14 +153,32 @@ impl State {
             (spec.renames_per_request, EventKind::Rename),
             (spec.suspensions_per_request, EventKind::Hide),
         ] {
-            let rate = micro(rate);
-            if rate == 0 {
-                continue;
-            }
-            let one_more = self.rng.next_u64() % MICRO < rate % MICRO;
-            for _ in 0..rate / MICRO + u64::from(one_more) {
+            for _ in 0..self.times(rate) {
                 self.churn_once(realm, user, kind, now_ms);
             }
+        }
+        for _ in 0..self.times(spec.returns_per_request) {
+            self.return_once(realm, user, spec.returns_together, now_ms);
+        }
+    }
+
+    /// How often something of this rate happens before one page.
+    fn times(&mut self, rate: f64) -> u64 {
+        let rate = micro(rate);
+        if rate == 0 {
+            return 0;
+        }
+        let one_more = self.rng.next_u64() % MICRO < rate % MICRO;
+        rate / MICRO + u64::from(one_more)
+    }
+
+    /// Accounts that unfollowed follow again, in their old order.
+    fn return_once(&mut self, realm: Realm, user: u64, together: u32, ms: u64) {
+        let chance = self.rng.next_u64();
+        let account = self.population(realm).accounts.get(&user);
+        let away = account.map_or_else(Vec::new, |account| account.edges.away(chance, together.max(1)));
+        for follower in away {
+            self.add_edge(realm, user, follower, ms);
         }
     }
 
@@ -229,6 +252,22 @@ mod tests {
             .count();
         assert_eq!((follows, events.len() - follows), (70, 300));
         assert!(events.is_sorted_by_key(|(ms, _)| *ms));
+    }
+
+    #[test]
+    fn accounts_that_left_return_in_their_old_order() {
+        use crate::{edges::Edges, moment::Moment};
+        let mut edges = Edges::default();
+        (0..10).for_each(|user| edges.push(user, Moment::default()));
+        for user in [2, 5, 7] {
+            let edge = edges.find(user).unwrap();
+            edges.end(edge, Moment::default());
+        }
+        assert_eq!(edges.away(0, 2), [2, 5]);
+        assert_eq!(edges.away(2, 5), [7]);
+        edges.push(5, Moment::default());
+        assert_eq!(edges.away(0, 5), [2, 7], "one of them is back");
+        assert_eq!(Edges::default().away(3, 5), []);
     }
 
     #[test]

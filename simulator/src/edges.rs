@@ -216,6 +216,27 @@ impl Edges {
         std::iter::successors(self.number_of(user), before).map(move |number| Edge { number, user })
     }
 
+    /// Users whose edges ended one by one and that have none now, in their old order: at most `most`, from the one that
+    /// `chance` picks.
+    pub(crate) fn away(&self, chance: u64, most: u32) -> Vec<u64> {
+        let count = u64::try_from(self.ended.len()).unwrap_or(u64::MAX);
+        let first = chance.checked_rem(count).unwrap_or(0);
+        let ended = self.ended.keys().skip(usize::try_from(first).unwrap_or(0));
+        let mut away = Vec::new();
+        for number in ended {
+            let Some(user) = self.segment(*number).map(|segment| segment.user(*number)) else {
+                continue;
+            };
+            if away.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+                break;
+            }
+            if self.find(user).is_none() && !away.contains(&user) {
+                away.push(user);
+            }
+        }
+        away
+    }
+
     /// When an edge began.
     pub(crate) fn began(&self, edge: Edge) -> Moment {
         self.segment(edge.number)

@@ -1,25 +1,25 @@
 //! Whether a page meets what is known already, so that its range ends with it.
 
-use std::collections::BTreeSet;
-
 use followlytics_core::{
     page::{self, Header, Page},
     scan::{
         meeting::{self, KEPT},
-        range::RangeId,
-        since::{Base, Known, OVERLAP},
+        overlap::Known,
+        range::{RangeId, Walk},
+        seam,
+        since::{self, Base, Head, Target},
     },
 };
 use followlytics_store::ledger::{Meeting, Sandbox, Sides};
 
 use super::{Broker, BrokerError};
 
-/// Pages of the range behind a seam that are searched for its rows; more only read more of the seam.
+/// Pages behind a seam whose rows end it; more only read more of the seam.
 const BEHIND: u32 = 20;
 /// Pages of a finished range that are searched for its rows; the rest of a longer one is met page by page.
 const PAGES: u32 = 2_000;
 /// Pages before this one that an overlap may have begun on; more only read more of the list.
-const BEFORE: u32 = 5;
+const BEFORE: u32 = 20;
 
 /// Looks for what the page's range may meet. Asked again for the same page it finds the same.
 pub(super) async fn meets(
@@ -30,8 +30,24 @@ pub(super) async fn meets(
 ) -> Result<Met, BrokerError> {
     let met = match broker.ledger.meeting(&sandbox.scan, header.range).await? {
         Meeting::Nobody => false,
-        Meeting::Range(behind) => meets_range(broker, sandbox, behind, &page::decode(object)?).await?,
-        Meeting::Base(base) => meets_base(broker, sandbox, &base, &page::decode(object)?).await?,
+        Meeting::Behind { walk, ranges } => {
+            meets_ranges(broker, sandbox, (walk, &ranges), &page::decode(object)?).await?
+        }
+        Meeting::Base {
+            base,
+            is_keyed,
+            page_rows,
+        } => {
+            let page = page::decode(object)?;
+            let before = 2 * since::run(page_rows);
+            match target(broker, &base, is_keyed, page_rows).await? {
+                Target::Key(reached) => page.header.output.position <= reached,
+                Target::Rows(known) => {
+                    let rows = rows_up_to(broker, sandbox, &page, before).await?;
+                    known.overlap(rows.iter().map(String::as_str))
+                }
+            }
+        }
         Meeting::Region(sides) => {
             return meets_region(broker, sandbox, &sides, &page::decode(object)?).await;
         }
@@ -64,13 +80,13 @@ pub(super) async fn meet_from_below(
     let Some(place) = sides.finished.iter().position(|range| *range == done) else {
         return Ok(());
     };
-    let last = last_rows(broker, sandbox, sides.chain, meeting::OVERLAP).await?;
+    let last = last_rows(broker, sandbox, sides.chain, KEPT).await?;
     if last.is_empty() {
         return Ok(());
     }
     let new = sides.finished.get(..=place).unwrap_or_default();
     let rows = newest_rows(broker, sandbox, new, usize::MAX).await?;
-    if meeting::all_known(rows).meets(last.iter().map(String::as_str)) {
+    if meeting::all_known(rows).overlap(last.iter().map(String::as_str)) {
         broker.ledger.record_meeting(&sandbox.scan, &sides).await?;
     }
     Ok(())
@@ -83,9 +99,9 @@ async fn meets_region(
     sides: &Sides,
     page: &Page,
 ) -> Result<Met, BrokerError> {
-    let rows = rows_up_to(broker, sandbox, page, meeting::OVERLAP).await?;
+    let rows = rows_up_to(broker, sandbox, page, KEPT).await?;
     let known = region(broker, sandbox, sides).await?;
-    let met = known.meets(rows.iter().map(String::as_str));
+    let met = known.overlap(rows.iter().map(String::as_str));
     let again = page.rows().filter(|row| known.has(&row.id)).count();
     Ok(Met {
         met,
@@ -138,74 +154,97 @@ async fn last_rows(
         return Ok(Vec::new());
     };
     let last = page::decode(&broker.objects.get(key).await?)?;
-    rows_after(broker, earlier, &last, before).await
+    Ok(pages_after(broker, earlier, &last, before).await?.concat())
 }
 
-/// For a page of a seam: whether one of its rows was read by the range behind the seam itself.
-async fn meets_range(
+/// For a page of a seam: whether it and the pages before it overlap what the ranges behind the seam had read.
+///
+/// An index list names its rows in order of position; `walk` is the direction in which its pages are read.
+async fn meets_ranges(
     broker: &Broker,
     sandbox: &Sandbox,
-    behind: RangeId,
+    (walk, behind): (Walk, &[RangeId]),
     page: &Page,
 ) -> Result<bool, BrokerError> {
-    let ids: BTreeSet<&str> = page.rows().map(|row| row.id.as_str()).collect();
-    for key in broker
-        .ledger
-        .first_page_keys(&sandbox.scan, behind, BEHIND)
-        .await?
-    {
-        let read = page::decode(&broker.objects.get(&key).await?)?;
-        if read.rows().any(|row| ids.contains(row.id.as_str())) {
-            return Ok(true);
+    let mut known = Vec::new();
+    let mut pages = 0;
+    for range in behind {
+        for key in broker
+            .ledger
+            .first_page_keys(&sandbox.scan, *range, BEHIND - pages)
+            .await?
+        {
+            pages += 1;
+            let read = page::decode(&broker.objects.get(&key).await?)?;
+            known.extend(seam::along(walk, ids(&read)));
+        }
+        if pages >= BEHIND {
+            break;
         }
     }
-    Ok(false)
+    let mut rows = Vec::new();
+    for page in pages_up_to(broker, sandbox, page, 2 * seam::RUN).await? {
+        rows.extend(seam::along(walk, page));
+    }
+    Ok(Known::new(known, seam::RUN).overlap(rows.iter().map(String::as_str)))
 }
 
-/// For a page of a list that goes on from a result: whether it and the pages before it hold the overlap.
-async fn meets_base(
+/// What a list that goes on from a result is read down to.
+async fn target(
     broker: &Broker,
-    sandbox: &Sandbox,
     base: &Base,
-    page: &Page,
-) -> Result<bool, BrokerError> {
-    let head: Vec<String> = serde_json::from_slice(&broker.objects.get(&base.head).await?)
+    is_keyed: bool,
+    page_rows: u32,
+) -> Result<Target, BrokerError> {
+    let head = Head::decode(&broker.objects.get(&base.head).await?)
         .map_err(|error| BrokerError::Invalid(format!("the head of result {}: {error}", base.version)))?;
-    let rows = rows_up_to(broker, sandbox, page, OVERLAP).await?;
-    Ok(Known::new(head, OVERLAP).meets(rows.iter().map(String::as_str)))
+    Ok(head.into_target(is_keyed, page_rows))
 }
 
-/// The rows of a page, after so many of those that were read before it.
+/// The rows of a page, after at least `before` of those that were read before it.
 async fn rows_up_to(
     broker: &Broker,
     sandbox: &Sandbox,
     page: &Page,
     before: usize,
 ) -> Result<Vec<String>, BrokerError> {
+    Ok(pages_up_to(broker, sandbox, page, before).await?.concat())
+}
+
+/// The same, page by page.
+async fn pages_up_to(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    page: &Page,
+    before: usize,
+) -> Result<Vec<Vec<String>>, BrokerError> {
     let range = page.header.range;
     let keys = broker.ledger.last_page_keys(&sandbox.scan, range, BEFORE).await?;
-    rows_after(broker, &keys, page, before).await
+    pages_after(broker, &keys, page, before).await
 }
 
 /// The same, where the pages before it are known, the last one first.
-async fn rows_after(
+async fn pages_after(
     broker: &Broker,
     earlier: &[String],
     page: &Page,
     before: usize,
-) -> Result<Vec<String>, BrokerError> {
-    let mut rows = ids(page);
+) -> Result<Vec<Vec<String>>, BrokerError> {
+    let mut pages = vec![ids(page)];
+    let mut rows = 0;
     for key in earlier {
-        if rows.len() >= page.lines.len() + before {
+        if rows >= before {
             break;
         }
         let earlier = page::decode(&broker.objects.get(key).await?)?;
         // A page that was committed already is asked about again where its answer was lost.
         if earlier.header.seq < page.header.seq {
-            rows.splice(0..0, ids(&earlier));
+            rows += earlier.lines.len();
+            pages.push(ids(&earlier));
         }
     }
-    Ok(rows)
+    pages.reverse();
+    Ok(pages)
 }
 
 fn ids(page: &Page) -> Vec<String> {

@@ -1,20 +1,20 @@
 //! Meetings: a chain that comes from the newest end and ranges that grow from the oldest, until they touch.
 //!
-//! Both list the same rows in the same order, and rows never move: once so many rows in a row that the chain reads
-//! lie in what was finished from the oldest end, everything older is there, and everything newer was read by the
-//! chain. The chain then gets a span like any other range, from the region's end to the newest, and the ranges tile
+//! Both list the same rows in the same order: once a run of rows that the chain reads is in what was finished from the
+//! oldest end ([`super::overlap`]), everything older is there, and everything newer was read by the chain. An account
+//! that returns moves to the newest end, so a run that returns in its old order would look the same. The chain then gets a span like any other range, from the region's end to the newest, and the ranges tile
 //! the list.
 
 use super::{
     lease,
     range::{NEWEST, Range, RangeId, Span, State},
-    since::Known,
+    overlap::Known,
     source::Source,
 };
 use crate::mutants::{self, Mutant};
 
-/// Known rows in a row that prove that both sides touch.
-pub const OVERLAP: usize = 20;
+/// Known rows, read one after another, at which both sides overlap.
+pub const OVERLAP: usize = 100;
 /// Newest rows of the finished region that are kept to recognise it by.
 pub const KEPT: usize = 2_000;
 
@@ -50,21 +50,14 @@ fn finished(ranges: &[Range]) -> impl Iterator<Item = &Range> {
     })
 }
 
-/// The region's newest rows, given newest first, as the chain is compared with them. While there are fewer than an
-/// overlap takes nothing meets them: one who left and came back would be enough.
+/// The region's newest rows, given newest first, as the chain is compared with them.
 pub fn known(mut newest: Vec<String>) -> Known {
     newest.truncate(KEPT);
     all_known(newest)
 }
 
-/// The same of however many rows, to compare a chain with that does not move meanwhile.
-pub fn all_known(mut newest: Vec<String>) -> Known {
-    if mutants::on(Mutant::MetByOneRow) {
-        return Known::new(newest, 1);
-    }
-    if newest.len() < OVERLAP {
-        newest.clear();
-    }
+/// The same of any number of rows, to compare a chain with that does not move meanwhile.
+pub fn all_known(newest: Vec<String>) -> Known {
     Known::new(newest, OVERLAP)
 }
 
@@ -162,24 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn twenty_rows_of_the_region_in_their_order_are_a_meeting_and_nineteen_are_not() {
+    fn a_run_of_the_regions_rows_is_a_meeting_and_a_shorter_one_is_not() {
         let ids = |numbers: std::ops::Range<u32>| numbers.map(|number| number.to_string());
-        let meets = |known: &Known, rows: &[String]| known.meets(rows.iter().map(String::as_str));
+        let meets = |known: &Known, rows: &[String]| known.overlap(rows.iter().map(String::as_str));
         let region = known(ids(0..5_000).collect());
-        let chain: Vec<String> = ids(9_000..9_080).chain(ids(7..27)).collect();
-        assert!(meets(&region, &chain) && !meets(&region, &chain[..99]));
-        // Where the chain passed the newest two thousand nobody keeps what it reads then.
-        let passed: Vec<String> = ids(2_000..2_100).collect();
-        assert!(!meets(&region, &passed));
-        for few in 0..20 {
-            let region = known(ids(0..few).collect());
-            let all: Vec<String> = ids(0..few).collect();
-            assert!(!meets(&region, &all), "{few} rows met");
-        }
-        assert!(meets(
-            &known(ids(0..20).collect()),
-            &ids(0..20).collect::<Vec<_>>()
-        ));
+        let chain: Vec<String> = ids(9_000..9_080).chain(ids(7..107)).collect();
+        assert!(meets(&region, &chain) && !meets(&region, &chain[..179]));
+        // A block that returned from deep inside the region, of any length.
+        assert!(!meets(&region, &ids(1_000..1_900).collect::<Vec<_>>()));
+        // Only the newest two thousand are kept.
+        assert!(!meets(&region, &ids(2_000..4_000).collect::<Vec<_>>()));
     }
 
     #[test]

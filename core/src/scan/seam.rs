@@ -2,14 +2,41 @@
 //!
 //! Read in the direction in which rows move, a row that moves inside a range moves into what is still
 //! unread. At a seam it moves out of one range and into what the other has already read. So once both sides
-//! are done the list is read again from the seam, in the same direction, until a row appears that the range
-//! on that side had read itself: everything that slipped across lies before it.
+//! are done the list is read again from the seam, in the same direction, until a run of rows appears that the ranges
+//! behind it had read themselves ([`super::overlap`]): everything that slipped across is before it.
 
 use super::range::{Kind, Range, RangeId, Span, State, Walk};
 use crate::{
     mutants::{self, Mutant},
     platform::Drift,
 };
+
+/// Known rows, read one after another, that end a seam.
+pub const RUN: usize = 25;
+
+/// The ranges behind a seam, in reading order: their rows are the ones that end it. A range may be shorter than a run.
+pub fn behind(ranges: &[Range], seam: &Range) -> Vec<RangeId> {
+    let Some(bounds) = seam.span else { return Vec::new() };
+    let mut behind: Vec<(Span, RangeId)> = ranges
+        .iter()
+        .filter(|range| range.kind == Kind::Listing)
+        .filter_map(|range| Some((range.span.filter(|span| !span.is_empty())?, range.id)))
+        .filter(|(span, _)| bounds.lo <= span.lo && span.hi <= bounds.hi)
+        .collect();
+    behind.sort_unstable();
+    if seam.walk == Walk::Down {
+        behind.reverse();
+    }
+    behind.into_iter().map(|(_, id)| id).collect()
+}
+
+/// The rows of a page of an index list in reading order: a page lists them in order of position.
+pub fn along<T>(walk: Walk, mut page: Vec<T>) -> Vec<T> {
+    if walk == Walk::Down {
+        page.reverse();
+    }
+    page
+}
 
 /// The seams that fall due because range `done` was read to its end, as new ranges with ids from `next_id`.
 pub fn due(ranges: &[Range], done: RangeId, drift: Drift, next_id: RangeId) -> Vec<Range> {
@@ -82,3 +109,5 @@ fn seam(ranges: &[Range], id: RangeId, position: i64, lower: &Range, upper: &Ran
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worlds;

@@ -1,13 +1,14 @@
-//! Since: a list that was read before is read from its newest end, until what is read is known.
+//! Since: a list that was read before is read from its newest end until it overlaps the earlier result.
 //!
-//! One known row proves little: somebody may have left and come back. So many known rows in a row, in their known
-//! order, prove that the rest of the list was there before; whoever left it meanwhile is not noticed.
+//! Where positions are keys, the scan stops at the key that the earlier result had reached. Without keys it stops at a
+//! run of known rows ([`super::overlap`]). Unfollows below that are not noticed.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::Seek;
+use super::overlap::Known;
+use crate::{account::Platform, platform::Seek};
 
 /// The earlier result that a scan goes on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,78 +62,125 @@ pub struct Base {
 
 /// Newest rows of a result that are kept to recognise it by.
 pub const HEAD: usize = 2_000;
-/// Known rows in a row that prove the overlap.
-pub const OVERLAP: usize = 50;
+/// Whether positions of such a list are keys that its rows keep.
+pub const fn is_keyed(seek: Seek) -> bool {
+    matches!(seek, Seek::Time | Seek::Id)
+}
 
 /// Whether a list that is entered so is read newest first, and can stop where it is known. An index is read whole:
-/// it begins with its oldest rows, or nobody promises its order.
+/// it begins with its oldest rows, or its order is not guaranteed.
 pub const fn can_stop(seek: Seek) -> bool {
     matches!(seek, Seek::Chain | Seek::Time | Seek::Id)
 }
 
-/// Rows that a list is recognised by: the newest of an earlier result, or of what was read from the oldest end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
-    places: BTreeMap<String, usize>,
-    overlap: usize,
+/// Known rows, read one after another, that end a list without keys: half a page, but at least 200. Half a page costs
+/// no further request in most scans, and a page of X's costs ten dollars.
+pub const fn run(page_rows: u32) -> usize {
+    let half = (page_rows / 2) as usize;
+    if half > 200 { half } else { 200 }
 }
 
-impl Known {
-    /// From their ids, newest first; so many in a row prove the overlap.
-    pub fn new(newest_first: impl IntoIterator<Item = String>, overlap: usize) -> Self {
-        Self {
-            places: newest_first.into_iter().zip(0..).collect(),
-            overlap,
+/// What a later scan recognises a result by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Head {
+    /// Ids of its newest rows, newest first.
+    pub newest: Vec<String>,
+    /// Position that its newest page reached: every row above it, and every row of the result's list below it, was
+    /// read. `None` for a list without keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<i64>,
+}
+
+impl Head {
+    /// Reads a head. Those of releases before keys were kept are a list of ids.
+    pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Ids(Vec<String>),
+            Head(Head),
+        }
+        Ok(match serde_json::from_slice(bytes)? {
+            Form::Ids(newest) => Self {
+                newest,
+                reached: None,
+            },
+            Form::Head(head) => head,
+        })
+    }
+
+    /// How a list is compared with it: by key where both have keys, else by its rows.
+    pub fn into_target(self, is_keyed: bool, page_rows: u32) -> Target {
+        match self.reached.filter(|_| is_keyed) {
+            Some(reached) => Target::Key(reached),
+            None => Target::Rows(Known::new(self.newest, run(page_rows))),
         }
     }
+}
 
-    /// Whether this row is one of them.
-    pub fn has(&self, id: &str) -> bool {
-        self.places.contains_key(id)
+/// What a list that goes on from a result is read down to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The position that the result had reached. Keys do not depend on who is listed there: an account that returned
+    /// has a new one.
+    Key(i64),
+    /// The result's newest rows, of a list without keys.
+    Rows(Known),
+}
+
+/// How a scan since a result ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stop {
+    /// At the key that the result had reached.
+    Key,
+    /// At a run of rows that the result holds.
+    Run,
+    /// At the list's end: the whole list was read.
+    End,
+}
+
+/// What the end of a scan since a result contributes to its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contribution {
+    /// Whether every account that followed throughout this scan is in the result, if the earlier result was complete.
+    pub complete: bool,
+    /// What limits it, in words.
+    pub evidence: Vec<String>,
+}
+
+/// What the end of a scan since a result contributes to its certificate.
+pub fn contribution(platform: Platform, stop: Stop, page_rows: u32) -> Contribution {
+    let against = match stop {
+        Stop::End => None,
+        Stop::Key => can_backdate(platform).then(|| {
+            format!("{platform} lists follows by a time that their authors set: a follow dated before the earlier result is not read")
+        }),
+        Stop::Run => Some(format!(
+            "the list has no keys: the scan stopped at {} followers that the earlier result holds in the same order; that many \
+             who left and returned in that order would look the same",
+            run(page_rows)
+        )),
+    };
+    Contribution {
+        complete: against.is_none(),
+        evidence: against.into_iter().collect(),
     }
+}
 
-    /// Known rows in a row that are needed: a short list has fewer.
-    fn needed(&self) -> usize {
-        self.places.len().clamp(1, self.overlap.max(1))
-    }
-
-    /// Whether these rows, read one after another and newest first, hold the overlap.
-    ///
-    /// Give the last rows of the pages before as well: an overlap does not stop at a page.
-    pub fn meets<'a>(&self, rows: impl IntoIterator<Item = &'a str>) -> bool {
-        let (mut run, mut last) = (0, None);
-        for id in rows {
-            let Some(place) = self.places.get(id) else {
-                (run, last) = (0, None);
-                continue;
-            };
-            run = if last.is_some_and(|last| last < place) {
-                run + 1
-            } else {
-                1
-            };
-            last = Some(place);
-            if run >= self.needed() {
-                return true;
-            }
-        }
-        false
+/// Whether an account can enter a list below its newest rows.
+pub const fn can_backdate(platform: Platform) -> bool {
+    match platform {
+        // bluesky-social/atproto, packages/bsky: sortAt is the smaller of createdAt, which the author sets, and indexedAt.
+        Platform::Bluesky => true,
+        // Mastodon: `follows.id` is given by the server.
+        Platform::Mastodon | Platform::X | Platform::Gitea | Platform::GitHub => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn ids(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
-        numbers.into_iter().map(|number| number.to_string()).collect()
-    }
-
-    fn meets(known: &Known, rows: &[String]) -> bool {
-        known.meets(rows.iter().map(String::as_str))
-    }
 
     #[test]
     fn versions_read_back_as_they_are_shown() {
@@ -148,52 +196,46 @@ mod tests {
     }
 
     #[test]
-    fn fifty_known_rows_in_their_order_are_the_overlap() {
-        let known = Known::new(ids(0..2000), OVERLAP);
-        let mut rows = ids(10_000..10_300);
-        rows.extend(ids(0..49));
-        assert!(!meets(&known, &rows));
-        rows.extend(ids(49..50));
-        assert!(meets(&known, &rows));
+    fn heads_of_earlier_releases_are_ids_alone() {
+        let head = Head {
+            newest: vec!["a".into()],
+            reached: Some(7),
+        };
+        let bytes = serde_json::to_vec(&head).unwrap();
+        assert_eq!(Head::decode(&bytes).unwrap(), head);
+        let ids = Head { reached: None, ..head };
+        assert_eq!(Head::decode(br#"["a"]"#).unwrap(), ids);
     }
 
     #[test]
-    fn who_left_meanwhile_does_not_hide_the_overlap() {
-        let known = Known::new(ids(0..2000), OVERLAP);
-        assert!(meets(&known, &ids((0..200).filter(|n| n % 3 != 0))));
+    fn a_key_ends_a_list_of_keys_only() {
+        let head = Head {
+            newest: Vec::new(),
+            reached: Some(100),
+        };
+        assert_eq!(head.clone().into_target(true, 100), Target::Key(100));
+        let rows = Target::Rows(Known::new([], 200));
+        assert_eq!(head.into_target(false, 100), rows, "a chain counts its pages");
+        assert_eq!(Head::default().into_target(true, 100), rows);
     }
 
     #[test]
-    fn who_came_back_is_no_overlap() {
-        let known = Known::new(ids(0..2000), OVERLAP);
-        // Sixty old followers left and came back: the newest of them first, so in no known order.
-        assert!(!meets(&known, &ids((500..560).rev())));
-        // Each between two new ones.
-        let mixed: Vec<u32> = (0..100).flat_map(|n| [10_000 + n, n]).collect();
-        assert!(!meets(&known, &ids(mixed)));
+    fn a_run_is_half_a_page_of_a_paid_list_and_never_short() {
+        assert_eq!([1000, 100, 80].map(run), [500, 200, 200]);
     }
 
     #[test]
-    fn a_short_list_is_known_when_all_of_it_was_seen() {
-        let known = Known::new(ids(0..3), OVERLAP);
-        assert!(!meets(&known, &ids(0..2)));
-        assert!(meets(&known, &ids(0..3)));
-        assert!(!meets(&Known::default(), &ids(0..100)));
-    }
-
-    proptest! {
-        /// Whatever was gained and lost, a list that stops at the overlap has everybody who was gained.
-        #[test]
-        fn nobody_who_came_lies_behind_the_overlap(
-            gained in 0u32..300,
-            lost in prop::collection::btree_set(0u32..1000, 0..400),
-        ) {
-            let known = Known::new(ids(0..1000), OVERLAP);
-            let mut list = ids(10_000..10_000 + gained);
-            list.extend(ids((0..1000).filter(|n| !lost.contains(n))));
-            let stop = (0..=list.len()).find(|read| meets(&known, &list[..*read]));
-            let read = stop.unwrap_or(list.len());
-            prop_assert!(read >= gained as usize);
+    fn only_a_key_that_the_server_sets_keeps_a_result_complete() {
+        let of = |platform, stop| contribution(platform, stop, 1000);
+        assert!(of(Platform::Mastodon, Stop::Key).complete);
+        assert!(of(Platform::X, Stop::End).evidence.is_empty());
+        for (platform, stop, words) in [
+            (Platform::Bluesky, Stop::Key, "a follow dated before"),
+            (Platform::X, Stop::Run, "at 500 followers"),
+            (Platform::Mastodon, Stop::Run, "has no keys"),
+        ] {
+            let found = of(platform, stop);
+            assert!(!found.complete && found.evidence[0].contains(words), "{found:?}");
         }
     }
 }

@@ -4,8 +4,9 @@ use followlytics_core::scan::{
     lease,
     meeting::{self, End},
     plan::Plan,
-    range::{NEWEST, Range, RangeId},
-    since::Base,
+    range::{NEWEST, Range, RangeId, Walk},
+    seam,
+    since::{Base, is_keyed},
     source::Source,
     summary::Stage,
 };
@@ -19,10 +20,22 @@ use crate::{db::Tx, params};
 pub enum Meeting {
     /// Nothing: it is read to its end.
     Nobody,
-    /// A seam: rows that this range had read itself.
-    Range(RangeId),
+    /// A seam: rows that the ranges behind it had read themselves.
+    Behind {
+        /// Direction of reading.
+        walk: Walk,
+        /// The ranges, the nearest first.
+        ranges: Vec<RangeId>,
+    },
     /// A list that goes on from a result: the newest rows of that.
-    Base(Base),
+    Base {
+        /// The result.
+        base: Base,
+        /// Whether positions of this list are keys.
+        is_keyed: bool,
+        /// Rows of a page of this list.
+        page_rows: u32,
+    },
     /// A chain: the newest rows of what was finished from the oldest end.
     Region(Sides),
 }
@@ -43,25 +56,36 @@ pub struct Sides {
 impl Ledger {
     /// What this range's reader may meet.
     pub async fn meeting(&self, scan: &str, range: RangeId) -> Result<Meeting, LedgerError> {
-        let sql = "SELECT r.kind, r.meets, CASE WHEN s.since IS NULL THEN NULL ELSE s.plan END, \
+        let sql = "SELECT r.kind, CASE WHEN s.since IS NULL THEN NULL ELSE s.plan END, \
                      CASE WHEN r.source = 'Api' AND r.lo IS NULL AND EXISTS \
                        (SELECT 1 FROM ranges b WHERE b.scan = r.scan AND b.source = 'Browser') THEN 1 ELSE 0 END \
                    FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
         let Some(row) = self.db.find(sql, params![scan, range]).await? else {
             return Ok(Meeting::Nobody);
         };
-        let behind: Option<RangeId> = row.get(1)?;
-        let plan: Option<String> = row.get(2)?;
-        if row.get::<i64>(3)? == 1
+        let plan: Option<String> = row.get(1)?;
+        if row.get::<i64>(2)? == 1
             && let Some(sides) = self.sides(scan).await?.filter(|sides| sides.chain == range)
         {
             return Ok(Meeting::Region(sides));
         }
-        Ok(match (row.get::<String>(0)?.as_str(), behind, plan) {
-            ("Seam", Some(behind), _) => Meeting::Range(behind),
-            ("Listing", _, Some(plan)) => {
+        Ok(match (row.get::<String>(0)?.as_str(), plan) {
+            ("Seam", _) => {
+                let all = ranges::all(&mut self.db.read().await?, scan).await?;
+                let seam = all.iter().find(|other| other.id == range);
+                seam.map_or(Meeting::Nobody, |seam| Meeting::Behind {
+                    walk: seam.walk,
+                    ranges: seam::behind(&all, seam),
+                })
+            }
+            ("Listing", Some(plan)) => {
                 let plan: Plan = scans::from_json("scans.plan", &plan)?;
-                plan.since.map_or(Meeting::Nobody, Meeting::Base)
+                let (is_keyed, page_rows) = (is_keyed(plan.seek), plan.page_rows);
+                plan.since.map_or(Meeting::Nobody, |base| Meeting::Base {
+                    base,
+                    is_keyed,
+                    page_rows,
+                })
             }
             _ => Meeting::Nobody,
         })

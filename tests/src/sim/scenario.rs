@@ -60,6 +60,8 @@ pub struct ScanPlan {
     pub followers: u64,
     /// Unfollows and follows a page, each, in a hundred.
     pub churn: u32,
+    /// Times a page, in a hundred, that accounts which unfollowed follow again, and how many together.
+    pub returns: (u32, u32),
     /// Runners at once.
     pub runners: u32,
     /// Rows a range aims at.
@@ -111,7 +113,21 @@ impl Scenario {
             },
             cut_short: c.happens(100),
         };
-        scenario.with_browsers()
+        scenario.with_browsers().with_returns()
+    }
+
+    /// The same world; where the seed wants it, accounts that unfollow follow again. Drawn apart, so that the other
+    /// worlds stay as they are.
+    fn with_returns(mut self) -> Self {
+        let mut chance = Chance::new(self.seed ^ 0x2E_7012);
+        let mut small = |most| u32::try_from(chance.between(1, most)).unwrap_or(1);
+        for scan in &mut self.scans {
+            let (some, rate, together) = (small(10) <= 6, small(60), small(20));
+            // Half of them one by one.
+            let together = if rate % 2 == 0 { 1 } else { together };
+            scan.returns = if some && scan.churn > 0 { (rate, together) } else { (0, 1) };
+        }
+        self
     }
 
     /// The same world without a fault: what is asked of it is exact.
@@ -164,6 +180,7 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
         } else {
             0
         },
+        returns: (0, 1),
         runners: u32::try_from(c.between(1, 4)).unwrap_or(1),
         rows_per_range: u32::try_from(c.between(100, 600)).unwrap_or(100),
         // Between too little for what a bad day re-reads and plenty.

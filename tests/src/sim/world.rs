@@ -61,6 +61,8 @@ pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
     spec.churn = ChurnSpec {
         unfollows_per_request: rate,
         follows_per_request: rate,
+        returns_per_request: f64::from(plan.returns.0) / 100.0 / f64::from(plan.returns.1),
+        returns_together: plan.returns.1,
         ..ChurnSpec::default()
     };
     if plan.platform == Platform::Bluesky && plan.followers % 3 == 0 {

@@ -6,7 +6,7 @@ use followlytics_core::{
     layout,
     scan::{
         range::{Kind, NEWEST, Range},
-        since::{HEAD, can_stop},
+        since::{HEAD, Head, can_stop, is_keyed},
     },
 };
 
@@ -24,9 +24,9 @@ pub(super) async fn write(work: &mut Work<'_>) -> Result<Option<String>, WorkerE
     if !can_stop(work.input.seek) {
         return Ok(None);
     }
-    let mut head = Head::default();
+    let mut head = Newest::default();
     let mut ranges: Vec<Range> = work.input.ranges.clone();
-    ranges.retain(|range| range.kind == Kind::Listing);
+    ranges.retain(|range| range.kind == Kind::Listing && range.span.is_none_or(|span| !span.is_empty()));
     ranges.sort_by_key(|range| std::cmp::Reverse(range.span.map_or(NEWEST, |span| span.hi)));
     for range in ranges {
         if head.is_full() {
@@ -37,16 +37,21 @@ pub(super) async fn write(work: &mut Work<'_>) -> Result<Option<String>, WorkerE
     // Behind the overlap the list goes on as it did.
     if let Some(base) = work.input.since.clone() {
         let bytes = work.objects.get(&base.head).await?;
-        let known: Vec<String> = serde_json::from_slice(&bytes).map_err(|source| WorkerError::Manifest {
+        let known = Head::decode(&bytes).map_err(|source| WorkerError::Manifest {
             key: base.head,
             source,
         })?;
-        for id in &known {
+        for id in &known.newest {
             head.add(id);
         }
+        head.reached = head.reached.or(known.reached);
     }
     let key = layout::result_head(&prefix(work), work.job.epoch);
-    let bytes = serde_json::to_vec(&head.newest).map_err(|source| WorkerError::Manifest {
+    let head = Head {
+        newest: head.newest,
+        reached: head.reached,
+    };
+    let bytes = serde_json::to_vec(&head).map_err(|source| WorkerError::Manifest {
         key: key.clone(),
         source,
     })?;
@@ -54,7 +59,7 @@ pub(super) async fn write(work: &mut Work<'_>) -> Result<Option<String>, WorkerE
     Ok(Some(key))
 }
 
-async fn read(work: &mut Work<'_>, range: &Range, head: &mut Head) -> Result<(), WorkerError> {
+async fn read(work: &mut Work<'_>, range: &Range, head: &mut Newest) -> Result<(), WorkerError> {
     let mut from = 0;
     while !head.is_full() {
         let rows = work
@@ -69,6 +74,11 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Head) -> Result<(),
                 break;
             }
             let page = pages::read(work.objects, &work.job.scan, &work.input, row).await?;
+            if row.seq == 0 && head.newest.is_empty() && is_keyed(work.input.seek) {
+                // Below the range's end others read; a page may reach past it.
+                let end = range.span.map(|span| page.header.output.position.max(span.lo));
+                head.reached = head.reached.or(end);
+            }
             for follower in page.rows() {
                 head.add(&follower.id);
             }
@@ -81,12 +91,14 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Head) -> Result<(),
 
 /// Ids in the order in which they were first read.
 #[derive(Default)]
-struct Head {
+struct Newest {
     newest: Vec<String>,
+    /// Position that the newest page reached.
+    reached: Option<i64>,
     seen: BTreeSet<String>,
 }
 
-impl Head {
+impl Newest {
     fn is_full(&self) -> bool {
         self.newest.len() >= HEAD
     }

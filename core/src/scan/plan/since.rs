@@ -3,9 +3,9 @@
 use super::{Plan, Planned, window_ms};
 use crate::{
     account::Platform,
-    platform::Family,
+    platform::{Family, Seek},
     scan::{
-        since::{Base, can_stop},
+        since::{Base, can_stop, run},
         window::Rule,
     },
 };
@@ -18,9 +18,14 @@ impl Plan {
             return self;
         }
         let page_rows = i64::from(self.page_rows);
-        // What came, as far as the counts tell, and the page on which the overlap shows.
+        // What came, as far as the counts show, and what proves that the rest is known.
         let came = (self.rows - base.rows).max(0);
-        let pages = came / page_rows + 1;
+        let pages = if self.seek == Seek::Chain {
+            let run = i64::try_from(run(self.page_rows)).unwrap_or(page_rows);
+            (came + run + page_rows - 1) / page_rows
+        } else {
+            came / page_rows + 1
+        };
         let rows = (pages * page_rows).min(self.rows);
         let made = self.requests - self.ranges.len().try_into().unwrap_or(0) + 1 - self.pages();
         Self {
@@ -88,6 +93,8 @@ mod tests {
 
     #[test]
     fn only_what_came_is_priced_and_the_page_that_proves_it() {
+        let (_, plan) = planned(Platform::X, 1_002_501, 1_000_000);
+        assert_eq!((plan.rows, plan.requests), (4_000, 5));
         let (_, plan) = planned(Platform::X, 1_002_500, 1_000_000);
         assert_eq!((plan.rows, plan.requests, plan.runners), (3_000, 4, 1));
         assert_eq!(plan.price, Usd::from_nanos(10_000_000).times(3_001));

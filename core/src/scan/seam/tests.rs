@@ -1,4 +1,5 @@
 //! The table that decided the rule: followers present throughout and yet missed, by direction and by seams.
+//! Accounts that unfollow return with some probability, at the newest end.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +7,25 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::scan::overlap::Known;
 
 const ROWS: usize = 10_000;
 const PAGE: usize = 50;
 const RANGES: usize = 4;
 const SEEDS: u64 = 20;
-/// Unfollows and follows a request, each.
+/// Unfollows and follows per request, each.
 const CHURN: f64 = 0.3;
+/// Refollows per request.
+const RETURNS: f64 = 0.2;
 
 /// A list that is oldest first (new rows at the end) or newest first (new rows in front).
 struct World {
     rows: Vec<u32>,
     next: u32,
     newest_first: bool,
+    /// Who followed throughout.
     present: BTreeSet<u32>,
+    away: Vec<u32>,
     rng: ChaCha8Rng,
 }
 
@@ -32,6 +38,7 @@ impl World {
             next: u32::try_from(ROWS).unwrap(),
             newest_first,
             present,
+            away: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
     }
@@ -42,19 +49,30 @@ impl World {
             let at = self.rng.random_range(0..self.rows.len());
             let gone = self.rows.remove(at);
             self.present.remove(&gone);
+            self.away.push(gone);
+        }
+        if self.rng.random_bool(RETURNS) && !self.away.is_empty() {
+            let one = self.rng.random_range(0..self.away.len());
+            let returned = self.away.swap_remove(one);
+            self.add(returned);
         }
         if self.rng.random_bool(CHURN) {
-            let at = if self.newest_first { 0 } else { self.rows.len() };
-            self.rows.insert(at, self.next);
+            self.add(self.next);
             self.next += 1;
         }
         self.rows.iter().skip(number * PAGE).take(PAGE).copied().collect()
+    }
+
+    fn add(&mut self, id: u32) {
+        let at = if self.newest_first { 0 } else { self.rows.len() };
+        self.rows.insert(at, id);
     }
 }
 
 struct Reader {
     pages: Vec<usize>,
-    read: BTreeSet<u32>,
+    /// Rows in reading order.
+    read: Vec<u32>,
 }
 
 /// Reads with four runners in turn, each its quarter, in one direction; returns (missed, requests).
@@ -69,7 +87,7 @@ fn scan(seed: u64, newest_first: bool, walk: Walk, seams: bool) -> (usize, usize
             }
             Reader {
                 pages,
-                read: BTreeSet::new(),
+                read: Vec::new(),
             }
         })
         .collect();
@@ -77,7 +95,7 @@ fn scan(seed: u64, newest_first: bool, walk: Walk, seams: bool) -> (usize, usize
     while readers.iter().any(|r| !r.pages.is_empty()) {
         for reader in &mut readers {
             if let Some(page) = reader.pages.pop() {
-                reader.read.extend(world.page(page));
+                reader.read.extend(along(walk, world.page(page)));
                 requests += 1;
             }
         }
@@ -120,14 +138,18 @@ fn reread(
     for done in 0..u32::try_from(RANGES).unwrap() {
         let next = u32::try_from(ranges.len()).unwrap();
         for seam in due(&ranges, done, Drift::Both, next) {
-            let behind = &readers[seam.meets.unwrap() as usize].read;
+            let behind = behind(&ranges, &seam).into_iter();
+            let behind = behind.flat_map(|range| &readers[range as usize].read);
+            let known = Known::new(behind.map(ToString::to_string), RUN);
+            let mut rows_read = Vec::new();
             let mut page = seam.place.position / rows(1);
             loop {
                 page -= i64::from(walk == Walk::Down);
                 let Ok(number) = usize::try_from(page) else { break };
-                let found = world.page(number);
+                let found = along(walk, world.page(number));
                 requests += 1;
-                let met = found.is_empty() || found.iter().any(|id| behind.contains(id));
+                rows_read.extend(found.iter().map(ToString::to_string));
+                let met = found.is_empty() || known.overlap(rows_read.iter().map(String::as_str));
                 read.extend(found);
                 if met {
                     break;
@@ -205,4 +227,17 @@ fn seams_fall_due_once_and_only_when_both_sides_are_done() {
         [],
         "lists of keys have no seams to read"
     );
+}
+
+#[test]
+fn rows_behind_a_seam_are_those_of_every_range_it_may_reach() {
+    let range = |id, lo, hi| Range::new(id, Kind::Listing, Some(Span { lo, hi }), Walk::Down, 0);
+    let mut ranges = vec![range(0, 0, 10), range(1, 10, 10), range(2, 10, 20), range(3, 20, 30)];
+    let mut seam = Range::new(4, Kind::Seam, Some(Span { lo: 0, hi: 20 }), Walk::Down, 0);
+    seam.meets = Some(2);
+    ranges.push(seam.clone());
+    assert_eq!(behind(&ranges, &seam), [2, 0]);
+    seam.walk = Walk::Up;
+    seam.span = Some(Span { lo: 10, hi: 30 });
+    assert_eq!(behind(&ranges, &seam), [2, 3]);
 }

@@ -91,7 +91,11 @@ async fn a_scan_since_the_latest_result_ends_where_the_list_is_known() {
     let lease = desk.claim(&b).await;
     assert_eq!(
         desk.ledger.meeting("again", lease.range).await.unwrap(),
-        Meeting::Base(base)
+        Meeting::Base {
+            base,
+            is_keyed: false,
+            page_rows: 1000
+        }
     );
     assert!(
         desk.ledger
