@@ -72,6 +72,18 @@ pub fn chain(ranges: &[Range]) -> Option<&Range> {
         .filter(|_| both)
 }
 
+/// Why a result of two sources may lack a follower who followed throughout; `None` if one source read the whole list.
+pub fn evidence(ranges: &[Range]) -> Option<String> {
+    let inside = |range: &&Range| range.span.is_some_and(|span| !span.is_empty());
+    let of = |source| ranges.iter().filter(inside).any(move |range| range.source == source);
+    (of(Source::Api) && of(Source::Browser)).then(|| {
+        format!(
+            "two sources were joined at {OVERLAP} followers that both list in the same order, and accounts that left and \
+             returned in that order would look the same"
+        )
+    })
+}
+
 /// How the two sides came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -175,6 +187,10 @@ mod tests {
         let mut met = both(&[10], &[true]);
         close(&mut met, End::Met);
         assert_eq!(chain(&met), None);
+        assert!(evidence(&met).unwrap().contains("two sources"));
+        let mut whole = both(&[10], &[true]);
+        close(&mut whole, End::Exhausted);
+        assert_eq!(evidence(&whole), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::overlap::Known;
-use crate::{account::Platform, platform::Seek};
+use crate::platform::Seek;
 
 /// The earlier result that a scan goes on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,11 +110,13 @@ impl Head {
         })
     }
 
-    /// How a list is compared with it: by key where both have keys, else by its rows.
+    /// How a list is compared with it: by key where positions are keys, else by its rows. A list of keys is read to its
+    /// end if the result has none.
     pub fn into_target(self, is_keyed: bool, page_rows: u32) -> Target {
-        match self.reached.filter(|_| is_keyed) {
-            Some(reached) => Target::Key(reached),
-            None => Target::Rows(Known::new(self.newest, run(page_rows))),
+        if is_keyed {
+            Target::Key(self.reached.unwrap_or(i64::MIN))
+        } else {
+            Target::Rows(Known::new(self.newest, run(page_rows)))
         }
     }
 }
@@ -129,53 +131,14 @@ pub enum Target {
     Rows(Known),
 }
 
-/// How a scan since a result ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stop {
-    /// At the key that the result had reached.
-    Key,
-    /// At a run of rows that the result holds.
-    Run,
-    /// At the list's end: the whole list was read.
-    End,
-}
-
-/// What the end of a scan since a result contributes to its certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contribution {
-    /// Whether every account that followed throughout this scan is in the result, if the earlier result was complete.
-    pub complete: bool,
-    /// What limits it, in words.
-    pub evidence: Vec<String>,
-}
-
-/// What the end of a scan since a result contributes to its certificate.
-pub fn contribution(platform: Platform, stop: Stop, page_rows: u32) -> Contribution {
-    let against = match stop {
-        Stop::End => None,
-        Stop::Key => can_backdate(platform).then(|| {
-            format!("{platform} lists follows by a time that their authors set: a follow dated before the earlier result is not read")
-        }),
-        Stop::Run => Some(format!(
-            "the list has no keys: the scan stopped at {} followers that the earlier result holds in the same order; that many \
-             who left and returned in that order would look the same",
-            run(page_rows)
-        )),
-    };
-    Contribution {
-        complete: against.is_none(),
-        evidence: against.into_iter().collect(),
-    }
-}
-
-/// Whether an account can enter a list below its newest rows.
-pub const fn can_backdate(platform: Platform) -> bool {
-    match platform {
-        // bluesky-social/atproto, packages/bsky: sortAt is the smaller of createdAt, which the author sets, and indexedAt.
-        Platform::Bluesky => true,
-        // Mastodon: `follows.id` is given by the server.
-        Platform::Mastodon | Platform::X | Platform::Gitea | Platform::GitHub => false,
-    }
+/// Why a result that goes on from another one may lack a follower who followed throughout; `None` if the scan stopped
+/// at a key, or read the list to its end.
+pub fn evidence(seek: Seek, has_ended: bool) -> Option<String> {
+    (!is_keyed(seek) && !has_ended).then(|| {
+        "the list has no keys: the scan stopped at a run of followers that the earlier result holds in the same order, \
+         and accounts that left and returned in that order would look the same"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -216,7 +179,7 @@ mod tests {
         assert_eq!(head.clone().into_target(true, 100), Target::Key(100));
         let rows = Target::Rows(Known::new([], 200));
         assert_eq!(head.into_target(false, 100), rows, "a chain counts its pages");
-        assert_eq!(Head::default().into_target(true, 100), rows);
+        assert_eq!(Head::default().into_target(true, 100), Target::Key(i64::MIN));
     }
 
     #[test]
@@ -225,17 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_key_that_the_server_sets_keeps_a_result_complete() {
-        let of = |platform, stop| contribution(platform, stop, 1000);
-        assert!(of(Platform::Mastodon, Stop::Key).complete);
-        assert!(of(Platform::X, Stop::End).evidence.is_empty());
-        for (platform, stop, words) in [
-            (Platform::Bluesky, Stop::Key, "a follow dated before"),
-            (Platform::X, Stop::Run, "at 500 followers"),
-            (Platform::Mastodon, Stop::Run, "has no keys"),
-        ] {
-            let found = of(platform, stop);
-            assert!(!found.complete && found.evidence[0].contains(words), "{found:?}");
+    fn only_a_run_of_rows_is_evidence_against_a_result() {
+        for (seek, has_ended) in [(Seek::Id, false), (Seek::Time, false), (Seek::Chain, true)] {
+            assert_eq!(evidence(seek, has_ended), None);
         }
+        assert!(evidence(Seek::Chain, false).unwrap().contains("has no keys"));
     }
 }
