@@ -23,4 +23,5 @@ pub mod since;
 pub mod source;
 pub mod split;
 pub mod summary;
+pub mod sweep;
 pub mod window;

@@ -29,6 +29,7 @@ use crate::sandbox::OperatingMode;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.account == oldSelf.account").message("account is immutable: create another Scan"))]
 #[x_kube(validation = Rule::new("(has(self.source) ? self.source : 'Auto') == (has(oldSelf.source) ? oldSelf.source : 'Auto')").message("source is immutable: create another Scan"))]
+#[x_kube(validation = Rule::new("(has(self.sweeps) ? self.sweeps : 1) == (has(oldSelf.sweeps) ? oldSelf.sweeps : 1)").message("sweeps is immutable: create another Scan"))]
 #[x_kube(validation = Rule::new("!has(self.credentialRef) || self.credentialRef.name.size() > 0").message("credentialRef.name must not be empty"))]
 #[x_kube(validation = Rule::new("!has(self.sessionRef) || self.sessionRef.name.size() > 0").message("sessionRef.name must not be empty"))]
 pub struct ScanSpec {
@@ -56,6 +57,11 @@ pub struct ScanSpec {
     /// The most this scan may cost; without it one dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// Passes over a list that is read by row number (gitea, github): 2 reads it again in the other direction, at twice
+    /// the requests, and finds most of the followers that moved past the first pass.
+    #[serde(default = "one_sweep")]
+    #[schemars(range(min = 1, max = 2))]
+    pub sweeps: u32,
     /// Larger goes first when runners or permits are scarce.
     #[serde(default)]
     #[schemars(range(min = -1000, max = 1000))]
@@ -76,6 +82,10 @@ pub struct ScanSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i64>,
+}
+
+const fn one_sweep() -> u32 {
+    1
 }
 
 /// An account on a platform.

@@ -3,7 +3,6 @@
 
 use http::{HeaderMap, header};
 
-
 /// Whether there is any link.
 pub(crate) fn any(headers: &HeaderMap) -> bool {
     headers.contains_key(header::LINK)
@@ -77,12 +76,7 @@ mod tests {
             (query(&apart, "prev"), query(&apart, "next")),
             (Some("a=1,2"), Some("page=3"))
         );
-        for nothing in [
-            "",
-            "next",
-            "<http://h/?a=1>",
-            "<http://h/?a=1; rel=next",
-        ] {
+        for nothing in ["", "next", "<http://h/?a=1>", "<http://h/?a=1; rel=next"] {
             assert_eq!(query(&headers(&[nothing]), "next"), None, "{nothing}");
         }
         for unusable in ["<http://h>; rel=next", "<?a b>; rel=next"] {

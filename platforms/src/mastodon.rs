@@ -175,7 +175,10 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
             next => Some(next),
         },
     };
-    let unread = next.as_ref().filter(|next| next.is_unread()).and_then(Place::token);
+    let unread = next
+        .as_ref()
+        .filter(|next| next.is_unread())
+        .and_then(Place::token);
     let anomaly = unread.map(|query| match number_in(query, "max_id") {
         Some(_) => Anomaly::KeyRose,
         None => Anomaly::CursorUnreadable,

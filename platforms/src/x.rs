@@ -120,7 +120,10 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
         lines,
         next,
         total: None,
-        anomalies: leads_nowhere.then_some(Anomaly::CursorUnreadable).into_iter().collect(),
+        anomalies: leads_nowhere
+            .then_some(Anomaly::CursorUnreadable)
+            .into_iter()
+            .collect(),
         told: answer.told,
     })
 }

@@ -85,7 +85,9 @@ pub(crate) async fn fetch(
         (Family::Lookup, _) => look_up(runner, right, held, &permit).await,
         (Family::Server, _) => identify(runner, right, held, &permit).await,
         (Family::Followers, Kind::Resolve) => probe(runner, right, held, &permit).await,
-        (Family::Followers, Kind::Listing | Kind::Seam) => list(runner, right, held, &permit).await,
+        (Family::Followers, Kind::Listing | Kind::Seam | Kind::Sweep) => {
+            list(runner, right, held, &permit).await
+        }
     };
     match report {
         Ok(message) => message,

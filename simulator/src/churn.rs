@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(edges.away(2, 5), [7]);
         edges.push(5, Moment::default());
         assert_eq!(edges.away(0, 5), [2, 7], "one of them is back");
-        assert_eq!(Edges::default().away(3, 5), []);
+        assert!(Edges::default().away(3, 5).is_empty());
     }
 
     #[test]

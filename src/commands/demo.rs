@@ -329,6 +329,7 @@ fn spec(platform: Platform, handle: &str, args: &DemoArgs) -> ScanSpec {
         cancelled: false,
         dry_run: false,
         result_policy: followlytics_crds::ResultPolicy::default(),
+        sweeps: 1,
         ttl_seconds_after_finished: None,
     }
 }

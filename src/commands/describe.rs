@@ -103,6 +103,7 @@ fn row(range: &Range, now: Timestamp) -> Vec<String> {
         RangeKind::Resolve => "Resolve",
         RangeKind::Listing => "Listing",
         RangeKind::Seam => "Seam",
+        RangeKind::Sweep => "Sweep",
     };
     let held = range.is_held(now);
     let state = match (range.state, held) {

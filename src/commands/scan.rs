@@ -68,6 +68,9 @@ pub(crate) struct ScanArgs {
     /// Read only what is new since an earlier result, and add it to that: `latest`, or its version
     #[arg(long, value_name = "VERSION")]
     since: Option<Since>,
+    /// Passes over a list that is read by row number (gitea, github)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=2))]
+    sweeps: u32,
     /// Runners at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runners: Option<u32>,

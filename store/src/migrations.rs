@@ -27,6 +27,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0008_fingerprints.sql"),
     include_str!("../migrations/0009_observed.sql"),
     include_str!("../migrations/0011_money.sql"),
+    include_str!("../migrations/0015_sweeps.sql"),
 ];
 
 /// The steps that a schema of this version lacks, with the versions they lead to.

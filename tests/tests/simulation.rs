@@ -110,6 +110,14 @@ fn every_invariant_holds_for_every_seed() {
 }
 
 #[test]
+fn accounts_that_return_do_not_end_a_seam() {
+    for seed in [95, 15, 62, 72, 76] {
+        let report = run(Scenario::returners(seed));
+        assert!(report.broken.is_none(), "{}", explain(seed, &report));
+    }
+}
+
+#[test]
 fn one_seed_run_twice_gives_the_same_trace() {
     for seed in 0..20 {
         let (first, second) = (run(Scenario::of(seed)), run(Scenario::of(seed)));

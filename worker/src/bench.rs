@@ -268,6 +268,7 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
             rows_per_range: 10_000,
             max_rows,
             since: None,
+            sweeps: 1,
         },
         source: followlytics_core::scan::source::Wish::Auto,
         browser: None,
@@ -283,6 +284,7 @@ fn plan(account: &AccountRef, report: &AccountReport, max_rows: i64) -> Plan {
         rows_per_range: u32::MAX,
         max_rows,
         since: None,
+        sweeps: 1,
     };
     followlytics_core::scan::plan::plan(account.platform, report, &[], &wishes, &[], Timestamp::UNIX_EPOCH)
 }

@@ -8,6 +8,7 @@
 mod base;
 mod head;
 pub(crate) mod manifest;
+mod sweeps;
 
 use followlytics_core::{
     layout,
@@ -16,6 +17,7 @@ use followlytics_core::{
         certificate::{Certificate, Evidence, issue},
         merge::Rank,
         summary::ResultRecord,
+        sweep::{Sweeps, with_sweeps},
     },
 };
 use followlytics_store::ledger::{MergeInput, NewResult, OpenRun, Run, Shard};
@@ -137,7 +139,8 @@ async fn publish(work: &mut Work<'_>, open: &OpenRun, live: &[Run]) -> Result<Re
         shards.push(empty(work).await?);
     }
     let head = head::write(work).await?;
-    let manifest = manifest(work, open, live, shards);
+    let sweeps = sweeps::compare(work).await?;
+    let manifest = manifest(work, open, live, shards, sweeps);
     let key = layout::manifest(&prefix(work), work.job.epoch);
     let bytes = manifest.encode(&key)?;
     let hash = sha256(&bytes);
@@ -156,7 +159,13 @@ async fn publish(work: &mut Work<'_>, open: &OpenRun, live: &[Run]) -> Result<Re
     Ok(work.ledger.publish_result(work.job, &result).await?)
 }
 
-fn manifest(work: &Work<'_>, open: &OpenRun, live: &[Run], shards: Vec<Shard>) -> Manifest {
+fn manifest(
+    work: &Work<'_>,
+    open: &OpenRun,
+    live: &[Run],
+    shards: Vec<Shard>,
+    sweeps: Option<Sweeps>,
+) -> Manifest {
     let input = &work.input;
     let (scanned, unread) = live.iter().fold((0, 0), |(lines, unread), run| {
         (lines + run.lines, unread + run.unread)
@@ -178,7 +187,12 @@ fn manifest(work: &Work<'_>, open: &OpenRun, live: &[Run], shards: Vec<Shard>) -
         since: input.since.as_ref().map(|base| base.version),
         trimmed,
         unread,
-        certificate: certificate(input, scanned, unread, rows, capped),
+        certificate: with_sweeps(
+            certificate(input, scanned, unread, rows, capped),
+            sweeps.as_ref(),
+            &input.ranges,
+        ),
+        sweeps,
         parts: shards.into_iter().map(part).collect(),
     }
 }

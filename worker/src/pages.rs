@@ -3,7 +3,11 @@
 use followlytics_core::{
     page::{self, Page},
     platform::Seek,
-    scan::{plan, range::{NEWEST, OLDEST}, source::Source},
+    scan::{
+        plan,
+        range::{NEWEST, OLDEST},
+        source::Source,
+    },
 };
 use followlytics_store::{
     ledger::{MergeInput, PageRow},
@@ -131,7 +135,10 @@ mod tests {
             seen_at: seen,
         };
         let bounds = |page: &Page| bounds_of(page, &row, Seek::Chain);
-        assert_eq!(bounds(&page(at(200), at(100))), (Some(100_000_000), Some(200_000_000)));
+        assert_eq!(
+            bounds(&page(at(200), at(100))),
+            (Some(100_000_000), Some(200_000_000))
+        );
         assert_eq!(bounds(&page(NEWEST, at(100))), (None, None));
     }
 }

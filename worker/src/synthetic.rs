@@ -96,7 +96,8 @@ impl Synthetic {
                                 seq: sighting.seq,
                                 row: sighting.row,
                             };
-                            let number = columns.append(id, &self.row(*line), &sighting, (Source::Api, (None, None)));
+                            let number =
+                                columns.append(id, &self.row(*line), &sighting, (Source::Api, (None, None)));
                             (number, id.clone(), rank)
                         })
                         .collect();

@@ -190,12 +190,7 @@ async fn meets_ranges(
 }
 
 /// What a list that goes on from a result is read down to.
-async fn target(
-    broker: &Broker,
-    base: &Base,
-    is_keyed: bool,
-    page_rows: u32,
-) -> Result<Target, BrokerError> {
+async fn target(broker: &Broker, base: &Base, is_keyed: bool, page_rows: u32) -> Result<Target, BrokerError> {
     let head = Head::decode(&broker.objects.get(&base.head).await?)
         .map_err(|error| BrokerError::Invalid(format!("the head of result {}: {error}", base.version)))?;
     Ok(head.into_target(is_keyed, page_rows))

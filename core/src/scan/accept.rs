@@ -160,7 +160,13 @@ mod tests {
     fn unread_cursors_lead_on_until_a_position_is_past_the_end() {
         let mut range = range();
         let unread = |cursor| Place::unread(50, cursor);
-        let places = [Place::at(100), Place::at(50), unread("x"), unread("y"), Place::at(20)];
+        let places = [
+            Place::at(100),
+            Place::at(50),
+            unread("x"),
+            unread("y"),
+            Place::at(20),
+        ];
         for ((input, output), seq) in places.iter().zip(&places[1..]).zip(0..) {
             let page = Header {
                 input: input.clone(),

@@ -74,6 +74,7 @@ mod tests {
                 rows_per_range: 1,
                 max_rows: 0,
                 since: None,
+                sweeps: 1,
             },
             source: Wish::Auto,
             browser: Some(Access {

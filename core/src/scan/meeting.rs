@@ -7,8 +7,8 @@
 
 use super::{
     lease,
-    range::{NEWEST, Range, RangeId, Span, State},
     overlap::Known,
+    range::{NEWEST, Range, RangeId, Span, State},
     source::Source,
 };
 use crate::mutants::{self, Mutant};
@@ -75,7 +75,12 @@ pub fn chain(ranges: &[Range]) -> Option<&Range> {
 /// Why a result of two sources may lack a follower who followed throughout; `None` if one source read the whole list.
 pub fn evidence(ranges: &[Range]) -> Option<String> {
     let inside = |range: &&Range| range.span.is_some_and(|span| !span.is_empty());
-    let of = |source| ranges.iter().filter(inside).any(move |range| range.source == source);
+    let of = |source| {
+        ranges
+            .iter()
+            .filter(inside)
+            .any(move |range| range.source == source)
+    };
     (of(Source::Api) && of(Source::Browser)).then(|| {
         format!(
             "two sources were joined at {OVERLAP} followers that both list in the same order, and accounts that left and \

@@ -85,7 +85,7 @@ pub struct Observed {
     pub totals: Option<Totals>,
     /// Rows that full pages lacked, although more followed: accounts that the platform counts but does not list.
     pub lacking: i64,
-    /// Rows that were read again on purpose, by seams.
+    /// Rows that were read again on purpose, by seams and second passes.
     pub reread: i64,
 }
 
@@ -104,7 +104,7 @@ impl Observed {
             totals.changes += i64::from(totals.last != total);
             totals.last = total;
         }
-        if kind == Kind::Seam {
+        if matches!(kind, Kind::Seam | Kind::Sweep) {
             self.reread += i64::from(header.returned);
         } else if !header.exhausted {
             self.lacking += i64::from(requested.saturating_sub(header.returned));

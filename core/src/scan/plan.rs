@@ -71,6 +71,13 @@ pub struct Wishes {
     /// Only what is new since this result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
+    /// Passes over an index list: 1, or 2 for a second one in the other direction.
+    #[serde(default = "one")]
+    pub sweeps: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// A plan.
@@ -108,9 +115,17 @@ pub struct Plan {
     /// The result it goes on from: its reader stops where the list is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Base>,
+    /// Passes over the list.
+    #[serde(default = "one")]
+    pub sweeps: u32,
 }
 
 impl Plan {
+    /// Rows that all passes read.
+    pub fn rows_to_read(&self) -> i64 {
+        self.rows.saturating_mul(i64::from(self.sweeps.max(1)))
+    }
+
     /// Whether a browser reads some of it.
     pub fn has_browser(&self) -> bool {
         self.ranges.iter().any(|range| range.source == Source::Browser)
@@ -209,11 +224,13 @@ pub fn plan(
         Seek::Time => {
             let newest = now.as_microsecond();
             // Nobody follows an account before it exists, but follows can be backdated: the lowest range has no end.
-            let oldest = report
-                .created
-                .map_or(0, Timestamp::as_microsecond)
-                .min(newest);
-            let space = Space { end: OLDEST, oldest, newest, unit: TIME_UNIT };
+            let oldest = report.created.map_or(0, Timestamp::as_microsecond).min(newest);
+            let space = Space {
+                end: OLDEST,
+                oldest,
+                newest,
+                unit: TIME_UNIT,
+            };
             keyed_ranges(space, probes, rows, count)
         }
         Seek::Id => keyed_ranges(
@@ -241,7 +258,13 @@ pub fn plan(
     let made = 1 + i64::try_from(probes.len()).unwrap_or(0);
     let pages = (rows + i64::from(page_rows) - 1) / i64::from(page_rows);
     let seams = i64::try_from(ranges.len()).unwrap_or(1) - 1;
-    let requests = made + pages.max(1) + seams;
+    let sweeps = if seek == Seek::Index {
+        wishes.sweeps.max(1)
+    } else {
+        1
+    };
+    let listed = pages.max(1).saturating_mul(i64::from(sweeps)) + seams;
+    let requests = made + listed;
     let price = platform
         .price(Family::Lookup, 1)
         .plus(platform.price(Family::Followers, rows));
@@ -260,7 +283,7 @@ pub fn plan(
         rows,
         requests,
         price,
-        window_ms: window_ms(pages.max(1) + seams, rules),
+        window_ms: window_ms(listed, rules),
         runners: wishes
             .max_runners
             .min(u32::try_from(open).unwrap_or(u32::MAX))
@@ -268,6 +291,7 @@ pub fn plan(
         entry: Entry::default(),
         thresholds: None,
         since: None,
+        sweeps,
     }
 }
 
@@ -315,7 +339,7 @@ fn page_rows(most: u32, seek: Seek, probes: &[Probe], counted: i64) -> u32 {
 }
 
 /// Equal numbers of whole pages; the last range ends at the end of its last page.
-fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
+pub(super) fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
     let pages = ((rows + page - 1) / page).max(1);
     let count = count.clamp(1, pages);
     (0..count)
@@ -344,7 +368,12 @@ struct Space {
 
 /// Equal numbers of rows, by the density that the probes saw; equal stretches without probes.
 fn keyed_ranges(space: Space, probes: &[Probe], rows: i64, count: i64) -> Vec<Planned> {
-    let Space { end, oldest, newest, unit } = space;
+    let Space {
+        end,
+        oldest,
+        newest,
+        unit,
+    } = space;
     let mut bounds = vec![end];
     bounds.extend(quantiles(&densities(probes, oldest, newest), count, unit));
     bounds.push(NEWEST);

@@ -77,7 +77,11 @@ impl Place {
     pub fn unread(position: i64, cursor: &str) -> Self {
         let is_short = serde_json::to_string(cursor).is_ok_and(|json| json.len() <= LONGEST_CURSOR);
         // PostgreSQL stores no text with a zero character.
-        let kept = if is_short && !cursor.contains('\0') { cursor } else { "" };
+        let kept = if is_short && !cursor.contains('\0') {
+            cursor
+        } else {
+            ""
+        };
         Self {
             position,
             cursor: Some(format!("{UNREAD}{kept}")),
@@ -100,7 +104,9 @@ impl Place {
 
     /// Whether its cursor does not show its position, so that the range can only be read on from page to page.
     pub fn is_unread(&self) -> bool {
-        self.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(UNREAD))
+        self.cursor
+            .as_deref()
+            .is_some_and(|cursor| cursor.starts_with(UNREAD))
     }
 
     /// Whether its cursor leads nowhere: no page follows.
@@ -124,6 +130,8 @@ pub enum Kind {
     Listing,
     /// Reads a seam again, until it meets what the range behind it has read.
     Seam,
+    /// Lists followers a second time, in the other direction.
+    Sweep,
 }
 
 /// Where a range stands.

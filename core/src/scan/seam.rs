@@ -16,7 +16,9 @@ pub const RUN: usize = 25;
 
 /// The ranges behind a seam, in reading order: their rows are the ones that end it. A range may be shorter than a run.
 pub fn behind(ranges: &[Range], seam: &Range) -> Vec<RangeId> {
-    let Some(bounds) = seam.span else { return Vec::new() };
+    let Some(bounds) = seam.span else {
+        return Vec::new();
+    };
     let mut behind: Vec<(Span, RangeId)> = ranges
         .iter()
         .filter(|range| range.kind == Kind::Listing)

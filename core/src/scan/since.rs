@@ -166,7 +166,10 @@ mod tests {
         };
         let bytes = serde_json::to_vec(&head).unwrap();
         assert_eq!(Head::decode(&bytes).unwrap(), head);
-        let ids = Head { reached: None, ..head };
+        let ids = Head {
+            reached: None,
+            ..head
+        };
         assert_eq!(Head::decode(br#"["a"]"#).unwrap(), ids);
     }
 

@@ -68,7 +68,9 @@ pub fn choose(ranges: &[Range], grain: Grain, now: Timestamp) -> Option<(usize, 
     ranges
         .iter()
         .enumerate()
-        .filter(|(_, r)| r.kind == Kind::Listing && r.state == State::Open && r.is_held(now))
+        .filter(|(_, r)| {
+            matches!(r.kind, Kind::Listing | Kind::Sweep) && r.state == State::Open && r.is_held(now)
+        })
         .filter(|(_, r)| unclaimed_rows(r, grain.floor) >= 2 * grain.page_rows)
         .filter_map(|(index, r)| Some((index, r, cut(r, grain)?)))
         .max_by_key(|(_, r, _)| (time_left(r, grain.floor, now), std::cmp::Reverse(r.id)))

@@ -119,7 +119,10 @@ mod tests {
     fn an_instant_before_1970_has_a_negative_position() {
         // 1 June 1969, as an AppView wrote it.
         assert_eq!(instant("-18489600000__bafyreiabc"), Some(-18_489_600_000_000));
-        assert_eq!(Form::TimeAndCid.cursor_below(-18_489_600_000_000), "-18489600000__bafyrei");
+        assert_eq!(
+            Form::TimeAndCid.cursor_below(-18_489_600_000_000),
+            "-18489600000__bafyrei"
+        );
         assert_eq!(Form::TimeAndCid.cursor_below(-1), "0__bafyrei");
         assert_eq!(Form::TimeAndCid.cursor_below(-1_001), "-1__bafyrei");
     }

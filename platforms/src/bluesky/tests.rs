@@ -1,4 +1,7 @@
-use followlytics_core::{row::Line, scan::range::{OLDEST, Span}};
+use followlytics_core::{
+    row::Line,
+    scan::range::{OLDEST, Span},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +29,10 @@ async fn asked_at(place: &Place, base_url: &str) -> (String, Result<FetchedPage,
         account_id: "did:plc:s",
         handle: "s.test",
         walk: Walk::Down,
-        span: Some(Span { lo: OLDEST, hi: NEWEST }),
+        span: Some(Span {
+            lo: OLDEST,
+            hi: NEWEST,
+        }),
         place,
         max_rows: 500,
         page_rows: 100,
@@ -102,8 +108,20 @@ fn a_follow_before_1970_leads_on_below_zero() {
 fn a_page_is_kept_whatever_its_cursor_is() {
     let long = "x".repeat(10_240);
     let late = "9223372036854775__bafyreiabc";
-    let odd = ["1700000000000__", " 1__b", "NULL", "3LOPGQKUKDH2C", r"a\tb", late, &long];
-    for cursor in odd.map(|cursor| format!("\"{cursor}\"")).into_iter().chain(["1".into(), "{}".into()]) {
+    let odd = [
+        "1700000000000__",
+        " 1__b",
+        "NULL",
+        "3LOPGQKUKDH2C",
+        r"a\tb",
+        late,
+        &long,
+    ];
+    for cursor in odd
+        .map(|cursor| format!("\"{cursor}\""))
+        .into_iter()
+        .chain(["1".into(), "{}".into()])
+    {
         let rows = r#"{"did":"did:plc:a","handle":"a.test"}"#;
         let body = format!(r#"{{"followers":[{rows}],"cursor":{cursor}}}"#);
         let page = read_page(&answer(200, &body), &place(7_000_000, None), Asked::Below, None).unwrap();

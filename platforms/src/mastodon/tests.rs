@@ -126,7 +126,10 @@ async fn a_server_without_numbers_is_a_chain() {
         (9, true, Some("max_id=01FC0SKA48HNSVR6YKZCQGS2V8"))
     );
     let (path, listing) = ask(next, Some(WHOLE), Some(&links("7", "8")), PAGE).await;
-    assert!(path.ends_with("/followers?max_id=01FC0SKA48HNSVR6YKZCQGS2V8"), "{path}");
+    assert!(
+        path.ends_with("/followers?max_id=01FC0SKA48HNSVR6YKZCQGS2V8"),
+        "{path}"
+    );
     assert_eq!(listing.unwrap().next, Some(Place::at(7)));
 }
 
@@ -145,12 +148,24 @@ async fn a_server_that_does_not_seek_is_noticed() {
 #[tokio::test]
 async fn a_page_is_kept_whatever_its_link_is() {
     let long = "9".repeat(10_240);
-    for query in ["max_id=-5", "max_id=", "max_id=0", "max_id=%20", "max_id=A", "x=1", &format!("max_id={long}")] {
+    for query in [
+        "max_id=-5",
+        "max_id=",
+        "max_id=0",
+        "max_id=%20",
+        "max_id=A",
+        "x=1",
+        &format!("max_id={long}"),
+    ] {
         let link = format!("<https://h/f?{query}>; rel=\"next\"");
         let (_, page) = ask(Place::at(100), Some(WHOLE), Some(&link), PAGE).await;
         let page = page.unwrap();
         let next = page.next.unwrap();
-        assert_eq!((page.lines.len(), next.position, next.token()), (2, 100, Some(query)), "{query}");
+        assert_eq!(
+            (page.lines.len(), next.position, next.token()),
+            (2, 100, Some(query)),
+            "{query}"
+        );
         assert!(next.is_unread());
     }
     for link in ["<https://h/f>; rel=\"next\"", "<https://h/f?a b>; rel=\"next\""] {

@@ -121,11 +121,7 @@ fn an_empty_page_may_end_the_list_or_go_on() {
     assert!(kept(r#""a\u0000""#).is_end());
     let repeated = read(r#"{"data":[],"meta":{"next_token":"a"}}"#).unwrap_err();
     assert_eq!(repeated.class, Class::CursorRepeated);
-    for unreadable in [
-        "{}",
-        r#"{"data":[]}"#,
-        r#"{"data":{},"meta":{}}"#,
-    ] {
+    for unreadable in ["{}", r#"{"data":[]}"#, r#"{"data":{},"meta":{}}"#] {
         assert_eq!(
             read(unreadable).unwrap_err().class,
             Class::Malformed,

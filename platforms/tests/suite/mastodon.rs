@@ -38,6 +38,7 @@ async fn planned(reader: &Reader<'_>, followers: i64) -> (Plan, usize) {
         rows_per_range: 500,
         max_rows: 0,
         since: None,
+        sweeps: 1,
     };
     let probing = Reader {
         span: None,

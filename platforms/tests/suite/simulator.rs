@@ -92,7 +92,11 @@ async fn a_list_with_follows_from_before_1970_is_read_to_its_end() {
     assert_eq!(whole.len(), 900, "no row twice");
     let mut together: BTreeSet<String> = BTreeSet::new();
     // 1950 and 1970.
-    for (hi, lo) in [(NEWEST, 0), (0, -631_152_000_000_000), (-631_152_000_000_000, OLDEST)] {
+    for (hi, lo) in [
+        (NEWEST, 0),
+        (0, -631_152_000_000_000),
+        (-631_152_000_000_000, OLDEST),
+    ] {
         together.extend(reader.ids(Place::at(hi), lo).await);
     }
     assert_eq!(together, truth(&sky, &account));

@@ -79,7 +79,11 @@ fn parse_int(text: &str) -> Option<i64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
     let magnitude: i64 = unsigned.get(..digits)?.parse().ok()?;
-    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+    Some(if text.starts_with('-') {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 #[cfg(test)]
@@ -139,7 +143,17 @@ mod tests {
     #[test]
     fn a_malformed_cursor_is_no_position() {
         let edges = shared();
-        for text in ["", "20", "20__", "__b", "x__b", "-__b", "20__b__c", "8640000000000001__b", "99999999999999999999__b"] {
+        for text in [
+            "",
+            "20",
+            "20__",
+            "__b",
+            "x__b",
+            "-__b",
+            "20__b__c",
+            "8640000000000001__b",
+            "99999999999999999999__b",
+        ] {
             assert_eq!(decode(1, &edges, text), None, "{text}");
         }
     }

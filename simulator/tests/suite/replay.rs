@@ -18,6 +18,8 @@ async fn run(seed: u64) -> Vec<Reply> {
         unfollows_per_second: 0.5,
         renames_per_request: 0.3,
         suspensions_per_request: 0.2,
+        returns_per_request: 0.5,
+        returns_together: 2,
     };
     for (platform, handle) in [
         (Platform::X, "nasa"),

@@ -122,6 +122,7 @@ impl Scanning<'_> {
             cancelled: false,
             dry_run: self.args.dry_run,
             result_policy: ResultPolicy::default(),
+            sweeps: self.args.sweeps,
             ttl_seconds_after_finished: None,
         }
     }

@@ -4,7 +4,7 @@ use followlytics_core::{
     scan::{
         lease::{self, Claim},
         plan::Plan,
-        range::{Kind, Range, RangeId},
+        range::{Range, RangeId},
         source::Source,
         split,
         summary::Stage,
@@ -144,7 +144,7 @@ impl Ledger {
         scan.requests.splits += 1;
         Ok(Range::new(
             next_id(tx, uid).await?,
-            Kind::Listing,
+            range.kind,
             Some(cut.residual),
             range.walk,
             left / 2,

@@ -12,6 +12,7 @@ use followlytics_core::{
         range::{Kind, Range, State},
         seam,
         summary::Stage,
+        sweep,
         window::Told,
     },
     wire::{Held, Reply, Step},
@@ -195,7 +196,7 @@ async fn count(
 ) -> Result<(), LedgerError> {
     match range.kind {
         Kind::Seam => scan.requests.seam_pages += 1,
-        Kind::Listing | Kind::Resolve => scan.requests.pages += 1,
+        Kind::Listing | Kind::Sweep | Kind::Resolve => scan.requests.pages += 1,
     }
     if !permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id)
         .await?
@@ -225,6 +226,14 @@ async fn finish_range(
         for seam in seam::due(&all, range.id, drift, next) {
             ranges::put(tx, &uid, &seam).await?;
             all.push(seam);
+        }
+    }
+    if let Some(plan) = &scan.plan {
+        let total = scan.observed.totals.map(|totals| totals.last);
+        let next = claim::next_id(tx, &uid).await?;
+        for range in sweep::due(plan, &all, total, next) {
+            ranges::put(tx, &uid, &range).await?;
+            all.push(range);
         }
     }
     merge_if_read(tx, scan, &all, now).await

@@ -279,7 +279,7 @@ impl Ledger {
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
      report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
-     source, browser, browser_hold, observed, server, surplus";
+     source, browser, browser_hold, observed, server, surplus, sweeps";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -298,8 +298,8 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
     tx.execute(
         "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
            rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget, since, \
-           source, browser) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22, $23, $24)",
+           source, browser, sweeps) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22, $23, $24, $25)",
         params![
             &request.uid,
             &request.namespace,
@@ -325,6 +325,7 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
             request.wishes.since.map(|since| since.to_string()),
             <&str>::from(request.source),
             request.browser.as_ref().map(json).transpose()?,
+            request.wishes.sweeps,
         ],
     )
     .await?;
@@ -406,6 +407,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
                     .get::<Option<String>>(33)?
                     .map(|text| ranges::parse("scans.since", &text))
                     .transpose()?,
+                sweeps: row.get::<Option<u32>>(40)?.unwrap_or(1),
             },
             source: ranges::parse("scans.source", &row.get::<String>(34)?)?,
             browser: optional("scans.browser", row.get(35)?)?,

@@ -208,7 +208,7 @@ fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, 
             )
             .map(|place| (Family::Followers, place))
         }
-        (Kind::Listing | Kind::Seam, _) => Some((Family::Followers, range.place.clone())),
+        (Kind::Listing | Kind::Seam | Kind::Sweep, _) => Some((Family::Followers, range.place.clone())),
     }
 }
 
@@ -225,7 +225,9 @@ fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
             rows: 1,
             price: Usd::ZERO,
         },
-        (Family::Followers, Kind::Resolve | Kind::Seam) => permit::ask(from, scan.page_rows(), 0, 0, purse),
+        (Family::Followers, Kind::Resolve | Kind::Seam | Kind::Sweep) => {
+            permit::ask(from, scan.page_rows(), 0, 0, purse)
+        }
         (Family::Followers, Kind::Listing) => {
             let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
             permit::ask(from, scan.page_rows(), cap, range.rows, purse)

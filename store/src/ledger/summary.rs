@@ -47,7 +47,7 @@ impl Ledger {
             },
             failure: scan.failure.clone(),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
-            expected: scan.plan.as_ref().map_or(0, |plan| plan.rows),
+            expected: scan.plan.as_ref().map_or(0, Plan::rows_to_read),
             plan: scan.plan.clone(),
             scanned: scan.lines,
             ranges: tally(&ranges, now),

@@ -11,6 +11,7 @@ mod money;
 mod parallel;
 mod records;
 mod since;
+mod sweeps;
 
 use std::sync::{
     Arc,
@@ -188,6 +189,7 @@ fn model() -> ScanRequest {
             rows_per_range: 10_000,
             max_rows: 0,
             since: None,
+            sweeps: 1,
         },
         source: followlytics_core::scan::source::Wish::Auto,
         browser: None,

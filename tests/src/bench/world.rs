@@ -345,6 +345,7 @@ pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result
             rows_per_range: listing.rows_per_range,
             max_rows: 0,
             since: None,
+            sweeps: 1,
         },
         source: followlytics_core::scan::source::Wish::Auto,
         browser: None,

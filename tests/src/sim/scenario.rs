@@ -125,7 +125,11 @@ impl Scenario {
             let (some, rate, together) = (small(10) <= 6, small(60), small(20));
             // Half of them one by one.
             let together = if rate % 2 == 0 { 1 } else { together };
-            scan.returns = if some && scan.churn > 0 { (rate, together) } else { (0, 1) };
+            scan.returns = if some && scan.churn > 0 {
+                (rate, together)
+            } else {
+                (0, 1)
+            };
         }
         self
     }
@@ -142,6 +146,29 @@ impl Scenario {
             browser: 0,
             cut_short: false,
             ..Self::of(seed)
+        }
+    }
+
+    /// A short list by row number whose followers leave, return and come: its seams once ended at the known row of
+    /// an account that had returned.
+    pub fn returners(seed: u64) -> Self {
+        let calm = Self::calm(seed);
+        let scans = calm.scans.iter().take(1).map(|scan| ScanPlan {
+            platform: Platform::Gitea,
+            handle: "returners".to_owned(),
+            host: Some("gitea.test".to_owned()),
+            followers: 150 + seed,
+            churn: 60,
+            returns: (60, if seed % 2 == 0 { 1 } else { 12 }),
+            runners: 4,
+            rows_per_range: 50,
+            web: None,
+            ..scan.clone()
+        });
+        Self {
+            scans: scans.collect(),
+            gitea_page: 8,
+            ..calm.clone()
         }
     }
 

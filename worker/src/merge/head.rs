@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use followlytics_core::{
     layout,
     scan::{
-        range::{Kind, NEWEST, Range},
+        range::{Kind, NEWEST, Range, RangeId},
         since::{HEAD, Head, can_stop, is_keyed},
     },
 };
@@ -74,10 +74,8 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Newest) -> Result<(
                 break;
             }
             let page = pages::read(work.objects, &work.job.scan, &work.input, row).await?;
-            if row.seq == 0 && head.newest.is_empty() && is_keyed(work.input.seek) {
-                // Below the range's end others read; a page may reach past it.
-                let end = range.span.map(|span| page.header.output.position.max(span.lo));
-                head.reached = head.reached.or(end);
+            if is_keyed(work.input.seek) && head.is_newest(range) {
+                head.reach(range, page.header.output.position);
             }
             for follower in page.rows() {
                 head.add(&follower.id);
@@ -93,7 +91,9 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Newest) -> Result<(
 #[derive(Default)]
 struct Newest {
     newest: Vec<String>,
-    /// Position that the newest page reached.
+    /// The newest range with a page.
+    range: Option<RangeId>,
+    /// Position that its first page with a readable position reached.
     reached: Option<i64>,
     seen: BTreeSet<String>,
 }
@@ -103,9 +103,43 @@ impl Newest {
         self.newest.len() >= HEAD
     }
 
+    fn is_newest(&mut self, range: &Range) -> bool {
+        *self.range.get_or_insert(range.id) == range.id
+    }
+
+    /// Below the range's end others read, and a page may reach past it. A page whose cursor could not be read keeps the
+    /// position it began at.
+    fn reach(&mut self, range: &Range, position: i64) {
+        let span = range.span.filter(|span| position < span.hi);
+        self.reached = self.reached.or(span.map(|span| position.max(span.lo)));
+    }
+
     fn add(&mut self, id: &str) {
         if !self.is_full() && self.seen.insert(id.to_owned()) {
             self.newest.push(id.to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use followlytics_core::scan::range::{Span, Walk};
+
+    use super::*;
+
+    #[test]
+    fn a_head_keeps_the_first_position_of_the_newest_range() {
+        let range = |id, lo, hi| Range::new(id, Kind::Listing, Some(Span { lo, hi }), Walk::Down, 0);
+        let (newest, older) = (range(7, 50, NEWEST), range(3, 0, 50));
+        let mut head = Newest::default();
+        assert!(head.is_newest(&newest) && !head.is_newest(&older));
+        head.reach(&newest, NEWEST);
+        assert_eq!(head.reached, None, "a cursor that could not be read");
+        head.reach(&newest, 80);
+        head.reach(&newest, 60);
+        assert_eq!(head.reached, Some(80));
+        let mut short = Newest::default();
+        short.reach(&newest, 20);
+        assert_eq!(short.reached, Some(50), "others read below it");
     }
 }

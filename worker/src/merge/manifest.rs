@@ -1,6 +1,9 @@
 //! The manifest: what a result consists of, and what is promised of it.
 
-use followlytics_core::{account::Platform, scan::certificate::Certificate};
+use followlytics_core::{
+    account::Platform,
+    scan::{certificate::Certificate, sweep::Sweeps},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Tail, WorkerError};
@@ -34,6 +37,9 @@ pub struct Manifest {
     pub unread: i64,
     /// The Parquet parts, in order of ids.
     pub parts: Vec<Part>,
+    /// What both passes saw, where the list was read twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweeps: Option<Sweeps>,
     /// What is promised.
     pub certificate: Certificate,
 }

@@ -9,7 +9,7 @@ use super::{Observed, Policy};
 use crate::{
     account::{AccountError, AccountRef, Platform},
     money::Usd,
-    platform::{Auth, Family},
+    platform::{Auth, Family, Seek},
     scan::{
         plan::Wishes,
         request::{Access, ScanRequest},
@@ -89,6 +89,7 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
             rows_per_range: spec.parallelism.followers_per_range,
             max_rows: spec.max_followers,
             since: since(scan)?,
+            sweeps: sweeps(scan, platform)?,
         },
         priority: i64::from(spec.priority),
         mode: match spec.operating_mode {
@@ -98,6 +99,24 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
         },
         dry_run: spec.dry_run,
     })
+}
+
+fn sweeps(scan: &Scan, platform: Platform) -> Result<u32, Refusal> {
+    let sweeps = scan.spec.sweeps;
+    let refuse = |message: String| Err(Refusal::new(reasons::INVALID_SPEC, message));
+    match sweeps {
+        1 => Ok(1),
+        2 if platform.facts().seek != Seek::Index => refuse(format!(
+            "spec.sweeps: {platform} is not listed by row number, so a second pass sees the same rows; leave it out"
+        )),
+        2 if scan.spec.max_followers > 0 => refuse(
+            "spec.sweeps: the first rows of a list are not the same in both passes; leave spec.maxFollowers or \
+             spec.sweeps out"
+                .to_owned(),
+        ),
+        2 => Ok(2),
+        other => refuse(format!("spec.sweeps: {other} is not 1 or 2")),
+    }
 }
 
 fn since(scan: &Scan) -> Result<Option<Since>, Refusal> {

@@ -12,6 +12,7 @@ mod browser;
 mod convergence;
 mod phases;
 mod replacing;
+mod sweeps;
 
 const UID: &str = "9b7f";
 

@@ -54,7 +54,13 @@ fn a_returning_block_from_deep_inside_is_never_an_overlap() {
 #[test]
 fn a_row_that_appears_among_old_ones_does_not_hide_the_overlap() {
     let known = Known::new(ids(0..2000), RUN);
-    let shown_again = (0..200).flat_map(|n| if n % 60 == 30 { vec![90_000 + n, n] } else { vec![n] });
+    let shown_again = (0..200).flat_map(|n| {
+        if n % 60 == 30 {
+            vec![90_000 + n, n]
+        } else {
+            vec![n]
+        }
+    });
     assert!(overlaps(&known, &ids(shown_again)));
 }
 

@@ -142,7 +142,11 @@ impl Setup {
             let mut world = world.clone();
             let rows = rows.iter().copied().chain(page.iter().map(|(_, id)| *id));
             let end = page.len() < self.page;
-            let below = if end { 0 } else { page.last().map_or(0, |(key, _)| *key) };
+            let below = if end {
+                0
+            } else {
+                page.last().map_or(0, |(key, _)| *key)
+            };
             world.region = Some((below, rows.collect()));
             world.over = below == 0 && self.stops(&world);
             next.push(world);
@@ -220,11 +224,22 @@ fn play(rows: u8, page: usize, older: Older, changes: [u8; 4]) -> (usize, usize,
 #[test]
 fn fewer_returns_than_a_run_never_hide_a_new_follower() {
     for page in 1..=3 {
-        for (run, changes) in [(1, [2, 0, 2, 0]), (2, [3, 1, 2, 0]), (3, [2, 2, 2, 0]), (3, [3, 2, 1, 0])] {
+        for (run, changes) in [
+            (1, [2, 0, 2, 0]),
+            (2, [3, 1, 2, 0]),
+            (3, [2, 2, 2, 0]),
+            (3, [3, 2, 1, 0]),
+        ] {
             let (ended, wrong, _) = play(5, page, Older::Rows { run }, changes);
-            assert_eq!(wrong, 0, "since, pages of {page}, a run of {run}, {changes:?}: {ended} worlds");
+            assert_eq!(
+                wrong, 0,
+                "since, pages of {page}, a run of {run}, {changes:?}: {ended} worlds"
+            );
             let (ended, wrong, _) = play(4, page, Older::Region { run }, changes);
-            assert_eq!(wrong, 0, "meeting, pages of {page}, a run of {run}, {changes:?}: {ended} worlds");
+            assert_eq!(
+                wrong, 0,
+                "meeting, pages of {page}, a run of {run}, {changes:?}: {ended} worlds"
+            );
         }
     }
 }

@@ -73,6 +73,7 @@ mod tests {
             rows_per_range: 10_000,
             max_rows: 0,
             since: Some(Since::Latest),
+            sweeps: 1,
         };
         let whole = plan(
             platform,

@@ -10,6 +10,7 @@ fn wishes(max_rows: i64) -> Wishes {
         rows_per_range: 10_000,
         max_rows,
         since: None,
+        sweeps: 1,
     }
 }
 
@@ -272,7 +273,7 @@ proptest! {
             .into_iter()
             .map(|(at, rows, extent)| Probe { asked: Place::at(at), rows, next: Some(Place::at(at - extent)), total: None })
             .collect();
-        let wishes = Wishes { max_runners: 8, rows_per_range: per_range.max(200), max_rows: cap, since: None };
+        let wishes = Wishes { max_runners: 8, rows_per_range: per_range.max(200), max_rows: cap, since: None, sweeps: 1 };
         let plan = plan(platform, &report(followers), &probes, &wishes, &[], now());
         let root = plan.root.unwrap();
         prop_assert!(tiles(root, &spans(&plan)));

@@ -143,6 +143,7 @@ mod tests {
             rows_per_range: 2_500,
             max_rows: 0,
             since: None,
+            sweeps: 1,
         };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let sharing = Sharing {

@@ -232,7 +232,12 @@ fn seams_fall_due_once_and_only_when_both_sides_are_done() {
 #[test]
 fn rows_behind_a_seam_are_those_of_every_range_it_may_reach() {
     let range = |id, lo, hi| Range::new(id, Kind::Listing, Some(Span { lo, hi }), Walk::Down, 0);
-    let mut ranges = vec![range(0, 0, 10), range(1, 10, 10), range(2, 10, 20), range(3, 20, 30)];
+    let mut ranges = vec![
+        range(0, 0, 10),
+        range(1, 10, 10),
+        range(2, 10, 20),
+        range(3, 20, 30),
+    ];
     let mut seam = Range::new(4, Kind::Seam, Some(Span { lo: 0, hi: 20 }), Walk::Down, 0);
     seam.meets = Some(2);
     ranges.push(seam.clone());

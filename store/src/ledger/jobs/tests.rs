@@ -52,6 +52,7 @@ impl Bench {
                 rows_per_range: 1000,
                 max_rows: 0,
                 since: None,
+                sweeps: 1,
             },
             source: followlytics_core::scan::source::Wish::Auto,
             browser: None,

@@ -1,0 +1,2 @@
+-- Passes over an index list; NULL = 1.
+ALTER TABLE scans ADD COLUMN sweeps BIGINT;
