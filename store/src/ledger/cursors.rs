@@ -1,6 +1,7 @@
 //! Cursors that lead back: a list whose tokens go round would be read, and paid for, without an end.
 
 use followlytics_core::{
+    money::Usd,
     page::Header,
     platform::Family,
     scan::{
@@ -45,12 +46,14 @@ pub(super) async fn leads_back(
     Ok(row.is_some())
 }
 
+/// Holds in a row after which a range that is read for nothing is given up.
+const PATIENCE: u32 = 3;
+
 /// Whether the range is given up because the platform names the token of a page as the next one, again and again.
-/// Where nothing is charged it is tried again later.
+/// Where nothing is charged it is tried again later, a few times.
 pub(super) fn is_hopeless(scan: &ScanRow, range: &Range) -> bool {
-    range.kind == Kind::Listing
-        && range.source == Source::Api
-        && scan.price(Family::Followers, 1) > followlytics_core::money::Usd::ZERO
+    let is_paid = scan.price(Family::Followers, 1) > Usd::ZERO;
+    range.kind == Kind::Listing && range.source == Source::Api && (is_paid || scan.hold_rounds >= PATIENCE)
 }
 
 /// Gives the range up. Its rows stay; the result of the scan is partial.

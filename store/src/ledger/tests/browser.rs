@@ -366,3 +366,51 @@ async fn a_list_that_cannot_be_entered_is_read_from_its_newest_end_or_by_cursors
     assert_eq!(ranges[0].span, Some(Span { lo: 0, hi: NEWEST }));
     assert_eq!(plan(&desk, "wide").await.entry, Entry::Newest);
 }
+
+#[tokio::test]
+async fn another_session_takes_over_with_the_next_request() {
+    let (mut desk, a) = desk("15.00", Wish::Auto).await;
+    let tab = Sandbox { tab: 1, ..a.clone() };
+    desk.claim(&a).await;
+    let web = desk.claim(&tab).await;
+    let in_flight = permit(&web.step);
+    desk.request.browser = Some(Access {
+        credential: "default/other".into(),
+        ..access()
+    });
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    // The request in flight is the first session's, and so is its token.
+    let token_of = |range| desk.ledger.find_range_credential("both", range);
+    assert_eq!(
+        token_of(web.range).await.unwrap().as_deref(),
+        Some("default/session")
+    );
+    let page = web_page(&web, &in_flight, 20, Some(web.span.unwrap().lo + 1));
+    let reply = desk.ledger.commit_page(&tab, &page).await.unwrap();
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, held: true, .. } if reason == "CredentialChanged"),
+        "{:?}",
+        reply.step
+    );
+    let release = followlytics_core::wire::Release {
+        held: held(&web),
+        unused: None,
+    };
+    desk.ledger.release(&tab, &release).await.unwrap();
+    let again = desk.claim(&tab).await;
+    assert_eq!((again.range, &again.place), (web.range, &page.header.output));
+    permit(&again.step);
+    assert_eq!(
+        token_of(web.range).await.unwrap().as_deref(),
+        Some("default/other")
+    );
+    let used = |session: &'static str| {
+        let ledger = desk.ledger.clone();
+        async move { ledger.credential_use(session).await.unwrap().windows[0].used }
+    };
+    assert_eq!(
+        (used("default/session").await, used("default/other").await),
+        (1, 1)
+    );
+}

@@ -145,3 +145,51 @@ async fn rows_that_were_not_requested_are_kept_and_shown_and_end_the_requests() 
     let used = desk.ledger.credential_use("default/x").await.unwrap();
     assert_eq!(used.spent, usd("22.01"));
 }
+
+#[tokio::test]
+async fn a_free_list_that_leads_nowhere_is_tried_a_few_times_and_given_up() {
+    let mut desk = Desk::new("1.00", None).await;
+    desk.request = ScanRequest {
+        uid: "free".into(),
+        account: AccountRef::new("github", "torvalds", None).unwrap(),
+        base_url: "https://api.github.com".into(),
+        rules: Vec::new(),
+        ..desk.request.clone()
+    };
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox_of("free", "free-a").await;
+    let mut reply = desk.resolve(&a, 150).await;
+    while let Step::Permit(permit) = &reply.step {
+        let held = Held { range: 0, epoch: 1 };
+        let finding = Finding::Probe(followlytics_core::scan::plan::Probe {
+            asked: permit.place.clone(),
+            rows: 100,
+            next: Some(Place::at(100)),
+            total: Some(150),
+        });
+        let found = Found {
+            held,
+            permit: permit.id.clone(),
+            finding,
+            told: None,
+        };
+        reply = desk.ledger.record_finding(&a, &found).await.unwrap();
+    }
+    let mut failed = 0;
+    while desk.ledger.summary("free").await.unwrap().unwrap().stage == Stage::Scanning && failed < 40 {
+        desk.pass(200);
+        let Ok(Claimed::Range { held, .. }) = desk.ledger.claim(&a).await else {
+            continue;
+        };
+        let lease = desk.ledger.open_lease(&a, held).await.unwrap();
+        desk.fail(&a, &lease, Class::CursorRepeated).await;
+        failed += 1;
+    }
+    let summary = desk.ledger.summary("free").await.unwrap().unwrap();
+    assert_eq!(summary.failure.unwrap().reason, "CursorRepeated");
+    assert_eq!(
+        (summary.stage, failed),
+        (Stage::Ended, 12),
+        "no row was read: there is no result"
+    );
+}

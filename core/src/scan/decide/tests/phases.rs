@@ -438,3 +438,34 @@ fn a_condition_keeps_its_time_while_its_status_stays() {
         Time(at(-50))
     );
 }
+
+#[test]
+fn a_raised_monthly_budget_is_told_to_the_ledger_at_once() {
+    let credential = |monthly: &str| {
+        serde_json::from_value(json!({
+            "platform": "x", "type": "AppBearer", "secretRef": {"name": "app"}, "monthlyBudgetUsd": monthly,
+        }))
+        .unwrap()
+    };
+    let of_x = scan(json!({
+        "account": {"platform": "x", "handle": "nasa"}, "credentialRef": {"name": "app"},
+    }));
+    let mut known = Observed {
+        recorded: None,
+        summary: Some(summary(Stage::Scanning)),
+        credential: Some(credential("20.00")),
+        session: None,
+        runners: Vec::new(),
+        share: 100,
+        progress_written: None,
+    };
+    known.recorded = Some(admit::admit(&of_x, &known, &Policy::default()).unwrap());
+    assert_eq!(run(&of_x, &known, at(1)).plan.record, None);
+    known.credential = Some(credential("40.00"));
+    let decision = run(&of_x, &known, at(2));
+    let recorded = decision.plan.record.unwrap().monthly_budget.unwrap();
+    assert_eq!(
+        (recorded.to_string().as_str(), decision.requeue),
+        ("40.00", Requeue::Now)
+    );
+}
