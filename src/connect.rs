@@ -6,7 +6,10 @@ mod socket;
 
 use std::{path::PathBuf, time::Duration};
 
-use followlytics_core::account::Platform;
+use followlytics_core::{
+    account::Platform,
+    health::{Health, Part},
+};
 use followlytics_worker::Manifest;
 use kube::Client;
 
@@ -14,13 +17,16 @@ use crate::{
     args::Global,
     data::DataDir,
     exit::Failure,
-    plane::{Options, Plane},
+    plane::{HEALTH, Options, Plane},
     storage::Storage,
 };
 
 /// How long a command waits for a control plane that is just starting.
 const STARTING: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long the health of the storage is waited for, and how often it is read.
+const ANSWER: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A control plane that a command talks to.
 pub(crate) struct Session {
@@ -71,6 +77,30 @@ impl Session {
             }
             tokio::time::sleep(AGAIN).await;
             waited += AGAIN;
+        }
+    }
+
+    /// Health of the storage, from the control plane's memory; `None` where it does not say.
+    pub(crate) async fn health(&self) -> Option<Health> {
+        if let Some(plane) = &self.plane {
+            return Some(plane.monitor.health());
+        }
+        let request = http::Request::get(HEALTH).body(Vec::new()).ok()?;
+        let answer = self.client.request::<Health>(request);
+        tokio::time::timeout(ANSWER, answer).await.ok()?.ok()
+    }
+
+    /// Ends once the control plane says that its database is unavailable, with what it says of the storage.
+    pub(crate) async fn database_away(&self) -> Health {
+        loop {
+            if let Some(health) = self.health().await
+                && health
+                    .find(Part::Database)
+                    .is_some_and(|outage| outage.cause.is_away())
+            {
+                return health;
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -1,5 +1,7 @@
 //! Looking at a scan until it is over, or until only a person can let it go on.
 
+mod outages;
+
 use std::time::Duration;
 
 use followlytics_core::{
@@ -29,6 +31,8 @@ use crate::{
 const LIVE: Duration = Duration::from_millis(200);
 /// How often another process's control plane is asked even if it tells of no change: it may be gone.
 const REMOTE: Duration = Duration::from_secs(10);
+/// How soon an unavailable database is read again.
+const OUTAGE: Duration = Duration::from_millis(500);
 /// The least between two looks, however often it changes.
 const CALM: Duration = Duration::from_millis(50);
 /// Free space below which a scan that does not move is taken for stopped by a full disk.
@@ -139,6 +143,7 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
         reasons::DRAINING,
         reasons::RUNNER_STARTING,
         reasons::RUNNERS_BUSY,
+        reasons::STORAGE_UNAVAILABLE,
     ];
     match hold.until {
         None if !by_itself.contains(&hold.reason.as_str()) => Verdict::Stuck(hold.reason, hold.message),
@@ -146,7 +151,6 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
         Some(_) if hold.reason == reasons::PLATFORM_UNREACHABLE && seen.scanned() == 0 => {
             Verdict::Stuck(hold.reason, hold.message)
         }
-        Some(_) if hold.reason == reasons::STORAGE_UNAVAILABLE => Verdict::Stuck(hold.reason, hold.message),
         _ => Verdict::Going,
     }
 }
@@ -200,6 +204,33 @@ pub(crate) fn exit_of(reason: &str) -> Exit {
     }
 }
 
+/// Looks at the scan; shows an outage of the database for as long as there is nothing else to see.
+async fn look_patiently(
+    session: &Session,
+    scans: &Api<Scan>,
+    name: &str,
+    mut shown: Figures,
+    progress: &mut Progress,
+    interrupt: &mut Interrupt,
+) -> Result<Option<Seen>, Failure> {
+    loop {
+        let health = tokio::select! {
+            () = interrupt.wait() => return Ok(None),
+            health = session.database_away() => health,
+            seen = look(session, scans, name) => match seen {
+                Ok(seen) => return Ok(Some(seen)),
+                Err(failure) => outages::behind(session, failure).await?,
+            },
+        };
+        outages::show_in(&mut shown, &health);
+        progress.show(name, &shown, edge::now());
+        tokio::select! {
+            () = interrupt.wait() => return Ok(None),
+            () = tokio::time::sleep(OUTAGE) => {}
+        }
+    }
+}
+
 /// Looks until the scan is over or stuck. `None` when a person or the system ends the command.
 pub(crate) async fn follow(
     session: &Session,
@@ -211,8 +242,12 @@ pub(crate) async fn follow(
     let mut changes = Changes::of(session, scans, name);
     let mut stillness = Stillness::default();
     loop {
-        let seen = look(session, scans, name).await?;
-        let figures = seen.figures();
+        let shown = stillness.last.clone().unwrap_or_default();
+        let Some(seen) = look_patiently(session, scans, name, shown, progress, interrupt).await? else {
+            return Ok(None);
+        };
+        let mut figures = seen.figures();
+        outages::show_in(&mut figures, &outages::at_hand(session));
         progress.show(name, &figures, edge::now());
         match verdict(&seen) {
             Verdict::Going => stillness.check(&figures, session)?,
@@ -275,6 +310,15 @@ impl Stillness {
             return Ok(());
         }
         self.looks = self.looks.saturating_add(1);
+        if self.looks >= STILL
+            && session.plane.is_some()
+            && let Some(full) = outages::full(session)
+        {
+            return Err(Failure::storage(format!(
+                "{}: free some space and run the same command again, nothing was lost",
+                full.brief()
+            )));
+        }
         let waits = figures.hold.as_ref().is_some_and(|hold| hold.until.is_some());
         match session.data.free_bytes() {
             Some(free) if free < FULL && self.looks >= STILL && !waits && session.plane.is_some() => {

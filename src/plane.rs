@@ -21,15 +21,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use axum::{Json, Router, routing::get};
 use followlytics_api::{broker::Broker, credentials::Credentials};
 use followlytics_apiserver::{ApiServer, Registry};
 use followlytics_controller::{
     Context, Settings,
     backends::process::{ProcessBackend, ProcessOptions},
 };
-use followlytics_core::{account::Platform, sandbox::decide as sandboxes, scan::decide as scans};
+use followlytics_core::{
+    account::Platform, health::Health, sandbox::decide as sandboxes, scan::decide as scans,
+};
 use followlytics_platforms::http::{self, Route};
-use followlytics_store::ledger::Ledger;
+use followlytics_store::{db::Db, health::Monitor, ledger::Ledger, objects::Objects};
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -51,6 +54,8 @@ use crate::{
 
 /// How often it is looked whether the worker ended a scan.
 const NOTICE: Duration = Duration::from_millis(200);
+/// Where the API server's listeners serve the health of the storage.
+pub(crate) const HEALTH: &str = "/healthz/storage";
 /// How long running reconciles may take at the end.
 const GRACE: Duration = Duration::from_secs(1);
 /// Runners at once over the installation, unless `up --max-runners` says otherwise.
@@ -113,6 +118,9 @@ impl Options {
 pub(crate) struct Plane {
     pub(crate) client: Client,
     pub(crate) ledger: Ledger,
+    /// Health of the storage, also while the ledger is unavailable.
+    pub(crate) monitor: Monitor,
+    db: Db,
     server: ApiServer,
     data: DataDir,
     /// Ends controllers: nothing is started or ended any more.
@@ -144,7 +152,8 @@ impl Plane {
         options: Options,
         namespace: &str,
     ) -> Result<Self, Failure> {
-        let db = storage.open_database().await?;
+        let monitor = Monitor::new(edge::now());
+        let db = storage.open_database().await?.observed_by(&monitor);
         let ledger = Ledger::new(db.clone(), edge::clock(), Arc::new(|| edge::new_id().to_string()));
         let lost = watch::Sender::new(None);
         let guard = if storage.is_shared() {
@@ -153,11 +162,13 @@ impl Plane {
             None
         };
         let registry = Registry::from_crds(followlytics_crds::all()).context("failed to read the kinds")?;
-        let server = ApiServer::new(db, registry, edge::clock(), Arc::new(edge::new_id));
+        let server = ApiServer::new(db.clone(), registry, edge::clock(), Arc::new(edge::new_id));
         let sockets = Sockets::choose(data)?;
         let mut plane = Self {
             client: Client::new(server.router(), namespace),
             ledger,
+            monitor,
+            db,
             server,
             data: data.clone(),
             settle: watch::Sender::new(false),
@@ -188,16 +199,40 @@ impl Plane {
         let lasts = options.work && options.max_runners > 0;
         let base_urls = options.base_urls.clone();
         if let Some(listen) = options.https {
-            let (router, stop) = (self.server.router(), self.stop.subscribe());
+            let (router, stop) = (self.router(), self.stop.subscribe());
             self.https = Some(Https::start(&self.data, listen, router, namespace, stop)?);
         }
         if options.work {
             self.work(options).await?;
+        } else {
+            self.watch(None);
         }
         if lasts {
             self.listen(&base_urls)?;
         }
         Ok(())
+    }
+
+    /// The API server, and beside it the health of the storage, which is answered from memory.
+    fn router(&self) -> Router {
+        let monitor = self.monitor.clone();
+        let health = move || std::future::ready(Json(monitor.health()));
+        self.server.router().route(HEALTH, get(health))
+    }
+
+    /// Watches the storage until this control plane settles.
+    fn watch(&mut self, objects: Option<Objects>) {
+        let watching =
+            self.monitor
+                .clone()
+                .watch(self.db.clone(), objects, Some(self.data.root().to_owned()));
+        let mut settle = self.settle.subscribe();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                _ = settle.wait_for(|settle| *settle) => {}
+                () = watching => {}
+            }
+        });
     }
 
     /// Broker, controllers, worker.
@@ -206,7 +241,9 @@ impl Plane {
             self.storage.open_reliable_objects().await?
         } else {
             self.storage.open_objects()?
-        };
+        }
+        .observed_by(&self.monitor);
+        self.watch(Some(objects.clone()));
         let environment = Environment::read(&options.base_urls);
         let secrets = Secrets::new(self.data.secrets()?, &environment);
         let internet = http::client(Route::Internet).context("failed to set the HTTP client up")?;
@@ -251,10 +288,15 @@ impl Plane {
         ));
         self.tasks
             .spawn(notice(self.ledger.clone(), self.settle.subscribe()));
+        self.tasks.spawn(retry_jobs(
+            self.ledger.clone(),
+            self.monitor.subscribe(),
+            self.settle.subscribe(),
+        ));
         self.tasks
             .spawn(browsers::keep_swept(has_browsers, self.settle.subscribe()));
         if options.max_runners > 0 {
-            let worker = Worker::start(&self.data, self.worker_environment());
+            let worker = Worker::start(&self.data, self.worker_environment(), &self.monitor);
             self.worker = Some(worker.context("failed to start the worker")?);
         }
         Ok(())
@@ -294,7 +336,7 @@ impl Plane {
     fn listen(&mut self, base_urls: &BTreeMap<Platform, String>) -> Result<(), Failure> {
         let served = self
             .sockets
-            .serve("api.sock", self.server.router(), self.stop.subscribe())?;
+            .serve("api.sock", self.router(), self.stop.subscribe())?;
         let address = self.data.address();
         // The first line is the address; the others are what a client would otherwise have to guess.
         let urls = base_urls
@@ -375,6 +417,24 @@ fn passed_on() -> impl Iterator<Item = (String, String)> {
     PASSED_ON
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+}
+
+/// Lets jobs that failed for want of storage run as soon as it is available, not when their delay is over.
+async fn retry_jobs(ledger: Ledger, mut health: watch::Receiver<Health>, mut stop: watch::Receiver<bool>) {
+    let mut available = true;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            changed = health.changed() => if changed.is_err() { return },
+        }
+        let before = std::mem::replace(&mut available, health.borrow_and_update().outages.is_empty());
+        if available
+            && !before
+            && let Err(error) = ledger.retry_jobs().await
+        {
+            tracing::warn!(%error, "failed to retry jobs; their own delay ends later");
+        }
+    }
 }
 
 /// The worker is another process: what it ends is noticed here, and those who wait for changes are told.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::IsTerminal as _, time::Duration};
 
-use followlytics_crds::ScanPhase;
+use followlytics_crds::{ScanPhase, reasons};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 
@@ -172,9 +172,14 @@ fn message(figures: &Figures, now: Timestamp) -> String {
     }
     if let Some(hold) = &figures.hold {
         let until = hold.until.map(|until| until.duration_since(now).as_secs().max(0));
+        // Which part, and its cause: the reason alone does not say it.
+        let which = match hold.message.split_once(';') {
+            Some((brief, _)) if hold.reason == reasons::STORAGE_UNAVAILABLE => format!(": {brief}"),
+            _ => String::new(),
+        };
         parts.push(match until {
-            Some(seconds) => format!("waits {} ({})", lasting(seconds), hold.reason),
-            None => format!("waits ({})", hold.reason),
+            Some(seconds) => format!("waits {} ({}{which})", lasting(seconds), hold.reason),
+            None => format!("waits ({}{which})", hold.reason),
         });
     }
     parts.join(", ")

@@ -1,7 +1,7 @@
 //! What every reconciler is given: clients, the clock, and what the operator chose.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Memory {
     pub(crate) wants: BTreeMap<String, Want>,
     /// Failed reconciles in a row, by uid.
     pub(crate) failures: BTreeMap<String, u32>,
+    /// Outages that events were written for, by uid.
+    pub(crate) announced: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Memory {
@@ -63,6 +65,7 @@ impl Memory {
         self.settled.remove(uid);
         self.wants.remove(uid);
         self.failures.remove(uid);
+        self.announced.remove(uid);
     }
 }
 

@@ -179,7 +179,14 @@ pub(crate) async fn announce<K: Kind>(ctx: &Context, object: &K, news: &Announce
         }),
         ..Event::default()
     };
-    event.metadata.name = Some(format!("{uid}.{}.{generation}", news.reason.to_ascii_lowercase()));
+    let occurrence = news
+        .occurrence
+        .as_ref()
+        .map_or_else(String::new, |one| format!(".{one}"));
+    event.metadata.name = Some(format!(
+        "{uid}.{}.{generation}{occurrence}",
+        news.reason.to_ascii_lowercase()
+    ));
     event.metadata.namespace = object.meta().namespace.clone();
     let events: Api<Event> = Api::namespaced(
         ctx.client.clone(),

@@ -84,6 +84,7 @@ async fn fail<K: Kind>(object: &K, ctx: &Context, uid: &str, error: &Error) {
             reason: "ReconcileFailed",
             note: chain,
             warning: true,
+            occurrence: None,
         };
         if let Err(error) = objects::announce(ctx, object, &news).await {
             tracing::debug!(error = error.chain(), "failed to tell of a failed reconcile");

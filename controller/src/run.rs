@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use followlytics_crds::{Credential, Sandbox, Scan};
+use followlytics_store::health::Monitor;
 use futures::{
     FutureExt as _, StreamExt as _,
     stream::{self, Stream},
@@ -60,6 +61,7 @@ fn run_scans(ctx: Arc<Context>, stop: watch::Receiver<bool>) -> impl Future<Outp
             move |credential| users(&known, &credential),
         )
         .reconcile_all_on(ledger_changes(&ctx))
+        .reconcile_all_on(storage_changes(&ctx))
         .graceful_shutdown_on(stopped(stop))
         .run(
             |scan, ctx: Arc<Context>| async move {
@@ -139,6 +141,16 @@ fn ledger_changes(ctx: &Context) -> impl Stream<Item = ()> + Send + 'static {
             Ok(Err(_)) => None,
             Ok(Ok(())) | Err(_) => Some(((), changes)),
         }
+    })
+}
+
+/// One item for each part of the storage that becomes unavailable or available.
+fn storage_changes(ctx: &Context) -> impl Stream<Item = ()> + Send + 'static {
+    let changes = ctx.ledger.monitor().map(Monitor::subscribe);
+    stream::unfold(changes, |changes| async move {
+        let mut changes = changes?;
+        changes.changed().await.ok()?;
+        Some(((), Some(changes)))
     })
 }
 

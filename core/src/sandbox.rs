@@ -100,4 +100,6 @@ pub struct Announcement {
     pub note: String,
     /// Whether somebody should worry.
     pub warning: bool,
+    /// Distinguishes events of one reason within one generation; `None` = at most one per generation.
+    pub occurrence: Option<String>,
 }

@@ -445,7 +445,9 @@ pub mod reasons {
     pub const RUNNER_STARTING: &str = "RunnerStarting";
     /// Everything is read and merged.
     pub const COMPLETE: &str = "Complete";
-    /// The object store or the database refuses writes.
+    /// The database, the objects and the disk are available again.
+    pub const STORAGE_AVAILABLE: &str = "StorageAvailable";
+    /// The database, the objects or the disk is unavailable.
     pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
     /// The scan runs, or ran until it ended.
     pub const RUNNING: &str = "Running";

@@ -1,5 +1,6 @@
 //! `why`: what a scan waits on, since when, until when, and what would change it.
 
+mod outage;
 mod remedy;
 
 use clap::Args;
@@ -49,11 +50,25 @@ struct Answer {
 pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure> {
     let session = Session::open(global, Options::objects_only()).await?;
     let scans: Api<Scan> = Api::namespaced(session.client.clone(), &global.namespace);
-    let found = find(&session, &scans, global, &args.name).await;
     let alone = session.plane.is_some();
+    let read = async {
+        let found = find(&session, &scans, global, &args.name).await;
+        let health = session.health().await.unwrap_or_default();
+        match found {
+            Ok((scan, events)) => Ok(outage::update(explain(&scan, &events, alone), &scan, &health)),
+            Err(failure) => outage::unread(&args.name, &health).ok_or(failure),
+        }
+    };
+    // A database that does not answer would be waited for: the control plane knows of it before.
+    let answer = tokio::select! {
+        answer = read => answer,
+        health = session.database_away() => {
+            let away = || Failure::storage("failed to read the scan: the database is unavailable");
+            outage::unread(&args.name, &health).ok_or_else(away)
+        }
+    };
     session.close().await;
-    let (scan, events) = found?;
-    let answer = explain(&scan, &events, alone);
+    let answer = answer?;
     if matches!(global.output, Output::Json | Output::Yaml) {
         output::print_value(global.output, &answer)?;
     } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use followlytics_store::ledger::Ledger;
+use followlytics_store::{health::Monitor, ledger::Ledger};
 
 use crate::{
     args::Global,
@@ -10,6 +10,7 @@ use crate::{
     edge,
     exit::{Exit, Failure},
     follow::Interrupt,
+    output,
     storage::Storage,
 };
 
@@ -21,14 +22,37 @@ pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
     super::child(async {
         let data = DataDir::open(global.data.as_deref())?;
         let storage = Storage::chosen(global, &data)?;
-        let ledger = Ledger::new(
-            storage.open_database().await?,
-            edge::clock(),
-            Arc::new(|| edge::new_id().to_string()),
-        );
-        let objects = storage.open_objects()?;
+        let monitor = Monitor::new(edge::now());
+        let db = storage.open_database().await?.observed_by(&monitor);
+        let ledger = Ledger::new(db.clone(), edge::clock(), Arc::new(|| edge::new_id().to_string()));
+        let objects = storage.open_objects()?.observed_by(&monitor);
         let mut interrupt = Interrupt::listen()?;
+        tokio::spawn(report(monitor.clone()));
+        tokio::spawn(monitor.watch(db, Some(objects.clone()), None));
         followlytics_worker::run(&ledger, &objects, NAME, interrupt.wait()).await;
         Ok(Exit::Ok)
     })
+}
+
+/// Writes every change of the storage's health to standard output, which the control plane reads: the ledger cannot
+/// carry it.
+async fn report(monitor: Monitor) {
+    let mut changes = monitor.subscribe();
+    let mut reported = Vec::new();
+    loop {
+        let outages = changes.borrow_and_update().outages.clone();
+        if outages != reported {
+            let Ok(line) = serde_json::to_string(&outages) else {
+                return;
+            };
+            // A control plane that is gone ends this process by itself.
+            if output::print(&format!("{line}\n")).is_err() {
+                return;
+            }
+            reported = outages;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io,
+    io::{self, BufRead as _, BufReader},
     os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
     path::Path,
     process::{Child, Command, Stdio},
@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use followlytics_store::health::Monitor;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{data::DataDir, logs};
@@ -35,13 +36,20 @@ impl Worker {
     ///
     /// `environment` is what it needs to reach the storage, passwords among it: nobody sees a process's environment but
     /// its owner.
-    pub(crate) fn start(data: &DataDir, environment: Vec<(String, String)>) -> io::Result<Self> {
+    ///
+    /// The worker writes the outages that it observes to its standard output, one line per change; `monitor` takes them.
+    pub(crate) fn start(
+        data: &DataDir,
+        environment: Vec<(String, String)>,
+        monitor: &Monitor,
+    ) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let data = data.root().to_owned();
+        let monitor = monitor.clone();
         let (stop, stopped) = channel();
         let thread = thread::Builder::new()
             .name("worker-fork".to_owned())
-            .spawn(move || keep(&program, &data, &environment, &stopped))?;
+            .spawn(move || keep(&program, &data, &environment, &stopped, &monitor))?;
         Ok(Self { stop, thread })
     }
 
@@ -54,17 +62,33 @@ impl Worker {
     }
 }
 
-fn keep(program: &Path, data: &Path, environment: &[(String, String)], stopped: &Receiver<()>) {
+/// Name of the worker's outages.
+const WORKER: &str = "worker";
+
+fn keep(
+    program: &Path,
+    data: &Path,
+    environment: &[(String, String)],
+    stopped: &Receiver<()>,
+    monitor: &Monitor,
+) {
     let mut wait = FIRST_WAIT;
     loop {
         match spawn(program, data, environment) {
             Ok(mut child) => {
-                if !watch(&mut child, stopped) {
+                listen(&mut child, monitor);
+                let ended = watch(&mut child, stopped);
+                // What it observed last is not observed any longer.
+                monitor.report(WORKER, Vec::new());
+                if !ended {
                     return;
                 }
                 tracing::warn!("the worker ended; it is started again");
             }
-            Err(error) => tracing::error!(%error, "failed to start the worker"),
+            Err(error) => {
+                monitor.note_disk(&error);
+                tracing::error!(%error, "failed to start the worker");
+            }
         }
         if !matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
             return;
@@ -99,9 +123,31 @@ fn spawn(program: &Path, data: &Path, environment: &[(String, String)]) -> io::R
         .process_group(0)
         .current_dir(data)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
+}
+
+/// Reads what the worker observes, on a thread that ends with the worker's standard output.
+fn listen(child: &mut Child, monitor: &Monitor) {
+    let Some(output) = child.stdout.take() else {
+        return;
+    };
+    let monitor = monitor.clone();
+    let listen = move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(outages) => monitor.report(WORKER, outages),
+                Err(error) => tracing::warn!(%error, "failed to read what the worker observes"),
+            }
+        }
+    };
+    let started = thread::Builder::new()
+        .name("worker-outages".to_owned())
+        .spawn(listen);
+    if let Err(error) = started {
+        tracing::warn!(%error, "failed to listen to the worker: its outages are only in its log");
+    }
 }
 
 /// Waits until the child ends (`true`) or is to be stopped (`false`, and it has ended).

@@ -15,7 +15,10 @@ mod value;
 
 use std::{future::Future, path::Path};
 
+use followlytics_core::health::{Access, Part};
 use jiff::Timestamp;
+
+use crate::health::Monitor;
 
 pub use error::{DbError, Source};
 pub(crate) use scope::Keys;
@@ -27,6 +30,7 @@ pub use value::{FromValue, Row, Value};
 pub struct Db {
     engine: Engine,
     callers_clock: bool,
+    monitor: Option<Monitor>,
 }
 
 #[derive(Clone)]
@@ -78,7 +82,20 @@ impl Db {
         Self {
             engine,
             callers_clock: false,
+            monitor: None,
         }
+    }
+
+    /// The same database, whose calls this monitor observes.
+    #[must_use]
+    pub fn observed_by(mut self, monitor: &Monitor) -> Self {
+        self.monitor = Some(monitor.clone());
+        self
+    }
+
+    /// The monitor that observes this database.
+    pub fn monitor(&self) -> Option<&Monitor> {
+        self.monitor.as_ref()
     }
 
     /// The same database, whose transactions leave the time to their caller, even on PostgreSQL; for tests with
@@ -96,21 +113,27 @@ impl Db {
 
     /// Starts a write transaction that runs beside those of other scopes. Dropping it undoes everything.
     pub async fn begin_within(&self, scope: Scope<'_>) -> Result<Tx, DbError> {
-        let inner = match &self.engine {
-            Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?),
-            Engine::Postgres(postgres) => Inner::Postgres(postgres.begin(scope).await?),
+        let begin = async {
+            Ok(match &self.engine {
+                Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?),
+                Engine::Postgres(postgres) => Inner::Postgres(postgres.begin(scope).await?),
+            })
         };
-        Ok(self.transaction(inner))
+        let inner = observed(self.monitor.as_ref(), Access::Write, false, begin).await?;
+        Ok(self.transaction(inner, Access::Write))
     }
 
     /// Starts a transaction that sees one moment's state throughout, waits for no writer and keeps none waiting.
     /// It must not write: PostgreSQL refuses.
     pub async fn read(&self) -> Result<Tx, DbError> {
-        let inner = match &self.engine {
-            Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.read().await?),
-            Engine::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
+        let begin = async {
+            Ok(match &self.engine {
+                Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.read().await?),
+                Engine::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
+            })
         };
-        Ok(self.transaction(inner))
+        let inner = observed(self.monitor.as_ref(), Access::Read, false, begin).await?;
+        Ok(self.transaction(inner, Access::Read))
     }
 
     /// Runs one reading statement by itself, in one round trip; finds one row or none.
@@ -126,19 +149,40 @@ impl Db {
     ) -> impl Future<Output = Result<Option<Row>, DbError>> + Send + 'a {
         #[cfg(test)]
         sites::record(std::panic::Location::caller(), sql);
-        async move {
+        let find = async move {
             let rows = match &self.engine {
                 Engine::Sqlite(sqlite) => sqlite.read().await?.query(sql, params)?,
                 Engine::Postgres(postgres) => postgres.query(sql, params).await?,
             };
             Ok(rows.into_iter().next())
-        }
+        };
+        observed(self.monitor.as_ref(), Access::Read, false, find)
     }
 
-    fn transaction(&self, inner: Inner) -> Tx {
+    fn transaction(&self, inner: Inner, access: Access) -> Tx {
         Tx {
             inner,
             callers_clock: self.callers_clock,
+            monitor: self.monitor.clone(),
+            access,
+            changed: false,
+        }
+    }
+}
+
+/// Runs a call under the monitor, if there is one.
+async fn observed<T>(
+    monitor: Option<&Monitor>,
+    access: Access,
+    stored: bool,
+    call: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    match monitor {
+        None => call.await,
+        Some(monitor) => {
+            monitor
+                .observe((Part::Database, access), 0, |_| stored, call)
+                .await
         }
     }
 }
@@ -147,6 +191,10 @@ impl Db {
 pub struct Tx {
     inner: Inner,
     callers_clock: bool,
+    monitor: Option<Monitor>,
+    access: Access,
+    /// Whether a statement changed rows: only then its commit proves that the database stores.
+    changed: bool,
 }
 
 enum Inner {
@@ -171,7 +219,9 @@ impl Tx {
     pub async fn lock(&mut self, key: Key<'_>) -> Result<(), DbError> {
         match &mut self.inner {
             Inner::Sqlite(_) => Ok(()),
-            Inner::Postgres(postgres) => postgres.lock(key).await,
+            Inner::Postgres(postgres) => {
+                observed(self.monitor.as_ref(), self.access, false, postgres.lock(key)).await
+            }
         }
     }
 
@@ -189,10 +239,16 @@ impl Tx {
         #[cfg(test)]
         sites::record(std::panic::Location::caller(), sql);
         async move {
-            match &mut self.inner {
-                Inner::Sqlite(sqlite) => sqlite.execute(sql, params),
-                Inner::Postgres(postgres) => postgres.execute(sql, params).await,
-            }
+            let inner = &mut self.inner;
+            let execute = async {
+                match inner {
+                    Inner::Sqlite(sqlite) => sqlite.execute(sql, params),
+                    Inner::Postgres(postgres) => postgres.execute(sql, params).await,
+                }
+            };
+            let changed = observed(self.monitor.as_ref(), self.access, false, execute).await?;
+            self.changed |= changed > 0;
+            Ok(changed)
         }
     }
 
@@ -229,10 +285,14 @@ impl Tx {
     }
 
     async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-        match &mut self.inner {
-            Inner::Sqlite(sqlite) => sqlite.query(sql, params),
-            Inner::Postgres(postgres) => postgres.query(sql, params).await,
-        }
+        let inner = &mut self.inner;
+        let query = async {
+            match inner {
+                Inner::Sqlite(sqlite) => sqlite.query(sql, params),
+                Inner::Postgres(postgres) => postgres.query(sql, params).await,
+            }
+        };
+        observed(self.monitor.as_ref(), self.access, false, query).await
     }
 
     /// Lets the database read a statement without running it.
@@ -246,10 +306,14 @@ impl Tx {
 
     /// Makes everything durable.
     pub async fn commit(self) -> Result<(), DbError> {
-        match self.inner {
-            Inner::Sqlite(sqlite) => sqlite.commit(),
-            Inner::Postgres(postgres) => postgres.commit().await,
-        }
+        let inner = self.inner;
+        let commit = async {
+            match inner {
+                Inner::Sqlite(sqlite) => sqlite.commit(),
+                Inner::Postgres(postgres) => postgres.commit().await,
+            }
+        };
+        observed(self.monitor.as_ref(), self.access, self.changed, commit).await
     }
 }
 

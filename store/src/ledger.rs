@@ -81,6 +81,11 @@ impl Ledger {
         }
     }
 
+    /// The monitor that observes the ledger's database and the objects beside it.
+    pub fn monitor(&self) -> Option<&crate::health::Monitor> {
+        self.db.monitor()
+    }
+
     /// A number that grows with every change made through this value; a hint, polled as a floor.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

@@ -4,6 +4,7 @@
 //! and writes what it said.
 
 pub mod db;
+pub mod health;
 pub mod ledger;
 mod migrations;
 pub mod objects;

@@ -14,14 +14,22 @@ mod place;
 mod probe;
 mod s3;
 
-use std::{ops::Range, path::Path as FilePath, sync::Arc};
+use std::{
+    future::Future,
+    ops::Range,
+    path::Path as FilePath,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
+use followlytics_core::health::{Access, Part};
 use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, local::LocalFileSystem, memory::InMemory, path::Path,
 };
 
 use place::Place;
+
+use crate::health::Monitor;
 
 pub use error::ObjectsError;
 pub use place::Patience;
@@ -45,6 +53,8 @@ pub enum Created {
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     place: Arc<Place>,
+    /// Shared with the HTTP client of a bucket, which notices a refused connection before the call gives up.
+    monitor: Arc<OnceLock<Monitor>>,
 }
 
 impl Objects {
@@ -64,6 +74,7 @@ impl Objects {
                 root: root.to_owned(),
                 system,
             }),
+            monitor: Arc::default(),
         })
     }
 
@@ -77,6 +88,33 @@ impl Objects {
         Self {
             store,
             place: Arc::new(Place::Memory),
+            monitor: Arc::default(),
+        }
+    }
+
+    /// The same objects, whose calls this monitor observes.
+    #[must_use]
+    pub fn observed_by(self, monitor: &Monitor) -> Self {
+        // The first monitor stays: one process has one.
+        let _ = self.monitor.set(monitor.clone());
+        self
+    }
+
+    /// Runs a call under the monitor, if there is one.
+    async fn observe<T>(
+        &self,
+        access: Access,
+        bytes: u64,
+        stored: impl FnOnce(&T) -> bool,
+        call: impl Future<Output = Result<T, ObjectsError>>,
+    ) -> Result<T, ObjectsError> {
+        match self.monitor.get() {
+            None => call.await,
+            Some(monitor) => {
+                monitor
+                    .observe((Part::Objects, access), bytes, stored, call)
+                    .await
+            }
         }
     }
 
@@ -89,8 +127,15 @@ impl Objects {
     ///
     /// An object that exists keeps its bytes. Either answer means that the object is durable.
     pub async fn create(&self, key: &str, bytes: impl Into<Bytes>) -> Result<Created, ObjectsError> {
-        let path = path(key)?;
         let bytes: Bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let is_new = |created: &Created| *created == Created::New;
+        self.observe(Access::Write, size, is_new, self.create_now(key, bytes))
+            .await
+    }
+
+    async fn create_now(&self, key: &str, bytes: Bytes) -> Result<Created, ObjectsError> {
+        let path = path(key)?;
         let size = bytes.len() as u64;
         for _ in 0..TRIES_AGAINST_NOBODY {
             let put = self
@@ -111,28 +156,44 @@ impl Objects {
 
     /// The bytes of an object.
     pub async fn get(&self, key: &str) -> Result<Bytes, ObjectsError> {
-        let refusal = |source| self.refusal(key, source);
         let path = path(key)?;
-        let found = self.place.within(0, self.store.get(&path)).await;
-        let found = found.map_err(refusal)?;
+        let open = async {
+            let found = self.place.within(0, self.store.get(&path)).await;
+            found.map_err(|source| self.refusal(key, source))
+        };
+        let found = self.observe(Access::Read, 0, |_| false, open).await?;
         let size = found.meta.size;
-        self.place.within(size, found.bytes()).await.map_err(refusal)
+        let read = async {
+            let bytes = self.place.within(size, found.bytes()).await;
+            bytes.map_err(|source| self.refusal(key, source))
+        };
+        self.observe(Access::Read, size, |_| false, read).await
     }
 
     /// The length of an object in bytes.
     pub async fn size(&self, key: &str) -> Result<u64, ObjectsError> {
-        let found = self.place.within(0, self.store.head(&path(key)?)).await;
-        Ok(found.map_err(|source| self.refusal(key, source))?.size)
+        let path = path(key)?;
+        let head = async {
+            let found = self.place.within(0, self.store.head(&path)).await;
+            Ok(found.map_err(|source| self.refusal(key, source))?.size)
+        };
+        self.observe(Access::Read, 0, |_| false, head).await
     }
 
     /// The bytes of an object from `range.start` to before `range.end`; where it ends sooner, those that are there.
     ///
     /// Whoever knows how long the object has to be compares: an answer that is too short is a truncated object.
     pub async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectsError> {
-        let path = path(key)?;
         if range.is_empty() {
             return Ok(Bytes::new());
         }
+        let length = range.end - range.start;
+        self.observe(Access::Read, length, |_| false, self.read_range_now(key, range))
+            .await
+    }
+
+    async fn read_range_now(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectsError> {
+        let path = path(key)?;
         let (start, length) = (range.start, range.end - range.start);
         let read = self.place.within(length, self.store.get_range(&path, range));
         match read.await {
@@ -150,10 +211,18 @@ impl Objects {
 
     /// Deletes an object; one that does not exist is deleted already.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
-        match self.place.within(0, self.store.delete(&path(key)?)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(self.refusal(key, source)),
-        }
+        let path = path(key)?;
+        let delete = async {
+            match self.place.within(0, self.store.delete(&path)).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(Ok(())),
+                Err(source) => match self.refusal(key, source) {
+                    // A store that keeps what it has is no outage: no scan waits for a deletion.
+                    denied @ ObjectsError::Denied { .. } => Ok(Err(denied)),
+                    error => Err(error),
+                },
+            }
+        };
+        self.observe(Access::Read, 0, |_| false, delete).await?
     }
 
     /// Whether an object that somebody else wrote is there, and durable. A file's writer may have died, or still be,

@@ -99,5 +99,9 @@ async fn start_it(ctx: &Context, sandbox: &Sandbox) -> Result<Instance, Error> {
         broker: ctx.settings.broker.clone(),
         token: token.into(),
     };
-    Ok(ctx.backend.ensure(&launch).await?)
+    let started = ctx.backend.ensure(&launch).await;
+    if let (Err(BackendError::Unavailable { source, .. }), Some(monitor)) = (&started, ctx.ledger.monitor()) {
+        monitor.note_disk(source);
+    }
+    Ok(started?)
 }

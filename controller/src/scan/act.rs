@@ -31,6 +31,7 @@ pub(super) async fn act(ctx: &Context, scan: &Scan, plan: Plan) -> Result<Applie
         delete,
         create,
         announce,
+        outages,
         forget,
         expire,
     } = plan;
@@ -50,8 +51,17 @@ pub(super) async fn act(ctx: &Context, scan: &Scan, plan: Plan) -> Result<Applie
         objects::delete(&sandboxes, &victim.name, &victim.uid).await?;
     }
     // Before the status: the phase it will show is what tells the next pass that this was said.
-    if let Some(news) = &announce {
+    for news in announce.iter().chain(&outages) {
         objects::announce(ctx, scan, news).await?;
+        if let Some(occurrence) = &news.occurrence {
+            let uid = objects::uid(scan)?.to_owned();
+            let mut memory = ctx.memory();
+            memory
+                .announced
+                .entry(uid)
+                .or_default()
+                .insert(occurrence.clone());
+        }
     }
     Ok(Applied {
         finalizer,

@@ -9,6 +9,7 @@ use followlytics_core::{
     },
 };
 use followlytics_crds::{Credential, CredentialRef, CredentialSpec, Sandbox, Scan};
+use followlytics_store::health::Monitor;
 use kube::{Api, api::ListParams};
 
 use crate::{Context, Error, objects};
@@ -32,6 +33,8 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         u32::try_from(alive).unwrap_or(u32::MAX),
     )?;
     let progress_written = ctx.memory().written.get(uid).copied();
+    let announced = ctx.memory().announced.get(uid).cloned().unwrap_or_default();
+    let health = ctx.ledger.monitor().map(Monitor::health).unwrap_or_default();
     Ok(Observed {
         recorded,
         summary,
@@ -40,6 +43,8 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         runners,
         share,
         progress_written,
+        health,
+        announced,
     })
 }
 

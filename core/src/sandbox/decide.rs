@@ -142,6 +142,7 @@ pub fn decide(sandbox: &Sandbox, seen: &Observed, policy: &Policy, now: Timestam
         reason: told.reason,
         note: told.message.clone(),
         warning: true,
+        occurrence: None,
     });
     let plan = Plan {
         finalizer: if has_finalizer {
@@ -344,6 +345,7 @@ pub fn could_not_start(sandbox: &Sandbox, why: &str, now: Timestamp) -> (Sandbox
         reason: told.reason,
         note: why.to_owned(),
         warning: true,
+        occurrence: None,
     };
     (
         status(sandbox, &seen, SandboxPhase::Failed, &told, now),

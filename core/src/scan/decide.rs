@@ -7,6 +7,7 @@
 //! wish.
 
 mod admit;
+mod outages;
 mod progress;
 mod report;
 mod runners;
@@ -24,6 +25,7 @@ use super::{
 };
 use crate::{
     account::Platform,
+    health::Health,
     money::Usd,
     mutants::{self, Mutant},
     platform::Auth,
@@ -32,7 +34,7 @@ use crate::{
 };
 
 pub use admit::Refusal;
-pub use report::{ACCEPTED, COMPLETE, SUSPENDED};
+pub use report::{ACCEPTED, COMPLETE, STORAGE_AVAILABLE, SUSPENDED};
 pub use runners::{Runner, Victim};
 pub use share::{Want, share};
 
@@ -56,6 +58,10 @@ pub struct Observed {
     pub share: u32,
     /// When its progress was last written.
     pub progress_written: Option<Timestamp>,
+    /// State of the storage.
+    pub health: Health,
+    /// Outages that events were written for.
+    pub announced: BTreeSet<String>,
 }
 
 /// What the operator chose.
@@ -101,6 +107,8 @@ pub struct Plan {
     pub create: Vec<Sandbox>,
     /// Tell people about an outcome.
     pub announce: Option<Announcement>,
+    /// Events of storage outages.
+    pub outages: Vec<Announcement>,
     /// Forget the scan in the ledger.
     pub forget: Option<ResultPolicy>,
     /// Delete the object itself: its time after the end is over.
@@ -114,6 +122,7 @@ impl Plan {
         delete: Vec::new(),
         create: Vec::new(),
         announce: None,
+        outages: Vec::new(),
         forget: None,
         expire: false,
     };
@@ -188,6 +197,7 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
         .fold(slow.or_sooner(runners.requeue), Requeue::or_sooner);
     let plan = Plan {
         announce: report::announce(scan, &status),
+        outages: outages::news(scan, seen, phase),
         expire: expires.is_some_and(|at| at <= now),
         delete: runners.delete,
         create: runners.create,

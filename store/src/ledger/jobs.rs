@@ -198,6 +198,25 @@ impl Ledger {
         Ok(changed == 1)
     }
 
+    /// Makes failed jobs due now, and removes the holds that say when they would have been: what they waited for is
+    /// available again.
+    pub async fn retry_jobs(&self) -> Result<(), LedgerError> {
+        let mut tx = self.db.begin().await?;
+        let now = self.now_in(&tx);
+        let sql =
+            "UPDATE jobs SET not_before = $1 WHERE state = 'Queued' AND attempts > 0 AND not_before > $1";
+        let due = tx.execute(sql, params![now]).await?;
+        if due == 0 {
+            return Ok(());
+        }
+        // While a scan merges, nothing else holds it.
+        let sql = "UPDATE scans SET hold = NULL WHERE stage = $1 AND hold IS NOT NULL";
+        tx.execute(sql, params![<&str>::from(Stage::Merging)]).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+
     /// Says that the job failed, and why, in a sentence with the remedy; the scan shows it. `false`, and
     /// nothing changed, when the job belongs to somebody else by now.
     pub async fn fail_job(&self, job: &Job, error: &str, retry: Retry) -> Result<bool, LedgerError> {

@@ -2,12 +2,14 @@
 
 use std::{error::Error, fmt, io, path::Path};
 
+use followlytics_core::health::Cause;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::{
     place::Place,
     s3::{Refusal, Said},
 };
+use crate::health::{Symptom, cause_of_io, io_in};
 
 /// Why the objects refused.
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +191,38 @@ impl ObjectsError {
     /// Whether a store may have said this because of the range that was asked for: it answered, and is not down.
     pub(super) fn may_be_a_range(&self) -> bool {
         matches!(self, Self::Unavailable { source, .. } if !is_down(source))
+    }
+}
+
+impl Symptom for ObjectsError {
+    fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Full { .. } => Some(Cause::NoSpace),
+            Self::Denied { .. } => Some(Cause::AccessDenied),
+            Self::NoBucket { .. } => Some(Cause::NoBucket),
+            Self::Unavailable { source, .. } => {
+                let io = io_in(source).and_then(|error| cause_of_io(error.kind()));
+                let http = find::<HttpError>(source).and_then(|error| cause_of_http(error.kind()));
+                Some(io.or(http).unwrap_or(Cause::Failing))
+            }
+            Self::NotFound { .. }
+            | Self::Contended { .. }
+            | Self::Key { .. }
+            | Self::Open { .. }
+            | Self::Bucket { .. }
+            | Self::Overwrites { .. }
+            | Self::Forgets { .. } => None,
+        }
+    }
+}
+
+/// What an HTTP client says of a connection.
+pub(super) fn cause_of_http(kind: HttpErrorKind) -> Option<Cause> {
+    match kind {
+        HttpErrorKind::Connect => Some(Cause::Unreachable),
+        HttpErrorKind::Timeout => Some(Cause::TimedOut),
+        HttpErrorKind::Interrupted => Some(Cause::ConnectionLost),
+        _ => None,
     }
 }
 

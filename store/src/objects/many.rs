@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use followlytics_core::health::Access;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 
@@ -25,11 +26,14 @@ impl Objects {
         let state = (self.clone(), prefix.to_owned(), found);
         futures::stream::try_unfold(state, async |(objects, prefix, found)| {
             let mut found = found?;
-            let next = async { found.next().await.transpose() };
-            match objects.place.within(0, next).await {
-                Ok(None) => Ok(None),
-                Ok(Some(object)) => Ok(Some((object.location.to_string(), (objects, prefix, Ok(found))))),
-                Err(source) => Err(objects.refusal(&prefix, source)),
+            let next = async {
+                let next = async { found.next().await.transpose() };
+                let next = objects.place.within(0, next).await;
+                next.map_err(|source| objects.refusal(&prefix, source))
+            };
+            match objects.observe(Access::Read, 0, |_| false, next).await? {
+                None => Ok(None),
+                Some(object) => Ok(Some((object.location.to_string(), (objects, prefix, Ok(found))))),
             }
         })
     }

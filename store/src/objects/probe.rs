@@ -1,5 +1,7 @@
 //! Whether a store can be relied on, asked before any work begins.
 
+use followlytics_core::health::Access;
+
 use super::{Created, Objects, ObjectsError};
 
 impl Objects {
@@ -27,5 +29,22 @@ impl Objects {
             });
         }
         Ok(())
+    }
+
+    /// Finds out whether a store that failed works again: stores and deletes an object of `bytes` bytes of this name,
+    /// which no other call uses; after a failed read it also reads the object.
+    pub(crate) async fn probe(&self, access: Access, name: &str, bytes: u64) -> Result<(), ObjectsError> {
+        let key = format!("probes/{name}-{access:?}").to_ascii_lowercase();
+        let size = match access {
+            Access::Read => 1,
+            Access::Write => usize::try_from(bytes).unwrap_or(1),
+        };
+        self.create(&key, vec![0_u8; size]).await?;
+        let read = match access {
+            Access::Read => self.get(&key).await.map(drop),
+            Access::Write => Ok(()),
+        };
+        let deleted = self.delete(&key).await;
+        read.and(deleted)
     }
 }

@@ -109,11 +109,13 @@ impl Objects {
             builder = builder.with_endpoint(&endpoint.url);
         }
         let patience = options.patience;
+        let monitor = Arc::default();
         let store = builder
             .with_bucket_name(bucket)
             .with_http_connector(Connector {
                 patience,
                 near: endpoint.as_ref().is_some_and(|endpoint| endpoint.near),
+                monitor: Arc::clone(&monitor),
             })
             .with_retry(RetryConfig {
                 backoff: BackoffConfig {
@@ -139,6 +141,7 @@ impl Objects {
                 machine_role: !SIGNERS.iter().any(|name| options.get(name).is_some()),
                 patience,
             })),
+            monitor,
         })
     }
 }

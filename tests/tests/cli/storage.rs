@@ -1,5 +1,6 @@
 //! Storage that fails: a full disk, long paths, directories nobody may write to.
 
+mod outages;
 mod remote;
 
 use std::process::{Command, Stdio};

@@ -7,7 +7,7 @@ use followlytics_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Observed, Refusal, is_paused, is_quiet, runners};
+use super::{Observed, Refusal, is_paused, is_quiet, outages, runners};
 use crate::{
     money::Usd,
     sandbox::Announcement,
@@ -21,6 +21,8 @@ use crate::{
 pub const ACCEPTED: &str = "Accepted";
 /// Condition: a person asked for a pause, and nothing of the scan runs any more.
 pub const SUSPENDED: &str = "Suspended";
+/// Condition: the database, the objects and the disk are available. Written from the first outage to the scan's end.
+pub const STORAGE_AVAILABLE: &str = "StorageAvailable";
 /// Condition: everything is read and merged. Written once the scan is over.
 pub const COMPLETE: &str = "Complete";
 
@@ -95,6 +97,7 @@ pub(super) fn announce(scan: &Scan, status: &ScanStatus) -> Option<Announcement>
         reason,
         note: note(status),
         warning,
+        occurrence: None,
     })
 }
 
@@ -146,6 +149,10 @@ fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     } else {
         make(SUSPENDED, false, reasons::DRAINING, &draining(inputs.seen))
     });
+    all.extend(
+        outages::condition(inputs, earlier)
+            .map(|(good, reason, message)| make(STORAGE_AVAILABLE, good, reason, &message)),
+    );
     if over {
         let (reason, message) = completeness(inputs);
         all.push(make(
@@ -210,7 +217,7 @@ fn waiting_on(inputs: &Inputs<'_>) -> Option<WaitingOn> {
     if let Some(refusal) = inputs.refusal {
         return because(refusal.reason, &refusal.message);
     }
-    if inputs.phase.is_final() || inputs.phase == ScanPhase::Merging {
+    if inputs.phase.is_final() {
         return None;
     }
     if is_paused(inputs.scan) {
@@ -233,8 +240,17 @@ fn waiting_on(inputs: &Inputs<'_>) -> Option<WaitingOn> {
         .summary
         .as_ref()
         .and_then(|summary| summary.hold.as_ref());
-    if let Some(hold) = hold.filter(|hold| hold.until.is_none_or(|until| until > inputs.now)) {
+    let hold = hold.filter(|hold| hold.until.is_none_or(|until| until > inputs.now));
+    // What an operator has to change comes first; storage before what ends with time.
+    let outage = outages::message(inputs.seen).filter(|_| hold.is_none_or(|hold| hold.until.is_some()));
+    if let Some(message) = outage {
+        return because(reasons::STORAGE_UNAVAILABLE, &message);
+    }
+    if let Some(hold) = hold {
         return Some(as_told(hold));
+    }
+    if inputs.phase == ScanPhase::Merging {
+        return None;
     }
     if let Some(waiting) = &inputs.runners.waiting {
         return Some(as_told(waiting));

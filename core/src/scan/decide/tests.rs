@@ -10,6 +10,7 @@ use crate::scan::{
 
 mod browser;
 mod convergence;
+mod outages;
 mod phases;
 mod replacing;
 mod sweeps;
@@ -123,6 +124,8 @@ fn seen(scan: &Scan, summary: Summary) -> Observed {
         runners: Vec::new(),
         share: 100,
         progress_written: None,
+        health: Health::default(),
+        announced: BTreeSet::new(),
     };
     seen.recorded = Some(admit::admit(scan, &seen, &Policy::default()).unwrap());
     seen.summary = Some(summary);

@@ -1,9 +1,14 @@
 //! The HTTP client of a bucket: never redirected, past any proxy on this machine, and refusals sorted where the whole
 //! answer is at hand: S3 says 404 of a bucket and of a key, 403 of a quota and of a right.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use followlytics_core::health::{Access, Part};
 use object_store::{
     ClientOptions,
     client::{
@@ -12,7 +17,8 @@ use object_store::{
     },
 };
 
-use super::super::place::Patience;
+use super::super::{error::cause_of_http, place::Patience};
+use crate::health::{Monitor, cause_of_io, io_in};
 
 /// Longest kept connection without a request; shorter than servers keep theirs, so that few requests meet one that is
 /// just closed.
@@ -52,11 +58,20 @@ impl fmt::Display for Said {
 impl std::error::Error for Said {}
 
 /// Makes the client.
-#[derive(Debug)]
 pub(super) struct Connector {
+    /// Notified of a refused connection at once: the call tries again for a while before it fails.
+    pub(super) monitor: Arc<OnceLock<Monitor>>,
     pub(super) patience: Patience,
     /// Whether the endpoint is this machine's own.
     pub(super) near: bool,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("near", &self.near)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HttpConnector for Connector {
@@ -77,18 +92,49 @@ impl HttpConnector for Connector {
             store: "S3",
             source: Box::new(source),
         })?;
-        Ok(HttpClient::new(Sorting(client)))
+        Ok(HttpClient::new(Sorting {
+            client,
+            monitor: Arc::clone(&self.monitor),
+        }))
     }
 }
 
 /// A client whose refusals carry [`Said`].
-#[derive(Debug)]
-struct Sorting(reqwest::Client);
+struct Sorting {
+    client: reqwest::Client,
+    monitor: Arc<OnceLock<Monitor>>,
+}
+
+impl fmt::Debug for Sorting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sorting").finish_non_exhaustive()
+    }
+}
+
+impl Sorting {
+    /// Reports a connection that did not come about.
+    fn note(&self, access: Access, error: &HttpError) {
+        let cause = io_in(error).and_then(|error| cause_of_io(error.kind()));
+        if let (HttpErrorKind::Connect, Some(monitor), Some(cause)) = (
+            error.kind(),
+            self.monitor.get(),
+            cause.or(cause_of_http(error.kind())),
+        ) {
+            monitor.note(Part::Objects, access, cause);
+        }
+    }
+}
 
 #[async_trait::async_trait]
 impl HttpService for Sorting {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answer = self.0.call(request).await?;
+        let access = if matches!(request.method().as_str(), "PUT" | "POST") {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        let answer = self.client.call(request).await;
+        let answer = answer.inspect_err(|error| self.note(access, error))?;
         let status = answer.status().as_u16();
         if status < 300 || matches!(status, 304 | 412 | 416) {
             return Ok(answer);

@@ -33,6 +33,8 @@ fn observed(session: Option<CredentialSpec>) -> Observed {
         runners: Vec::new(),
         share: 100,
         progress_written: None,
+        health: crate::health::Health::default(),
+        announced: std::collections::BTreeSet::new(),
     }
 }
 

@@ -38,6 +38,7 @@ fn effects(decision: Decision) -> Vec<Effect> {
         delete,
         create,
         announce,
+        outages: _,
         forget,
         expire: _,
     } = decision.plan;
@@ -88,6 +89,8 @@ impl World {
                 .collect(),
             share: 5,
             progress_written: None,
+            health: crate::health::Health::default(),
+            announced: BTreeSet::new(),
         }
     }
 

@@ -119,6 +119,8 @@ fn a_bad_spec_costs_nothing_and_names_the_remedy() {
             runners: Vec::new(),
             share: 9,
             progress_written: None,
+            health: crate::health::Health::default(),
+            announced: std::collections::BTreeSet::new(),
         };
         let decision = run(&scan, &nothing, at(0));
         let status = &decision.report.status;
