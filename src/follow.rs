@@ -315,7 +315,7 @@ impl Stillness {
             && let Some(full) = outages::full(session)
         {
             return Err(Failure::storage(format!(
-                "{}: free some space and run the same command again, nothing was lost",
+                "the storage is full ({}): free some space and run the same command again; nothing was lost",
                 full.brief()
             )));
         }

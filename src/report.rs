@@ -259,6 +259,11 @@ fn requests(summary: &Summary, listing: i64, by_browser: Option<i64>) -> Request
         .result
         .as_ref()
         .map_or(summary.scanned, |result| result.rows);
+    // The result holds the earlier result's rows as well: of those none was read.
+    let rows = match plan.and_then(|plan| plan.since.as_ref()) {
+        Some(_) => rows.min(summary.scanned),
+        None => rows,
+    };
     let cuts = match plan.map(|plan| plan.seek) {
         Some(Seek::Time | Seek::Id) => (listing - 1).max(0),
         Some(Seek::Index | Seek::Chain) | None => 0,

@@ -194,17 +194,16 @@ async fn count(
     permit: &PermitRow,
     lines: i64,
 ) -> Result<(), LedgerError> {
+    permits::answered_late(scan, permit);
     match range.kind {
         Kind::Seam => scan.requests.seam_pages += 1,
         Kind::Listing | Kind::Sweep | Kind::Resolve => scan.requests.pages += 1,
     }
-    if !permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id)
-        .await?
-        .is_empty()
-    {
-        scan.requests.refetched_pages += 1;
-        scan.requests.refetched_rows += lines;
-    }
+    // Every earlier request for this page was one more than necessary.
+    let lost = permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id).await?;
+    let lost = i64::try_from(lost.len()).unwrap_or(i64::MAX);
+    scan.requests.refetched_pages += lost;
+    scan.requests.refetched_rows += lost.saturating_mul(lines);
     Ok(())
 }
 

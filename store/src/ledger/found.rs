@@ -33,6 +33,7 @@ impl Ledger {
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &found.permit).await?;
         let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
         if matches!(permit.state, PermitState::Open | PermitState::Ambiguous) {
+            permits::answered_late(&mut scan, &permit);
             settle(&mut tx, &mut scan, &permit, &found.finding, now).await?;
             if let Some(told) = found.told {
                 let used = (permit.credential.as_str(), permit.family);

@@ -167,6 +167,21 @@ pub(super) async fn unsettled(
         .collect()
 }
 
+/// Permits that nobody can use any more and whose outcome is still waited for: their holder is gone.
+pub(super) async fn abandoned(tx: &mut Tx, scan: &str) -> Result<i64, LedgerError> {
+    let sql = "SELECT COUNT(*) FROM permits p JOIN ranges r ON r.scan = p.scan AND r.id = p.range_id \
+               WHERE p.scan = $1 AND p.state = 'Open' AND (r.epoch > p.epoch OR r.state <> 'Open')";
+    let count = tx.find(sql, params![scan]).await?;
+    Ok(count.map(|row| row.get(0)).transpose()?.unwrap_or(0))
+}
+
+/// A request whose outcome came after its permit had been counted as unanswered.
+pub(super) fn answered_late(scan: &mut ScanRow, permit: &PermitRow) {
+    if permit.state == PermitState::Ambiguous {
+        scan.requests.unanswered = scan.requests.unanswered.saturating_sub(1).max(0);
+    }
+}
+
 /// Whether a request of this range may be under way.
 pub(super) async fn is_under_way(tx: &mut Tx, scan: &str, range: u32) -> Result<bool, LedgerError> {
     let sql = "SELECT 1 FROM permits WHERE scan = $1 AND range_id = $2 AND state = 'Open'";

@@ -35,6 +35,8 @@ impl Ledger {
                 params![uid],
             )
             .await?;
+        // Before their time is over too: a killed runner's request was made, also where the scan ends at once.
+        scan.requests.unanswered += super::permits::abandoned(&mut tx, uid).await?;
         let waits = waits(&mut tx, &mut scan, &ranges, now).await?;
         let result = super::results::find(&mut tx, uid).await?;
         Ok(Some(Summary {

@@ -8,6 +8,7 @@
 )]
 
 mod demo;
+mod figures;
 mod inputs;
 mod money;
 mod objects;

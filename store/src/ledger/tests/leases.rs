@@ -146,3 +146,61 @@ async fn a_page_of_another_permit_or_place_is_refused_by_name_and_changes_nothin
     assert!(error.contains("permit"), "{error}");
     assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().scanned, 0);
 }
+
+/// Requests that the figures know of: the platform saw as many.
+async fn figures(desk: &Desk) -> (i64, i64, i64, i64) {
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    let requests = summary.requests;
+    (
+        requests.lookups + requests.pages + requests.failed + requests.unanswered,
+        requests.pages,
+        requests.refetched_pages,
+        requests.refetched_rows,
+    )
+}
+
+#[tokio::test]
+async fn requests_of_killed_runners_are_counted_at_once_and_once() {
+    let desk = Desk::new("1000.00", None).await;
+    let (a, b, c) = (
+        desk.sandbox("a").await,
+        desk.sandbox("b").await,
+        desk.sandbox("c").await,
+    );
+    desk.resolve(&a, 3000).await;
+    let first = desk.claim(&a).await;
+    permit(&first.step);
+    // It may still be answered.
+    assert_eq!(figures(&desk).await, (1, 0, 0, 0));
+    desk.ledger.release_sandbox("a").await.unwrap();
+    let second = desk.claim(&b).await;
+    permit(&second.step);
+    assert_eq!(figures(&desk).await, (2, 0, 0, 0));
+    desk.ledger.release_sandbox("b").await.unwrap();
+    let third = desk.claim(&c).await;
+    let page = Desk::page(&third, &permit(&third.step), 1000, true);
+    desk.ledger.commit_page(&c, &page).await.unwrap();
+    // A look-up and three requests for one page, of which two were lost.
+    assert_eq!(figures(&desk).await, (4, 1, 2, 2000));
+    desk.pass(600);
+    desk.ledger.sweep_permits().await.unwrap();
+    assert_eq!(figures(&desk).await, (4, 1, 2, 2000));
+}
+
+#[tokio::test]
+async fn page_that_arrives_after_its_permit_was_swept_is_one_request() {
+    let desk = Desk::new("1000.00", None).await;
+    let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
+    desk.resolve(&a, 3000).await;
+    let old = desk.claim(&a).await;
+    let sent = Desk::page(&old, &permit(&old.step), 1000, false);
+    desk.ledger.release_sandbox("a").await.unwrap();
+    desk.pass(600);
+    desk.ledger.sweep_permits().await.unwrap();
+    assert_eq!(figures(&desk).await, (2, 0, 0, 0));
+    let Claimed::Range { held, .. } = desk.ledger.claim(&b).await.unwrap() else {
+        panic!("no range")
+    };
+    assert!(desk.ledger.adopt_page(&b, held, &sent).await.unwrap());
+    assert_eq!(figures(&desk).await, (2, 1, 0, 0));
+}
