@@ -460,6 +460,8 @@ fn a_raised_monthly_budget_is_told_to_the_ledger_at_once() {
         runners: Vec::new(),
         share: 100,
         progress_written: None,
+        health: crate::health::Health::default(),
+        announced: std::collections::BTreeSet::new(),
     };
     known.recorded = Some(admit::admit(&of_x, &known, &Policy::default()).unwrap());
     assert_eq!(run(&of_x, &known, at(1)).plan.record, None);
