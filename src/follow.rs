@@ -148,7 +148,10 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
     match hold.until {
         None if !by_itself.contains(&hold.reason.as_str()) => Verdict::Stuck(hold.reason, hold.message),
         // Nothing was read, so nothing is waited for: the address is wrong more often than the platform is away.
-        Some(_) if hold.reason == reasons::PLATFORM_UNREACHABLE && seen.scanned() == 0 => {
+        Some(_)
+            if [reasons::PLATFORM_UNREACHABLE, reasons::PAGE_UNREADABLE].contains(&hold.reason.as_str())
+                && seen.scanned() == 0 =>
+        {
             Verdict::Stuck(hold.reason, hold.message)
         }
         _ => Verdict::Going,
@@ -197,7 +200,7 @@ pub(crate) fn exit_of(reason: &str) -> Exit {
         | reasons::MARKUP_CHANGED
         | reasons::CREDITS_DEPLETED
         | reasons::USAGE_CAPPED => Exit::Credential,
-        reasons::PLATFORM_UNREACHABLE => Exit::Unreachable,
+        reasons::PLATFORM_UNREACHABLE | reasons::PAGE_UNREADABLE => Exit::Unreachable,
         reasons::BUDGET_TOO_SMALL | reasons::BUDGET_EXHAUSTED | reasons::CURSOR_EXPIRED => Exit::Budget,
         reasons::STORAGE_UNAVAILABLE => Exit::Storage,
         _ => Exit::Failed,

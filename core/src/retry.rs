@@ -141,6 +141,11 @@ pub struct Policy {
 }
 
 impl Class {
+    /// Whether the platform answered, with a page that cannot be used.
+    pub const fn is_unreadable(self) -> bool {
+        matches!(self, Self::Malformed)
+    }
+
     /// The table.
     pub const fn policy(self) -> Policy {
         use Growth::{Exponential, Linear};
@@ -187,6 +192,10 @@ impl Class {
     }
 }
 
+/// Tries of a page whose answer cannot be read, with holds between them, before its range is given up: about 45
+/// minutes. The platform answers, so waiting longer does not help.
+pub const MOST_UNREADABLE: u32 = 10;
+
 /// What to do after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -194,6 +203,8 @@ pub enum Next {
     Again(SignedDuration),
     /// The tries are used up.
     Over(Last),
+    /// The page's range is given up: no single page holds a scan for ever.
+    GiveUp,
 }
 
 /// Longest computed delay, but for classes that begin with long ones.
@@ -202,6 +213,9 @@ const LONGEST: SignedDuration = SignedDuration::from_secs(60);
 /// Decides after the `failed`-th try of a page (from 1) failed with this class.
 pub fn next(class: Class, failed: u32) -> Next {
     let policy = class.policy();
+    if class.is_unreadable() && failed >= MOST_UNREADABLE {
+        return Next::GiveUp;
+    }
     if failed >= policy.tries {
         return Next::Over(policy.last);
     }
@@ -236,7 +250,12 @@ mod tests {
                 assert!(matches!(next(*class, failed), Next::Again(delay) if delay > SignedDuration::ZERO));
             }
             assert_eq!(next(*class, tries), Next::Over(class.policy().last));
-            assert_eq!(next(*class, u32::MAX), Next::Over(class.policy().last));
+            let at_last = if class.is_unreadable() {
+                Next::GiveUp
+            } else {
+                Next::Over(class.policy().last)
+            };
+            assert_eq!(next(*class, u32::MAX), at_last);
         }
     }
 

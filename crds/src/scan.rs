@@ -417,6 +417,8 @@ pub mod reasons {
     pub const PLATFORM_REFUSED: &str = "PlatformRefused";
     /// The platform does not answer.
     pub const PLATFORM_UNREACHABLE: &str = "PlatformUnreachable";
+    /// The platform answers with a page that cannot be read.
+    pub const PAGE_UNREADABLE: &str = "PageUnreadable";
     /// The plan costs more than the budget.
     pub const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";
     /// The budget is used up.

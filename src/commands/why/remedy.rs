@@ -38,6 +38,11 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
             "the network, or the base URL (spec.baseUrl of the Credential, `up --base-url`); it tries again by itself"
                 .to_owned()
         }
+        reasons::PAGE_UNREADABLE => {
+            "the base URL, if it is not the platform's own; otherwise a newer followlytics, or another scan later: the page \
+             is tried again"
+                .to_owned()
+        }
         reasons::BROWSER_OFF => {
             "`up --browser PLATFORM=RISK`, as the message writes it, by an operator who takes that on; or spec.source: Api"
                 .to_owned()
@@ -125,6 +130,7 @@ mod tests {
             reasons::DRAINING,
             reasons::MARKUP_CHANGED,
             reasons::MONTHLY_BUDGET_REACHED,
+            reasons::PAGE_UNREADABLE,
             reasons::PLATFORM_REFUSED,
             reasons::PLATFORM_UNREACHABLE,
             reasons::RATE_LIMIT_WINDOW,

@@ -17,7 +17,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, cursors,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, commit, cursors,
     fallback::{self, Entered},
     holds,
     permits::{self, PermitState},
@@ -52,7 +52,7 @@ impl Ledger {
                 // It is the credential that asked too fast, not this scan: all of its scans pause.
                 let delay = match retry::next(failure.class, range.attempts) {
                     Next::Again(delay) => delay,
-                    Next::Over(_) => failure.class.policy().delay,
+                    Next::Over(_) | Next::GiveUp => failure.class.policy().delay,
                 };
                 windows::pause(&mut tx, &scan, used, again_at(failure, delay, now)).await?;
             }
@@ -95,9 +95,17 @@ async fn apply(
         {
             cursors::give_up(tx, scan, range, now).await
         }
+        Next::GiveUp => give_up(tx, scan, range, failure, now).await,
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
-            range.attempts = 0;
+            // Tries of a page that cannot be read are counted over all holds.
+            if !failure.class.is_unreadable() {
+                range.attempts = 0;
+            }
             match last {
+                Last::Hold if failure.class.is_unreadable() && others_go_on(tx, scan, range, now).await? => {
+                    let rounds = range.attempts.saturating_sub(failure.class.policy().tries);
+                    range.not_before = Some(again_at(failure, retry::hold(rounds), now));
+                }
                 Last::Hold => wait(scan, failure, now),
                 _ => *scan.hold_mut() = Some(held(scan, failure, None)),
             }
@@ -127,6 +135,45 @@ async fn apply(
             Ok(())
         }
     }
+}
+
+/// Whether another range of the same source can be read now: one page that cannot be read holds up its own range only.
+async fn others_go_on(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    range: &Range,
+    now: Timestamp,
+) -> Result<bool, LedgerError> {
+    let open = ranges::open(tx, &scan.request.uid).await?;
+    Ok(open.iter().any(|other| {
+        other.id != range.id && other.source == range.source && other.not_before.is_none_or(|at| at <= now)
+    }))
+}
+
+/// Gives a range up whose next page cannot be read. What was read of it is merged with the other ranges; without any
+/// row the scan has failed.
+async fn give_up(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut reason = held(scan, failure, None);
+    reason.message = format!(
+        "{}: {}; given up after {} tries, the rest of this part of the list is missing: scan the account again later",
+        scan.request.account, failure.message, range.attempts
+    );
+    scan.failure = Some(reason);
+    if range.kind == Kind::Resolve || scan.lines == 0 {
+        holds::end_early(tx, scan, now).await?;
+        *range = ranges::get(tx, &scan.request.uid, range.id).await?;
+        return Ok(());
+    }
+    range.give_up();
+    ranges::put(tx, &scan.request.uid, range).await?;
+    let all = ranges::all(tx, &scan.request.uid).await?;
+    commit::merge_if_read(tx, scan, &all, now).await
 }
 
 /// All of the source waits, longer each time.
@@ -261,7 +308,11 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
         Class::BrowserCrashed | Class::PageStuck | Class::NotStarted => {
             ("BrowserFailing", "it goes on by itself")
         }
-        Class::ServerError | Class::Network | Class::NoAnswer | Class::Malformed | Class::Unknown => {
+        Class::Malformed => (
+            "PageUnreadable",
+            "the page is tried again, and its range is given up if that does not help",
+        ),
+        Class::ServerError | Class::Network | Class::NoAnswer | Class::Unknown => {
             ("PlatformUnreachable", "it goes on by itself")
         }
     };

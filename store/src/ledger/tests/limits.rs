@@ -118,3 +118,60 @@ async fn a_token_is_known_by_its_fingerprint_alone() {
         assert_eq!(used.fingerprint.as_deref(), shown);
     }
 }
+
+/// Fails every request with this class until nothing is left to try; the number of requests.
+async fn fail_until_over(desk: &Desk, sandbox: &Sandbox, class: Class) -> u32 {
+    for requests in 0..50 {
+        // Longer than any hold.
+        desk.pass(1_000);
+        match desk.ledger.claim(sandbox).await.unwrap() {
+            Claimed::Finished if requests > 0 => return requests,
+            Claimed::Range { held, .. } => {
+                let lease = desk.ledger.open_lease(sandbox, held).await.unwrap();
+                desk.fail(sandbox, &lease, class).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("it is tried for ever")
+}
+
+#[tokio::test]
+async fn page_that_is_never_readable_ends_the_scan_with_its_reason() {
+    use followlytics_core::{retry::MOST_UNREADABLE, scan::summary::Stage};
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    desk.ledger.commit_page(&a, &page).await.unwrap();
+    desk.ledger.release_sandbox("a").await.unwrap();
+    desk.pass(120);
+    assert_eq!(
+        fail_until_over(&desk, &a, Class::Malformed).await,
+        MOST_UNREADABLE
+    );
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(
+        (summary.stage, summary.ranges.failed, summary.scanned),
+        (Stage::Merging, 1, 1000)
+    );
+    let failure = summary.failure.unwrap();
+    assert_eq!(failure.reason, "PageUnreadable");
+    assert!(
+        failure.message.contains("said so; given up after 10 tries"),
+        "{}",
+        failure.message
+    );
+}
+
+#[tokio::test]
+async fn account_whose_answers_are_never_readable_fails_with_that_reason() {
+    use followlytics_core::scan::summary::Stage;
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    fail_until_over(&desk, &a, Class::Malformed).await;
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(summary.stage, Stage::Ended);
+    assert_eq!(summary.failure.unwrap().reason, "PageUnreadable");
+}
