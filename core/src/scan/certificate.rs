@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use self::counts::{Counts, count};
 use super::{
+    meeting,
     observed::{Anomaly, Observed},
     range::{Kind, Range, RangeId, Span, State, tiles},
-    since::Base,
+    since::{self, Base},
 };
 use crate::{
     mutants::{self, Mutant},
@@ -205,7 +206,10 @@ fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<Stri
     against.extend(anomalies.map(|(anomaly, pages)| Anomaly::evidence(*anomaly, *pages)));
     if let Some(base) = evidence.since {
         against.extend(of_base(base, &evidence.list));
+        let has_ended = listing(evidence).any(|range| evidence.ended.contains(&range.id));
+        against.extend(since::evidence(evidence.seek, has_ended));
     }
+    against.extend(meeting::evidence(evidence.ranges));
     if evidence.unread > 0 {
         let rows = if evidence.unread == 1 { "row" } else { "rows" };
         against.push(format!(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    certificate::{Certificate, Guarantee},
+    certificate::Certificate,
     plan::{Plan, index_ranges},
     range::{Kind, Range, RangeId, State, Walk},
 };
@@ -55,20 +55,15 @@ pub fn key(id: &str) -> u64 {
     })
 }
 
-/// The certificate of a list that was read twice: where it was not `Exact` after one pass, the comparison is part of
-/// the evidence. A pass that was not read to its end compares nothing.
+/// The certificate of a list that was read twice. The comparison supports the result and never makes it `Exact`.
 #[must_use]
 pub fn with_sweeps(mut certificate: Certificate, sweeps: Option<&Sweeps>, ranges: &[Range]) -> Certificate {
     let Some(sweeps) = sweeps else { return certificate };
-    let is_whole = ranges.iter().all(|range| range.state == State::Done);
-    if !is_whole {
-        certificate
-            .evidence
-            .push("the second pass was not read to its end".to_owned());
+    if ranges.iter().any(|range| range.state != State::Done) {
+        let unfinished = "the second pass was not read to its end";
+        certificate.support.push(unfinished.to_owned());
     }
-    if certificate.guarantee != Guarantee::Exact {
-        certificate.evidence.push(sweeps.sentence());
-    }
+    certificate.support.push(sweeps.sentence());
     certificate
 }
 

@@ -62,6 +62,8 @@ pub struct ScanPlan {
     pub churn: u32,
     /// Times a page, in a hundred, that accounts which unfollowed follow again, and how many together.
     pub returns: (u32, u32),
+    /// Passes over a list by row number.
+    pub sweeps: u32,
     /// Runners at once.
     pub runners: u32,
     /// Rows a range aims at.
@@ -116,7 +118,7 @@ impl Scenario {
         scenario.with_browsers().with_returns()
     }
 
-    /// The same world; where the seed wants it, accounts that unfollow follow again. Drawn apart, so that the other
+    /// The same world; where the seed wants it, accounts that unfollow follow again, and lists by row number are read twice. Drawn apart, so that the other
     /// worlds stay as they are.
     fn with_returns(mut self) -> Self {
         let mut chance = Chance::new(self.seed ^ 0x2E_7012);
@@ -125,6 +127,8 @@ impl Scenario {
             let (some, rate, together) = (small(10) <= 6, small(60), small(20));
             // Half of them one by one.
             let together = if rate % 2 == 0 { 1 } else { together };
+            let by_row = matches!(scan.platform, Platform::Gitea | Platform::GitHub);
+            scan.sweeps = if by_row && small(10) <= 3 { 2 } else { 1 };
             scan.returns = if some && scan.churn > 0 {
                 (rate, together)
             } else {
@@ -168,6 +172,7 @@ impl Scenario {
         Self {
             scans: scans.collect(),
             gitea_page: 8,
+            gitea_order: GiteaOrder::Follow,
             ..calm.clone()
         }
     }
@@ -208,6 +213,7 @@ fn scan(c: &mut Chance, number: i64) -> ScanPlan {
             0
         },
         returns: (0, 1),
+        sweeps: 1,
         runners: u32::try_from(c.between(1, 4)).unwrap_or(1),
         rows_per_range: u32::try_from(c.between(100, 600)).unwrap_or(100),
         // Between too little for what a bad day re-reads and plenty.

@@ -296,7 +296,7 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
         cancelled: false,
         dry_run: false,
         result_policy: followlytics_crds::ResultPolicy::default(),
-        sweeps: 1,
+        sweeps: plan.sweeps,
         ttl_seconds_after_finished: None,
     };
     Scan::new(name, spec)
