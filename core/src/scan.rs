@@ -4,6 +4,7 @@ pub mod accept;
 pub mod certificate;
 #[cfg(feature = "crds")]
 pub mod decide;
+pub mod density;
 pub mod edit;
 pub mod empty;
 pub mod entry;

@@ -8,6 +8,7 @@ pub mod browser;
 mod chain;
 pub mod commits;
 pub mod demo;
+pub mod density;
 pub mod fairness;
 pub mod listing;
 mod loopback;

@@ -2,9 +2,10 @@
 
 use followlytics_core::account::Platform::{Bluesky, Gitea, X};
 use followlytics_tests::bench::{
-    fairness,
+    density, fairness,
     requests::{self, Case},
     runners, windows,
+    world::Shape,
 };
 
 #[test]
@@ -104,5 +105,23 @@ fn four_runners_do_nearly_four_times_the_work_and_a_slow_one_costs_little() {
         let times = times.unwrap();
         assert!(times.one >= 3.7 * times.four, "{platform}: {times:?}");
         assert!(times.over_capacity() <= 1.15, "{platform}: {times:?}");
+    }
+}
+
+/// A small list of each kind; the bench reads large ones against a higher bar.
+#[test]
+fn four_runners_share_a_list_wherever_its_rows_are() {
+    for (name, growth, days) in density::lists() {
+        for is_age_known in [true, false] {
+            let shape = Shape {
+                growth,
+                days,
+                is_age_known,
+            };
+            let shared = density::measure(Bluesky, 20_000, shape).unwrap();
+            let list = format!("{name}, {is_age_known}: {shared:?}");
+            assert!(shared.concurrency >= 3.0, "{list}");
+            assert!(shared.ratio() <= 1.12, "{list}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a page counts, and what it changes.
 
 use super::{
+    density::Density,
     lease,
     range::{Kind, Range, State},
 };
@@ -71,6 +72,12 @@ pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Con
     }
     if !header.exhausted && moves_back(range, header) {
         return misplaced("output");
+    }
+    if let Some(seen) = Density::of_page(header, content.lines) {
+        if range.seq == 0 {
+            range.first = seen;
+        }
+        range.last = seen;
     }
     range.seq += 1;
     if !mutants::on(Mutant::CheckpointStays) {

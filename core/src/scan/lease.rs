@@ -108,6 +108,8 @@ mod tests {
         unit: 10,
         page_rows: 10,
         floor: 0,
+        top: i64::MAX,
+        left: 1000,
     };
 
     fn at(seconds: i64) -> Timestamp {

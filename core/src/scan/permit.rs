@@ -120,6 +120,12 @@ pub fn claimed(range: &Range, seek: Seek, page_rows: u32, floor: i64) -> i64 {
     let extent = match seek {
         Seek::Index => i64::from(page_rows),
         Seek::Time | Seek::Id if range.rows > 0 && range.kind == Kind::Listing => {
+            if let Some(extent) = range.last.extent_of(i64::from(page_rows)) {
+                return match range.walk {
+                    Walk::Down => at.saturating_sub(extent).max(span.lo),
+                    Walk::Up => at.saturating_add(extent).min(span.hi),
+                };
+            }
             let (stretch, rows) = match range.walk {
                 // Where an open end began is not known: what is left has to do.
                 Walk::Down if span.hi == NEWEST => {

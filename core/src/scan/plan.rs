@@ -2,14 +2,16 @@
 //! found.
 
 mod ids;
+mod keyed;
 mod since;
 mod web;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::keyed::Space;
 pub use self::{
-    ids::floor,
+    ids::{floor, top},
     web::{Sharing, position, time_of},
 };
 use super::{
@@ -177,18 +179,12 @@ pub fn probe_at(
     match facts.seek {
         // The first page tells the page size of the server and the length of the list.
         Seek::Index => (number == 0 && report.followers > 0).then_some(Place::at(i64::from(facts.page_rows))),
+        // A list that is capped, or goes on from a result, is read by one runner from its newest end.
+        Seek::Time | Seek::Id if wishes.max_rows > 0 || wishes.since.is_some() && facts.seek == Seek::Time => None,
         Seek::Id => ids::probe_at(facts.page_rows, report, wishes, probes),
         Seek::Time => {
             let ranges = range_count(report.followers, wishes);
-            let probes = u32::try_from(ranges.min(8)).unwrap_or(8);
-            if ranges < 2 || number >= probes {
-                return None;
-            }
-            let oldest = report.created.map_or(0, Timestamp::as_microsecond);
-            let newest = now.as_microsecond();
-            let step = (newest - oldest).max(1) / i64::from(probes);
-            // In the middle of each part; the last is the newest end itself.
-            Some(Place::at(newest - step * i64::from(number) - step / 2))
+            keyed::probe_at(time_space(report, probes, now), probes, report.followers, ranges)
         }
         Seek::Chain => None,
     }
@@ -221,29 +217,8 @@ pub fn plan(
     let ranges = match seek {
         Seek::Chain => vec![Planned::of_api(None, rows)],
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
-        Seek::Time => {
-            let newest = now.as_microsecond();
-            // Nobody follows an account before it exists, but follows can be backdated: the lowest range has no end.
-            let oldest = report.created.map_or(0, Timestamp::as_microsecond).min(newest);
-            let space = Space {
-                end: OLDEST,
-                oldest,
-                newest,
-                unit: TIME_UNIT,
-            };
-            keyed_ranges(space, probes, rows, count)
-        }
-        Seek::Id => keyed_ranges(
-            Space {
-                end: 0,
-                oldest: floor(probes),
-                newest: ids::top(probes).unwrap_or(NEWEST),
-                unit: 1,
-            },
-            probes,
-            rows,
-            count,
-        ),
+        Seek::Time => keyed::ranges(time_space(report, probes, now), probes, rows, count),
+        Seek::Id => keyed::ranges(ids::space(probes), probes, rows, count),
     };
     let root = match (
         ranges.first().and_then(|r| r.span),
@@ -292,6 +267,19 @@ pub fn plan(
         thresholds: None,
         since: None,
         sweeps,
+    }
+}
+
+/// The space of a list by time. Nobody follows an account before it exists, but follows can be backdated: the lowest
+/// range has no end.
+fn time_space(report: &AccountReport, probes: &[Probe], now: Timestamp) -> Space {
+    let newest = now.as_microsecond();
+    let created = report.created.map_or(0, Timestamp::as_microsecond);
+    Space {
+        end: OLDEST,
+        oldest: created.max(floor(probes)).min(newest),
+        newest,
+        unit: TIME_UNIT,
     }
 }
 
@@ -349,110 +337,6 @@ pub(super) fn index_ranges(rows: i64, page: i64, count: i64) -> Vec<Planned> {
                 hi: pages * (n + 1) / count * page,
             };
             Planned::of_api(Some(span), (rows.min(span.hi) - span.lo).max(0))
-        })
-        .collect()
-}
-
-/// Positions that are keys.
-#[derive(Debug, Clone, Copy)]
-struct Space {
-    /// Where the lowest range ends.
-    end: i64,
-    /// Nothing is expected below.
-    oldest: i64,
-    /// Nothing is expected above.
-    newest: i64,
-    /// Cuts fall on multiples of this.
-    unit: i64,
-}
-
-/// Equal numbers of rows, by the density that the probes saw; equal stretches without probes.
-fn keyed_ranges(space: Space, probes: &[Probe], rows: i64, count: i64) -> Vec<Planned> {
-    let Space {
-        end,
-        oldest,
-        newest,
-        unit,
-    } = space;
-    let mut bounds = vec![end];
-    bounds.extend(quantiles(&densities(probes, oldest, newest), count, unit));
-    bounds.push(NEWEST);
-    bounds.sort_unstable();
-    bounds.dedup();
-    let ranges = i64::try_from(bounds.len()).unwrap_or(2) - 1;
-    let share = rows / ranges.max(1);
-    bounds
-        .iter()
-        .zip(bounds.iter().skip(1))
-        .map(|(lo, hi)| Planned::of_api(Some(Span { lo: *lo, hi: *hi }), share))
-        .collect()
-}
-
-/// A stretch of positions and the rows expected in it, times a constant.
-struct Stretch {
-    from: i64,
-    to: i64,
-    weight: i128,
-}
-
-/// Cuts [oldest, newest] half-way between probes; each part has its probe's density.
-fn densities(probes: &[Probe], oldest: i64, newest: i64) -> Vec<Stretch> {
-    let mut seen: Vec<(i64, i128)> = probes
-        .iter()
-        .filter(|probe| probe.next.as_ref().is_none_or(|next| !next.is_unread()))
-        .filter_map(|probe| {
-            let end = probe.next.as_ref().map_or(oldest, |place| place.position);
-            let extent = i128::from((probe.asked.position - end).max(1));
-            // Rows per 2^40 microseconds: integers, so that every machine plans alike.
-            Some((probe.asked.position, (i128::from(probe.rows) << 40) / extent))
-                .filter(|(at, _)| (oldest..=newest).contains(at))
-        })
-        .collect();
-    seen.sort_unstable();
-    if seen.is_empty() {
-        return vec![Stretch {
-            from: oldest,
-            to: newest,
-            weight: i128::from((newest - oldest).max(1)),
-        }];
-    }
-    let mut edges = vec![oldest];
-    edges.extend(
-        seen.iter()
-            .zip(seen.iter().skip(1))
-            .map(|((a, _), (b, _))| a + (b - a) / 2),
-    );
-    edges.push(newest);
-    edges
-        .iter()
-        .zip(edges.iter().skip(1))
-        .zip(&seen)
-        .map(|((from, to), (_, density))| Stretch {
-            from: *from,
-            to: *to,
-            weight: density * i128::from((to - from).max(0)),
-        })
-        .collect()
-}
-
-/// The `count - 1` bounds that cut the stretches into parts of equal weight.
-fn quantiles(stretches: &[Stretch], count: i64, unit: i64) -> Vec<i64> {
-    let total: i128 = stretches.iter().map(|s| s.weight).sum();
-    if total == 0 {
-        return Vec::new();
-    }
-    (1..count)
-        .filter_map(|n| {
-            let mut left = total * i128::from(n) / i128::from(count);
-            for stretch in stretches {
-                if left < stretch.weight {
-                    let inside = i128::from(stretch.to - stretch.from) * left / stretch.weight;
-                    let at = stretch.from + i64::try_from(inside).unwrap_or(0);
-                    return Some(at - at.rem_euclid(unit));
-                }
-                left -= stretch.weight;
-            }
-            None
         })
         .collect()
 }

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
+    density::Density,
     lease,
     request::{ScanRequest, Terms},
     source::Source,
+    split::Cut,
 };
 
 /// Number of a range within its scan.
@@ -186,6 +188,10 @@ pub struct Range {
     pub expected: i64,
     /// For a seam: the range whose own rows end it.
     pub meets: Option<RangeId>,
+    /// How densely rows lie where it begins: as its first page showed, until then as expected.
+    pub first: Density,
+    /// How densely rows lie at the checkpoint: as its last page showed, until then as expected.
+    pub last: Density,
     /// Credential of its lease; `None` before the first one.
     pub terms: Option<Terms>,
     /// Number of the first page since it last started at its first place.
@@ -219,6 +225,8 @@ impl Range {
             lease_rows: 0,
             expected,
             meets: None,
+            first: Density::default(),
+            last: Density::default(),
             terms: None,
             pass_from: 0,
         }
@@ -228,6 +236,17 @@ impl Range {
     #[must_use]
     pub fn from_source(self, source: Source) -> Self {
         Self { source, ..self }
+    }
+
+    /// Cuts a part off; what was expected of the whole is shared out.
+    pub fn split_off(&mut self, id: RangeId, cut: &Cut) -> Self {
+        self.span = Some(cut.kept);
+        self.expected = self.rows.saturating_add(cut.kept_rows);
+        Self {
+            first: cut.density,
+            last: cut.density,
+            ..Self::new(id, self.kind, Some(cut.residual), self.walk, cut.rows).from_source(self.source)
+        }
     }
 
     /// Whether it is a chain that nothing has bounded yet.

@@ -93,6 +93,11 @@ impl Ledger {
         let mut claim = lease::claim(&mine, &holder, scan.grain(), now);
         if matches!(claim, Claim::Split(..)) && !splittable {
             claim = Claim::Wait(now.saturating_add(KEEP).unwrap_or(now));
+        } else if splittable && matches!(claim, Claim::Split(..) | Claim::Wait(_)) {
+            // What was read shows how densely rows lie beside what is not.
+            mine = ranges::all(&mut tx, &sandbox.scan).await?;
+            mine.retain(|range| range.source == scan.source);
+            claim = lease::claim(&mine, &holder, scan.grain(), now);
         }
         let (index, cut) = match claim {
             Claim::Nothing => return Ok(Claimed::Finished),
@@ -117,38 +122,13 @@ impl Ledger {
         };
         let taken = match cut {
             None => range.clone(),
-            Some(cut) => self
-                .split(&mut tx, &mut scan, range, cut)
-                .await?
-                .from_source(range.source),
+            Some(cut) => split(&mut tx, &mut scan, range, &cut).await?,
         };
         let claimed = self.lease_to(&mut tx, &scan, taken, sandbox, now).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
         Ok(claimed)
-    }
-
-    async fn split(
-        &self,
-        tx: &mut Tx,
-        scan: &mut ScanRow,
-        range: &mut Range,
-        cut: split::Cut,
-    ) -> Result<Range, LedgerError> {
-        let uid = &scan.request.uid;
-        let left = range.rows_left(scan.grain().floor);
-        range.span = Some(cut.kept);
-        range.expected = range.rows + left / 2;
-        ranges::put(tx, uid, range).await?;
-        scan.requests.splits += 1;
-        Ok(Range::new(
-            next_id(tx, uid).await?,
-            range.kind,
-            Some(cut.residual),
-            range.walk,
-            left / 2,
-        ))
     }
 
     async fn lease_to(
@@ -219,6 +199,20 @@ impl Ledger {
         self.notify();
         Ok(())
     }
+}
+
+/// Cuts a range, and returns the part that its holder loses.
+async fn split(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    cut: &split::Cut,
+) -> Result<Range, LedgerError> {
+    let uid = &scan.request.uid;
+    let taken = range.split_off(next_id(tx, uid).await?, cut);
+    ranges::put(tx, uid, range).await?;
+    scan.requests.splits += 1;
+    Ok(taken)
 }
 
 /// Permits of earlier holders whose outcome is not known: their pages may lie in the object store.

@@ -1,6 +1,9 @@
 //! Ranges as rows.
 
-use followlytics_core::scan::range::{Place, Range, RangeId, Span, State};
+use followlytics_core::scan::{
+    density::Density,
+    range::{Place, Range, RangeId, Span, State},
+};
 
 use super::{LedgerError, scans};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
 
 const COLUMNS: &str = "id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, lease_until, \
      leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source, \
-     terms, pass_from";
+     terms, pass_from, first_lines, first_extent, last_lines, last_extent";
 
 /// All ranges of a scan, in order of their ids.
 pub(super) async fn all(tx: &mut Tx, scan: &str) -> Result<Vec<Range>, LedgerError> {
@@ -36,13 +39,15 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
     let epoch = i64::try_from(range.epoch).unwrap_or(i64::MAX);
     tx.execute(
         "INSERT INTO ranges (scan, id, kind, lo, hi, walk, position, cursor, claimed, seq, epoch, holder, \
-           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source, terms, pass_from) \
+           lease_until, leased_at, state, not_before, attempts, lines, lease_lines, expected, meets, source, terms, pass_from, \
+           first_lines, first_extent, last_lines, last_extent) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-           $23, $24) \
+           $23, $24, $25, $26, $27, $28) \
          ON CONFLICT (scan, id) DO UPDATE SET lo = $4, hi = $5, position = $7, cursor = $8, claimed = $9, \
            seq = $10, epoch = $11, holder = $12, lease_until = $13, leased_at = $14, state = $15, \
            not_before = $16, attempts = $17, lines = $18, lease_lines = $19, expected = $20, source = $22, \
-           terms = $23, pass_from = $24",
+           terms = $23, pass_from = $24, first_lines = $25, first_extent = $26, last_lines = $27, \
+           last_extent = $28",
         params![
             scan,
             range.id,
@@ -68,6 +73,10 @@ pub(super) async fn put(tx: &mut Tx, scan: &str, range: &Range) -> Result<(), Le
             <&str>::from(range.source),
             range.terms.as_ref().map(scans::json).transpose()?,
             range.pass_from,
+            range.first.rows,
+            range.first.extent,
+            range.last.rows,
+            range.last.extent,
         ],
     )
     .await?;
@@ -104,6 +113,14 @@ fn read(row: &Row) -> Result<Range, LedgerError> {
         meets: row.get(19)?,
         terms: scans::optional("ranges.terms", row.get(21)?)?,
         pass_from: row.get(22)?,
+        first: Density {
+            rows: row.get(23)?,
+            extent: row.get(24)?,
+        },
+        last: Density {
+            rows: row.get(25)?,
+            extent: row.get(26)?,
+        },
     })
 }
 

@@ -15,7 +15,7 @@ use followlytics_core::{
         observed::Observed,
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
-        range::{Kind, Range},
+        range::{Kind, NEWEST, Range},
         request::{ScanRequest, Terms},
         source::{Source, Wish},
         split::Grain,
@@ -170,16 +170,25 @@ impl ScanRow {
             Seek::Id | Seek::Chain => 1,
         };
         let created = self.report.as_ref().and_then(|report| report.created);
-        let floor = match seek {
-            Seek::Time => created.map_or(0, Timestamp::as_microsecond),
-            Seek::Id if self.source == Source::Browser => created.map_or(0, plan::position),
-            Seek::Id => plan::floor(&self.probes),
-            Seek::Index | Seek::Chain => 0,
+        let found = plan::floor(&self.probes);
+        let (floor, top) = match seek {
+            Seek::Time => (
+                created.map_or(0, Timestamp::as_microsecond).max(found),
+                self.started.map(Timestamp::as_microsecond),
+            ),
+            Seek::Id if self.source == Source::Browser => {
+                (created.map_or(0, plan::position), self.started.map(plan::position))
+            }
+            Seek::Id => (found, plan::top(&self.probes)),
+            Seek::Index | Seek::Chain => (0, None),
         };
+        let expected = self.plan.as_ref().map_or(0, |plan| plan.rows);
         Grain {
             unit,
             page_rows: i64::from(self.page_rows()),
             floor,
+            top: top.unwrap_or(NEWEST),
+            left: (expected - self.lines).max(0),
         }
     }
 

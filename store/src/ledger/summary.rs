@@ -3,6 +3,7 @@
 use followlytics_core::{
     platform::Family,
     scan::{
+        density,
         plan::Plan,
         range::{Kind, Range, State},
         source::Source,
@@ -203,13 +204,15 @@ fn wanted(scan: &mut ScanRow, ranges: &[Range], waits: &[Wait], now: Timestamp) 
 fn parts_of(scan: &ScanRow, ranges: &[Range]) -> i64 {
     let page = i64::from(scan.page_rows());
     let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);
-    let floor = scan.grain().floor;
+    let grain = scan.grain();
+    let outlook = density::outlook(ranges, grain.bounds());
     ranges
         .iter()
-        .filter(|range| range.state == State::Open && range.source == scan.source)
-        .map(|range| {
-            if splittable {
-                (range.rows_left(floor) / (4 * page)).max(1)
+        .zip(&outlook)
+        .filter(|(range, _)| range.state == State::Open && range.source == scan.source)
+        .map(|(range, stretch)| {
+            if splittable && !range.place.is_unread() {
+                (stretch.expected() / (4 * page)).max(1)
             } else {
                 1
             }

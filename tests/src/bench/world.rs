@@ -29,7 +29,7 @@ use followlytics_platforms::{
     clock::{Clock as _, TokioClock},
     http::from_service,
 };
-use followlytics_simulator::{AccountSpec, World, WorldConfig, router};
+use followlytics_simulator::{AccountSpec, Endpoint, Growth, World, WorldConfig, router};
 use followlytics_store::{
     db::Db,
     ledger::{Ledger, SandboxIdentity, ScanRequest},
@@ -56,9 +56,22 @@ pub struct Listing {
     pub after_seconds: i64,
 }
 
+/// How an account's followers came.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How they are spread over its life.
+    pub growth: Growth,
+    /// Days since it was created.
+    pub days: i64,
+    /// Whether its profile says so.
+    pub is_age_known: bool,
+}
+
 /// A world of a bench.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// How the followers of every account came; four years of steady growth by default.
+    pub shape: Option<Shape>,
     /// The scans, all on one credential for each platform.
     pub listings: Vec<Listing>,
     /// Milliseconds a request to a platform takes.
@@ -80,6 +93,7 @@ impl Setup {
     pub const fn of(listings: Vec<Listing>) -> Self {
         Self {
             listings,
+            shape: None,
             page_ms: 300,
             broker_ms: 2,
             window: None,
@@ -110,6 +124,10 @@ pub struct Facts {
     pub scans: Vec<Listed>,
     /// Requests in the platforms' own logs.
     pub requests: u64,
+    /// Those of lists, probes among them.
+    pub listing_requests: u64,
+    /// From the start of the first of those to the end of the last.
+    pub listing: SignedDuration,
     /// Runners that were killed.
     pub kills: u32,
 }
@@ -152,11 +170,17 @@ impl Bench {
         let mut requests = Vec::new();
         for (number, listing) in setup.listings.iter().enumerate() {
             let request = request(&setup, listing, number)?;
-            world.create_account(AccountSpec::new(
+            let mut account = AccountSpec::new(
                 simulated(listing.platform),
                 &request.account.handle,
                 listing.followers,
-            ))?;
+            );
+            if let Some(shape) = setup.shape {
+                account.growth = shape.growth;
+                account.created_at = Some(began - SignedDuration::from_hours(24 * shape.days));
+                account.hide_created_at = !shape.is_age_known;
+            }
+            world.create_account(account)?;
             requests.push(request);
         }
         let secrets = Arc::new(MemorySecrets::default());
@@ -260,9 +284,19 @@ impl Bench {
                 summary,
             });
         }
+        let log = self.world.requests(0, usize::MAX);
+        let lists = || log.iter().filter(|request| request.endpoint == Endpoint::Followers);
+        let first = lists().map(|request| request.at).min();
+        let last = lists().map(|request| request.at).max();
+        let between = match (first, last) {
+            (Some(first), Some(last)) => last.duration_since(first),
+            _ => SignedDuration::ZERO,
+        };
         Ok(Facts {
             scans,
-            requests: u64::try_from(self.world.requests(0, usize::MAX).len())?,
+            requests: u64::try_from(log.len())?,
+            listing_requests: u64::try_from(lists().count())?,
+            listing: between + SignedDuration::from_millis(self.setup.page_ms),
             kills,
         })
     }

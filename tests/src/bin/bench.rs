@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use followlytics_tests::bench::{
-    browser, commits, demo, fairness, listing,
+    browser, commits, demo, density, fairness, listing,
     machine::Machine,
     memory, merge, pages,
     report::{Section, update},
@@ -38,7 +38,9 @@ enum Name {
     Fairness,
     /// Four runners ÷ one, and a slow one, in virtual time
     Runners,
-    /// The same over real sockets and files
+    /// Four runners on lists of uneven density, in virtual time
+    Density,
+    /// `runners` over real sockets and files
     Wire,
     /// An X list beside tweepy
     Listing,
@@ -63,6 +65,7 @@ impl Name {
             Self::Windows => windows::section(),
             Self::Fairness => fairness::section(),
             Self::Runners => runners::section(),
+            Self::Density => density::section(),
             Self::Wire => wire::section(),
             Self::Listing => listing::section(),
             Self::Memory => memory::section(),

@@ -2,16 +2,14 @@
 //!
 //! The first probe is the list's newest page. Where the next one begins at a bare position, ids are numbers, and
 //! a range can begin at any of them; where it begins at a token nobody can compute, the list is a chain. The
-//! other probes bisect what lies between the list's ends: its ids are those of a whole server, and an account
-//! may have its followers in a hundredth of them.
+//! other probes go to where most rows are expected: its ids are those of a whole server, and an account may have its
+//! followers in a hundredth of them.
 
-use super::{AccountReport, Place, Probe, Wishes, range_count};
+use super::{AccountReport, Place, Probe, Space, Wishes, keyed, range_count};
 use crate::scan::range::NEWEST;
 
 /// Under so many pages a list is read as a chain: what a probe costs is more than cutting it would save.
 const CHAIN_PAGES: i64 = 4;
-/// Most probes beside the first.
-const PROBES: i64 = 8;
 
 /// Where the next probe should look.
 pub(super) fn probe_at(
@@ -26,25 +24,34 @@ pub(super) fn probe_at(
     if probes.is_empty() {
         return Some(Place::at(NEWEST));
     }
-    let (top, floor) = (top(probes)?, floor(probes));
-    let ranges = range_count(report.followers, wishes);
-    let wanted = if ranges < 2 { 0 } else { (2 * ranges).min(PROBES) };
-    if i64::try_from(probes.len()).ok()? > wanted {
+    if wishes.since.is_some() {
+        // One runner reads from the newest end: nothing is cut.
         return None;
     }
-    let mut known: Vec<i64> = probes.iter().map(|probe| probe.asked.position).collect();
-    known.retain(|at| (floor..top).contains(at));
-    known.extend([floor, top]);
-    known.sort_unstable();
-    // The widest gap, the newest of several alike.
-    let gaps = known.iter().zip(known.iter().skip(1));
-    let (lo, hi) = gaps.max_by_key(|(lo, hi)| *hi - *lo)?;
-    let middle = lo + (hi - lo) / 2;
-    (middle > *lo).then_some(Place::at(middle))
+    let space = Space {
+        newest: top(probes)?,
+        ..space(probes)
+    };
+    if probes.len() == 1 && range_count(report.followers, wishes) > 1 {
+        // The newest page began at no id: only the next one shows how densely they lie.
+        return Some(Place::at(space.newest));
+    }
+    let ranges = range_count(report.followers, wishes);
+    keyed::probe_at(space, probes, report.followers, ranges)
+}
+
+/// The space of a list by id.
+pub(super) fn space(probes: &[Probe]) -> Space {
+    Space {
+        end: 0,
+        oldest: floor(probes),
+        newest: top(probes).unwrap_or(NEWEST),
+        unit: 1,
+    }
 }
 
 /// Where the list's first page ends; `None` unless every probe says that positions are ids.
-pub(super) fn top(probes: &[Probe]) -> Option<i64> {
+pub fn top(probes: &[Probe]) -> Option<i64> {
     let first = probes.iter().find(|probe| probe.asked.position == NEWEST)?;
     let opaque = probes
         .iter()

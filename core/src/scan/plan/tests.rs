@@ -150,7 +150,7 @@ fn a_list_of_ids_is_cut_where_its_rows_are() {
         .chain((0..9000).map(|n| 9_000_000 + n * 111))
         .collect();
     let probes = probed(&ids, 10_000, 1000);
-    assert_eq!(probes.len(), 9);
+    assert_eq!(probes.len(), 5);
     assert!(floor(&probes) < ids[0]);
     let wishes = Wishes {
         rows_per_range: 1000,
@@ -174,8 +174,51 @@ fn the_probes_find_a_list_in_a_hundredth_of_a_servers_ids() {
         .map(|n| 110_000_000_000_000_000 + n * 1_000_000_000)
         .collect();
     let probes = probed(&ids, 20_000, 1000);
-    let top = ids[ids.len() - 80];
-    assert!(top - floor(&probes) < top / 100, "{}", floor(&probes));
+    let wishes = Wishes {
+        rows_per_range: 1000,
+        ..wishes(0)
+    };
+    let plan = plan(Platform::Mastodon, &report(20_000), &probes, &wishes, &[], now());
+    let rows = |span: &Span| ids.iter().filter(|id| (span.lo..span.hi).contains(*id)).count();
+    let most = spans(&plan).iter().map(rows).max().unwrap();
+    assert!(
+        most <= 2_000 && probes.len() <= 5,
+        "{most} of 20000 rows in one of {} ranges",
+        plan.ranges.len()
+    );
+}
+
+#[test]
+fn a_list_that_goes_on_from_a_result_is_not_probed() {
+    let since = Wishes {
+        since: Some(crate::scan::since::Since::Latest),
+        ..wishes(0)
+    };
+    for (wishes, probes) in [(&wishes(0), true), (&wishes(1_000), false), (&since, false)] {
+        let first = probe_at(Platform::Bluesky, &report(50_000), wishes, &[], now());
+        assert_eq!(first.is_some(), probes, "{wishes:?}");
+    }
+}
+
+/// A list whose cursors show no time, or that begins at its newest row wherever it is asked.
+#[test]
+fn a_list_that_cannot_be_entered_is_planned_as_a_chain() {
+    let probe = |asked, next| Probe {
+        asked: Place::at(asked),
+        rows: 100,
+        next: Some(next),
+        total: None,
+    };
+    let seeks = |probes: &[Probe]| {
+        let plan = plan(Platform::Bluesky, &report(50_000), probes, &wishes(0), &[], now());
+        plan.seek == Seek::Time
+    };
+    let newest = probe(NEWEST, Place::at(900));
+    let odd = |asked| probe(asked, Place::unread(asked, "odd"));
+    assert!(seeks(std::slice::from_ref(&newest)) && !seeks(&[odd(NEWEST)]));
+    assert!(!seeks(&[newest.clone(), odd(500), odd(300)]));
+    assert!(seeks(&[odd(NEWEST), probe(500, Place::at(400))]));
+    assert!(seeks(&[newest, odd(500), probe(300, Place::at(200))]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{AccountReport, Plan, Planned, Space, Wishes, keyed_ranges, range_count, window_ms};
+use super::{AccountReport, Plan, Planned, Space, Wishes, keyed, range_count, window_ms};
 use crate::{
     account::Platform,
     money::Usd,
@@ -119,7 +119,7 @@ fn web_ranges(report: &AccountReport, rows: i64, count: i64, now: Timestamp) -> 
         newest,
         unit: UNIT,
     };
-    let mut ranges = keyed_ranges(space, &[], rows, count);
+    let mut ranges = keyed::ranges(space, &[], rows, count);
     for range in &mut ranges {
         range.source = Source::Browser;
     }
