@@ -19,7 +19,7 @@ const EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// Brings one [`Credential`]'s status up to date. Safe to call at any time, any number of times.
 pub async fn reconcile(credential: Arc<Credential>, ctx: Arc<Context>) -> Result<Requeue, Error> {
-    drive(&*credential, &ctx, step(&credential, &ctx)).await
+    drive(&*credential, &ctx, Box::pin(step(&credential, &ctx))).await
 }
 
 async fn step(cached: &Credential, ctx: &Context) -> Result<Requeue, Error> {

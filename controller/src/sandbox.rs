@@ -16,7 +16,7 @@ use crate::{Context, Error, objects, reconcile::drive};
 
 /// Brings one [`Sandbox`] one step closer to its spec. Safe to call at any time, any number of times.
 pub async fn reconcile(sandbox: Arc<Sandbox>, ctx: Arc<Context>) -> Result<Requeue, Error> {
-    drive(&*sandbox, &ctx, step(&sandbox, &ctx)).await
+    drive(&*sandbox, &ctx, Box::pin(step(&sandbox, &ctx))).await
 }
 
 async fn step(cached: &Sandbox, ctx: &Context) -> Result<Requeue, Error> {

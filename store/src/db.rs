@@ -138,10 +138,6 @@ impl Db {
 
     /// Runs one reading statement by itself, in one round trip; finds one row or none.
     #[cfg_attr(test, track_caller)]
-    #[cfg_attr(
-        not(test),
-        expect(clippy::manual_async_fn, reason = "an `async fn` cannot know its caller")
-    )]
     pub fn find<'a>(
         &'a self,
         sql: &'a str,

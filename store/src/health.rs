@@ -93,7 +93,7 @@ impl Monitor {
     /// Looks for silent calls and probes unavailable parts, until dropped. `data` is the data directory.
     pub async fn watch(self, db: Db, objects: Option<Objects>, data: Option<PathBuf>) {
         let mut probes = JoinSet::new();
-        let mut probed = Instant::now();
+        let mut last_round = Instant::now();
         loop {
             let began = Instant::now();
             tokio::time::sleep(LOOK).await;
@@ -106,10 +106,10 @@ impl Monitor {
             self.update(|board, _| due = board.probes());
             while probes.try_join_next().is_some() {}
             // One round at a time: a probe of a silent part waits as any call does.
-            if due.is_empty() || !probes.is_empty() || probed.elapsed() < PROBE {
+            if due.is_empty() || !probes.is_empty() || last_round.elapsed() < PROBE {
                 continue;
             }
-            probed = Instant::now();
+            last_round = Instant::now();
             for (part, access, bytes) in due {
                 let (monitor, db, objects, data) = (self.clone(), db.clone(), objects.clone(), data.clone());
                 probes.spawn(async move {
