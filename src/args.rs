@@ -90,6 +90,31 @@ impl Cli {
 }
 
 impl Global {
+    /// The arguments that lead another command to the same control plane and namespace, each after a blank.
+    pub(crate) fn again(&self) -> String {
+        let mut words = String::new();
+        let mut add = |name: &str, value: Option<String>, default: Option<String>| {
+            if let Some(value) = value.filter(|value| Some(value) != default.as_ref()) {
+                words.push_str(&format!(" {name} {value}"));
+            }
+        };
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        add(
+            "--data",
+            shown(&self.data),
+            std::env::var("FOLLOWLYTICS_DATA").ok(),
+        );
+        add(
+            "--server",
+            self.server.clone(),
+            std::env::var("FOLLOWLYTICS_SERVER").ok(),
+        );
+        add("--kubeconfig", shown(&self.kubeconfig), None);
+        add("--context", self.context.clone(), None);
+        add("-n", Some(self.namespace.clone()), Some("default".to_owned()));
+        words
+    }
+
     /// Settles what follows from other arguments; `program` is the name under which this was started.
     pub(crate) fn settle(&mut self, program: Option<&str>) -> Result<(), Failure> {
         self.is_plugin = program == Some(PLUGIN);

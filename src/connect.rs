@@ -17,7 +17,7 @@ use crate::{
     args::Global,
     data::DataDir,
     exit::Failure,
-    plane::{HEALTH, Options, Plane},
+    plane::{HEALTH, Options, Plane, SERVES},
     storage::Storage,
 };
 
@@ -129,6 +129,25 @@ impl Session {
         let objects = Storage::read_from(global, &self.data, &root)?;
         let bytes = objects.get(key).await.ok()?;
         serde_json::from_slice(&bytes).ok()
+    }
+
+    /// The one Scan, `NAMESPACE/NAME`, that another command's own control plane works on; empty while it is not known
+    /// yet. `None` where this command or `up` works on every Scan.
+    pub(crate) fn serves(&self) -> Option<String> {
+        if self.named.is_some() || self.plane.is_some() {
+            return None;
+        }
+        said(&self.data, SERVES)
+    }
+
+    /// Whether another command's own control plane still runs.
+    pub(crate) async fn is_alive(&self) -> bool {
+        socket::running(&self.data).await.is_some()
+    }
+
+    /// Whether a control plane runs that works on every Scan.
+    pub(crate) fn has_up(&self) -> bool {
+        self.plane.is_none() && self.serves().is_none()
     }
 
     /// Ends the command's own control plane, if it has one.

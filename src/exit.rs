@@ -8,6 +8,8 @@ use std::fmt;
 use followlytics_store::{db::DbError, ledger::LedgerError};
 use followlytics_worker::WorkerError;
 
+use crate::kinds::Kind;
+
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -160,7 +162,11 @@ impl From<kube::Error> for Failure {
                 507 => Exit::Storage,
                 _ => Exit::Failed,
             };
-            let message = format!("{}{}", status.message, remedy(status.code, &status.reason));
+            let kind = status
+                .details
+                .as_ref()
+                .map_or("", |details| details.kind.as_str());
+            let message = format!("{}{}", status.message, remedy(status.code, &status.reason, kind));
             return Self::new(exit, message).because(error);
         }
         let message = "failed to reach the control plane: it ended, or its socket is gone; run the command again to go on";
@@ -172,15 +178,19 @@ impl From<kube::Error> for Failure {
 }
 
 /// What helps against a refusal whose own sentence does not say it.
-fn remedy(code: u16, reason: &str) -> &'static str {
-    match (code, reason) {
+fn remedy(code: u16, reason: &str, kind: &str) -> String {
+    let text = match (code, reason) {
         (401, _) => ": take the kubeconfig that `followlytics up` wrote at its last start",
-        (404, _) => "; `followlytics get` lists what is there",
-        (409, "AlreadyExists") => "; choose another name, or change it with `followlytics apply`",
+        (404, _) => {
+            let known = Kind::find(kind).map_or_else(|_| "scans".to_owned(), |kind| kind.resource.plural);
+            return format!("; `followlytics get {known}` lists what is there");
+        }
+        (409, "AlreadyExists") => "; choose another name, or change it with `followlytics apply -f FILE`",
         (409, _) => "; run the command again, it works on what is there now",
         (500.., _) => "; run the command again, and `followlytics doctor` if it stays so",
         _ => "",
-    }
+    };
+    text.to_owned()
 }
 
 /// The table as `--help` shows it.

@@ -144,6 +144,9 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
         reasons::RUNNER_STARTING,
         reasons::RUNNERS_BUSY,
         reasons::STORAGE_UNAVAILABLE,
+        // Who follows a scan consents to it: another look finds that recorded.
+        reasons::INTERRUPTED,
+        reasons::UNATTENDED,
     ];
     match hold.until {
         None if !by_itself.contains(&hold.reason.as_str()) => Verdict::Stuck(hold.reason, hold.message),
@@ -337,14 +340,16 @@ impl Stillness {
     }
 }
 
-/// Ctrl-C and SIGTERM.
+/// Ctrl-C, SIGTERM and a terminal that was closed.
 pub(crate) struct Interrupt {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// `None` where it is ignored, as by `nohup`.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 impl Interrupt {
-    /// From now on both are the command's own business.
+    /// From now on they are the command's own business.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind)
@@ -353,16 +358,37 @@ impl Interrupt {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            hangup: match ignores_hangup() {
+                true => None,
+                false => Some(listen(SignalKind::hangup())?),
+            },
         })
     }
 
     /// Until one of them comes.
     pub(crate) async fn wait(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
+}
+
+/// Whether the parent asked for SIGHUP to be ignored; a handler would undo that.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1: the lowest bit.
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

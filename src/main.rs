@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod connect;
+mod consent;
 mod credentials;
 mod data;
 mod edge;

@@ -25,7 +25,7 @@ use axum::{Json, Router, routing::get};
 use followlytics_api::{broker::Broker, credentials::Credentials};
 use followlytics_apiserver::{ApiServer, Registry};
 use followlytics_controller::{
-    Context, Settings,
+    Context, Serves, Settings,
     backends::process::{ProcessBackend, ProcessOptions},
 };
 use followlytics_core::{
@@ -58,6 +58,8 @@ const NOTICE: Duration = Duration::from_millis(200);
 pub(crate) const HEALTH: &str = "/healthz/storage";
 /// How long running reconciles may take at the end.
 const GRACE: Duration = Duration::from_secs(1);
+/// Name of the line in the address file that says on which Scan alone a control plane works: `NAMESPACE/NAME`.
+pub(crate) const SERVES: &str = "serves";
 /// Runners at once over the installation, unless `up --max-runners` says otherwise.
 pub(crate) const MAX_RUNNERS: u32 = 16;
 /// Variables that a runner needs to reach the internet the way its parent does, and its browser.
@@ -80,6 +82,8 @@ const PASSED_ON: [&str; 11] = [
 pub(crate) struct Options {
     /// Whether scans are worked on; otherwise objects are only stored.
     pub(crate) work: bool,
+    /// Whether it belongs to one command, and works on that command's Scan alone.
+    pub(crate) is_own: bool,
     /// Runners at once; 0 = objects are cleared away, nothing is scanned.
     pub(crate) max_runners: u32,
     /// Base URLs that are not the platforms' public ones.
@@ -95,6 +99,7 @@ impl Options {
     pub(crate) fn objects_only() -> Self {
         Self {
             work: false,
+            is_own: false,
             max_runners: 0,
             base_urls: BTreeMap::new(),
             browsers: BTreeSet::new(),
@@ -106,6 +111,7 @@ impl Options {
     pub(crate) fn working(base_urls: BTreeMap<Platform, String>) -> Self {
         Self {
             work: true,
+            is_own: false,
             max_runners: MAX_RUNNERS,
             base_urls,
             browsers: BTreeSet::new(),
@@ -122,6 +128,10 @@ pub(crate) struct Plane {
     pub(crate) monitor: Monitor,
     db: Db,
     server: ApiServer,
+    /// Uid of the one Scan that is worked on, where that is so.
+    served_scan: watch::Sender<Option<String>>,
+    /// What the address file says.
+    facts: String,
     data: DataDir,
     /// Ends controllers: nothing is started or ended any more.
     settle: watch::Sender<bool>,
@@ -170,6 +180,8 @@ impl Plane {
             monitor,
             db,
             server,
+            served_scan: watch::Sender::new(None),
+            facts: String::new(),
             data: data.clone(),
             settle: watch::Sender::new(false),
             stop: watch::Sender::new(false),
@@ -198,6 +210,12 @@ impl Plane {
         // One that only stores or clears away is over in a moment: nobody should come to rely on it.
         let lasts = options.work && options.max_runners > 0;
         let base_urls = options.base_urls.clone();
+        let is_own = options.is_own;
+        // Whoever held a lease had a control plane of its own, and that one is gone: this one has its place.
+        let withdrawn = self.ledger.withdraw_all_consents().await;
+        if options.work {
+            withdrawn?;
+        }
         if let Some(listen) = options.https {
             let (router, stop) = (self.router(), self.stop.subscribe());
             self.https = Some(Https::start(&self.data, listen, router, namespace, stop)?);
@@ -208,7 +226,7 @@ impl Plane {
             self.watch(None);
         }
         if lasts {
-            self.listen(&base_urls)?;
+            self.listen(&base_urls, is_own)?;
         }
         Ok(())
     }
@@ -266,6 +284,11 @@ impl Plane {
         let settings = Settings {
             broker: address,
             max_runners: options.max_runners,
+            serves: if options.is_own {
+                Serves::One(self.served_scan.subscribe())
+            } else {
+                Serves::All
+            },
             scans: scans::Policy {
                 base_urls: options.base_urls,
                 environment: environment.auths(),
@@ -333,17 +356,16 @@ impl Plane {
     }
 
     /// The API server's socket, and where it is written down.
-    fn listen(&mut self, base_urls: &BTreeMap<Platform, String>) -> Result<(), Failure> {
+    fn listen(&mut self, base_urls: &BTreeMap<Platform, String>, is_own: bool) -> Result<(), Failure> {
         let served = self
             .sockets
             .serve("api.sock", self.router(), self.stop.subscribe())?;
-        let address = self.data.address();
         // The first line is the address; the others are what a client would otherwise have to guess.
         let urls = base_urls
             .iter()
             .map(|(platform, url)| format!("{platform}={url}\n"))
             .collect::<Vec<_>>();
-        let text = format!(
+        self.facts = format!(
             "unix://{}\n{}database={}\nobjects={}\n",
             served.path().display(),
             urls.concat(),
@@ -351,8 +373,29 @@ impl Plane {
             self.storage.objects_root().display()
         );
         self.served.push(served);
-        std::fs::write(&address, text)
-            .map_err(|source| Failure::storage(format!("failed to write {}: {source}", address.display())))
+        let text = if is_own {
+            format!("{}{SERVES}=\n", self.facts)
+        } else {
+            self.facts.clone()
+        };
+        self.tell(&text)
+    }
+
+    /// Writes the address file at once: another command may be reading it.
+    fn tell(&self, text: &str) -> Result<(), Failure> {
+        let address = self.data.address();
+        let refused = |source| Failure::storage(format!("failed to write {}: {source}", address.display()));
+        let fresh = address.with_extension("new");
+        std::fs::write(&fresh, text).map_err(refused)?;
+        std::fs::rename(&fresh, &address).map_err(refused)
+    }
+
+    /// Begins the work on the one Scan of the command that this control plane belongs to.
+    pub(crate) fn serve(&self, uid: &str, namespace: &str, name: &str) -> Result<(), Failure> {
+        self.tell(&format!("{}{SERVES}={namespace}/{name}\n", self.facts))?;
+        self.served_scan.send_replace(Some(uid.to_owned()));
+        self.ledger.announce_changes();
+        Ok(())
     }
 
     /// Waits until this control plane may no longer work on its database; why. It is to be stopped at once.

@@ -1,30 +1,6 @@
 //! Names of Scan objects that `scan` makes: from the account, numbered when there is one already.
 
-use followlytics_core::account::AccountRef;
 use followlytics_crds::{AccountSpec, Scan};
-
-/// Longest name made of an account; numbers come after it.
-const LONGEST: usize = 200;
-
-/// `bluesky-alice-bsky-social`.
-pub(crate) fn of(account: &AccountRef) -> String {
-    let text = format!(
-        "{}-{}-{}",
-        account.platform,
-        account.handle,
-        account.host.as_deref().unwrap_or_default()
-    );
-    let mut name = String::with_capacity(text.len());
-    for c in text.chars().map(|c| c.to_ascii_lowercase()) {
-        match c {
-            'a'..='z' | '0'..='9' => name.push(c),
-            _ if name.ends_with('-') => {}
-            _ => name.push('-'),
-        }
-    }
-    name.truncate(LONGEST);
-    name.trim_matches('-').to_owned()
-}
 
 /// The number behind a name, 1 for the name itself.
 fn number(name: &str, base: &str) -> Option<u32> {
@@ -68,17 +44,6 @@ mod tests {
             "spec": {"account": {"platform": "x", "handle": "nasa"}}, "status": {"phase": phase},
         }))
         .unwrap()
-    }
-
-    #[test]
-    fn names_are_valid_whatever_the_account_is_called() {
-        for (account, name) in [
-            ("bluesky:alice.bsky.social", "bluesky-alice-bsky-social"),
-            ("x:@_NASA_", "x-nasa"),
-            ("gitea:a.b@git.example.org:3000", "gitea-a-b-git-example-org-3000"),
-        ] {
-            assert_eq!(of(&account.parse().unwrap()), name);
-        }
     }
 
     #[test]

@@ -320,7 +320,7 @@ fn session(ctx: &Context) -> Result<WebSession, Failure> {
     let token = ctx.token.as_ref().ok_or_else(|| {
         failure(
             Class::LoggedOut,
-            "there is no web session: add one (`followlytics credential add --type web-session`)",
+            "there is no web session: add one with `followlytics credential add NAME --platform x --type web-session`",
         )
     })?;
     WebSession::parse(token.expose_secret()).map_err(|error: SessionError| error.into())

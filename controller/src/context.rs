@@ -12,11 +12,32 @@ use followlytics_core::{
 use followlytics_store::ledger::Ledger;
 use jiff::Timestamp;
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::backends::Backend;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The Scans that a control plane works on.
+#[derive(Debug, Clone, Default)]
+pub enum Serves {
+    /// Every Scan.
+    #[default]
+    All,
+    /// The Scan with this uid; `None` while it is not known yet.
+    One(watch::Receiver<Option<String>>),
+}
+
+impl Serves {
+    /// Whether it works on the Scan with this uid; `None` while that is not known yet.
+    pub(crate) fn works_on(&self, uid: &str) -> Option<bool> {
+        match self {
+            Self::All => Some(true),
+            Self::One(served) => served.borrow().as_ref().map(|served| served == uid),
+        }
+    }
+}
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -25,6 +46,8 @@ pub struct Settings {
     pub broker: String,
     /// Runners at once over the whole installation.
     pub max_runners: u32,
+    /// Which Scans it works on; the others are told apart, paused and deleted, and no runner is started for them.
+    pub serves: Serves,
     /// For Scans.
     pub scans: scans::Policy,
     /// For Sandboxes.

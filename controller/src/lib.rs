@@ -17,7 +17,7 @@ mod run;
 pub mod sandbox;
 pub mod scan;
 
-pub use context::{Clock, Context, Settings};
+pub use context::{Clock, Context, Serves, Settings};
 pub use error::{Class, Error};
 pub use followlytics_core::sandbox::Requeue;
 pub use run::run;

@@ -24,6 +24,11 @@ async fn step(cached: &Scan, ctx: &Context) -> Result<Requeue, Error> {
     if is_settled(cached, ctx) {
         return Ok(Requeue::OnChange);
     }
+    let is_deleted = cached.metadata.deletion_timestamp.is_some();
+    if ctx.settings.serves.works_on(objects::uid(cached)?).is_none() && !is_deleted {
+        // The ledger tells of a change once it is known.
+        return Ok(Requeue::OnChange);
+    }
     let Some(scan) = objects::find_fresh(&ctx.client, cached).await? else {
         ctx.memory().forget(objects::uid(cached)?);
         return Ok(Requeue::OnChange);

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod certificate;
+pub mod consent;
 #[cfg(feature = "crds")]
 pub mod decide;
 pub mod density;

@@ -439,6 +439,10 @@ pub mod reasons {
     pub const CURSOR_REPEATED: &str = "CursorRepeated";
     /// The Scan names another credential; runners change over.
     pub const CREDENTIAL_CHANGED: &str = "CredentialChanged";
+    /// The command that consented to the cost is gone.
+    pub const INTERRUPTED: &str = "Interrupted";
+    /// The control plane that runs belongs to a `scan` command and works on another scan.
+    pub const UNATTENDED: &str = "Unattended";
     /// A person asked.
     pub const REQUESTED: &str = "Requested";
     /// Open requests are being settled before the pause is true.

@@ -3,9 +3,14 @@
 use std::{collections::BTreeMap, io::Read as _, path::PathBuf};
 
 use clap::Args;
-use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
+use followlytics_core::scan::consent::ANNOTATION;
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams, ValidationDirective},
+};
 use serde_json::Value;
 
+use super::scan::by_budget;
 use crate::{
     args::{Global, Output},
     connect::Session,
@@ -78,6 +83,11 @@ async fn apply_all(
             .patch(&document.name, &params, &Patch::Apply(&document.object))
             .await
             .map_err(|error| refused(error, document))?;
+        let after = if args.dry_run {
+            after
+        } else {
+            consent_by_budget(document, &api, after).await?
+        };
         if matches!(global.output, Output::Json | Output::Yaml) {
             output::print_value(global.output, &after)?;
             continue;
@@ -94,6 +104,22 @@ async fn apply_all(
         ))?;
     }
     Ok(())
+}
+
+/// Whoever applies a Scan consents to its budget, also where a `scan` command created it and paid for it so far.
+async fn consent_by_budget(
+    document: &Document,
+    api: &Api<DynamicObject>,
+    after: DynamicObject,
+) -> Result<DynamicObject, Failure> {
+    let annotations = after.metadata.annotations.as_ref();
+    if document.kind.resource.kind != "Scan" || annotations.is_none_or(|all| !all.contains_key(ANNOTATION)) {
+        return Ok(after);
+    }
+    let patch = serde_json::json!({"metadata": by_budget()});
+    Ok(api
+        .patch(&document.name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?)
 }
 
 /// What people ask of an object. Its version would not do: whoever works on it writes its status meanwhile.

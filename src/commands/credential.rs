@@ -49,12 +49,12 @@ enum Verb {
 struct AddArgs {
     /// A name for it
     name: String,
-    /// x, bluesky, gitea, github or mastodon
+    /// x, bluesky, gitea, github or mastodon [default: as stored under this name]
     #[arg(long)]
-    platform: String,
-    /// What kind of token it is
+    platform: Option<String>,
+    /// What kind of token it is [default: as stored under this name]
     #[arg(long = "type", value_enum)]
-    kind: TokenKind,
+    kind: Option<TokenKind>,
     /// Read the token from this file instead of standard input; a JSON object may bring a refresh token too:
     /// {"accessToken": …, "refreshToken": …, "clientId": …}
     #[arg(long, value_name = "FILE")]
@@ -88,37 +88,63 @@ pub(super) async fn run(global: &Global, args: CredentialArgs) -> Result<Exit, F
     }
 }
 
+/// What is stored under a name whose token is replaced, where the arguments do not say all of it.
+async fn find_stored(global: &Global, args: &AddArgs) -> Result<Option<Credential>, Failure> {
+    if args.platform.is_some() && args.kind.is_some() {
+        return Ok(None);
+    }
+    let session = Session::open(global, Options::objects_only()).await?;
+    let api: Api<Credential> = Api::namespaced(session.client.clone(), &global.namespace);
+    let found = api.get_opt(&args.name).await;
+    session.close().await;
+    match found? {
+        Some(found) => Ok(Some(found)),
+        None => Err(Failure::usage(format!(
+            "failed to add credential {}: it is new; say what it is with --platform PLATFORM --type \
+             app-bearer|user-token|web-session",
+            args.name
+        ))),
+    }
+}
+
 async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
-    let platform = args.platform.parse::<Platform>().map_err(|_| {
+    let stored = find_stored(global, &args).await?.map(|stored| stored.spec);
+    let platform = match (&args.platform, &stored) {
+        (None, Some(stored)) => stored.platform.clone(),
+        (named, _) => named.clone().unwrap_or_default(),
+    };
+    let platform = platform.parse::<Platform>().map_err(|_| {
         Failure::usage(format!(
-            "failed to read --platform: {:?} is not known; known are {}",
-            args.platform,
+            "failed to read --platform: {platform:?} is not known; known are {}",
             Platform::known()
         ))
     })?;
+    let kind = match (args.kind, &stored) {
+        (Some(TokenKind::UserToken), _) => CredentialType::UserToken,
+        (Some(TokenKind::WebSession), _) => CredentialType::WebSession,
+        (None, Some(stored)) => stored.type_,
+        (Some(TokenKind::AppBearer) | None, _) => CredentialType::AppBearer,
+    };
     let base_url = args
         .base_url
         .map(|url| platform_env::base_url(&url, "--base-url"))
-        .transpose()?;
+        .transpose()?
+        .or_else(|| stored.and_then(|stored| stored.base_url));
     let rate_limits = args
         .rate_limit
         .iter()
         .map(|text| rate_limit(text))
         .collect::<Result<_, _>>()?;
-    let mut secret = match args.kind {
-        TokenKind::WebSession => read_session(platform, args.token_file)?,
-        TokenKind::AppBearer | TokenKind::UserToken => read_secret(args.token_file)?,
+    let mut secret = match kind {
+        CredentialType::WebSession => read_session(platform, args.token_file)?,
+        CredentialType::AppBearer | CredentialType::UserToken => read_secret(args.token_file)?,
     };
     // A refresh token is good at the server that gave it, and nowhere else.
     secret.base_url = secret.base_url.or_else(|| base_url.clone());
     let new = NewCredential {
         name: args.name,
         platform,
-        kind: match args.kind {
-            TokenKind::AppBearer => CredentialType::AppBearer,
-            TokenKind::UserToken => CredentialType::UserToken,
-            TokenKind::WebSession => CredentialType::WebSession,
-        },
+        kind,
         secret,
         base_url,
         rate_limits,

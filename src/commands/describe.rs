@@ -49,7 +49,7 @@ pub(super) async fn run(global: &Global, args: DescribeArgs) -> Result<Exit, Fai
         .and_then(|target| Some((&target.kind, target.names.first()?)));
     let (Some((kind, name)), [_]) = (one, targets.as_slice()) else {
         return Err(Failure::usage(
-            "failed to describe: name one object, as KIND NAME or KIND/NAME; `followlytics get` lists them",
+            "failed to describe: name one object, as KIND NAME or KIND/NAME; `followlytics get scans` lists them",
         ));
     };
     let session = Session::open(global, Options::objects_only()).await?;

@@ -8,6 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::scan::by_budget;
 use crate::{
     args::{Global, Output},
     connect::Session,
@@ -42,7 +43,8 @@ pub(super) async fn pause(global: &Global, args: ScanName) -> Result<Exit, Failu
 pub(super) async fn resume(global: &Global, args: ScanName) -> Result<Exit, Failure> {
     let wishes = [
         json!({"spec": {"operatingMode": "Suspended"}}),
-        json!({"spec": {"operatingMode": "Running"}}),
+        // Also one that a `scan` command paid for: whoever resumes it consents to its budget.
+        json!({"spec": {"operatingMode": "Running"}, "metadata": by_budget()}),
     ];
     change(global, &args, &wishes, "resumed", |scan| {
         scan.status

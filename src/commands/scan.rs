@@ -1,21 +1,24 @@
 //! `scan`: lists the followers of one account, from the command line to the result.
 
 mod ask;
+mod differences;
+mod leaving;
 mod object;
 mod show;
 mod token;
 
-use std::path::PathBuf;
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use followlytics_core::{account::AccountRef, money::Usd, scan::since::Since};
-use followlytics_crds::{Scan, SourceChoice, reasons};
+use followlytics_crds::{ConditionExt as _, Scan, SourceChoice, reasons};
 use kube::{
-    Api,
+    Api, ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 
+pub(super) use self::object::by_budget;
 use self::{
     ask::{can_ask, confirm, price},
     object::{clear_away, settle, told},
@@ -23,6 +26,7 @@ use self::{
 use crate::{
     args::Global,
     connect::Session,
+    consent::Consent,
     exit::{Exit, Failure},
     follow::{Interrupt, Seen, Verdict, exit_of, follow},
     output,
@@ -53,16 +57,16 @@ pub(crate) struct ScanArgs {
     /// A stored web session, for a browser
     #[arg(long, value_name = "NAME")]
     session: Option<String>,
-    /// How the list may be read: `browser` only where an operator enabled it (`up --browser`)
-    #[arg(long, value_enum, default_value_t)]
-    source: Source,
+    /// How the list may be read: `browser` only where an operator enabled it (`up --browser`) [default: auto]
+    #[arg(long, value_enum)]
+    source: Option<Source>,
     /// Read the token from this file [env: `FOLLOWLYTICS_<PLATFORM>_TOKEN`, `X_BEARER_TOKEN` hold a token]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The most it may cost, in dollars [default: 1.00]
     #[arg(long, value_name = "USD")]
     budget: Option<Usd>,
-    /// List only the first N followers, in the platform's own order
+    /// List only the first N followers, in the platform's own order; 0 = all
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
     max_followers: i64,
     /// Read only what is new since an earlier result, and add it to that: `latest`, or its version
@@ -121,9 +125,11 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure
         base_urls.insert(account.platform, platform_env::base_url(url, "--base-url")?);
     }
     let base_url = base_urls.get(&account.platform).cloned();
+    let mut is_told = global.quiet;
     loop {
         let options = Options {
             browsers: platform_env::browsers(&[])?,
+            is_own: true,
             ..Options::working(base_urls.clone())
         };
         let session = Session::open(global, options).await?;
@@ -134,16 +140,64 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure
             base_url: base_url.clone(),
             session: &session,
         };
-        let outcome = scanning.run(&mut interrupt).await;
+        let outcome = match scanning.turn().await {
+            Ok(Turn::Now) => scanning.run(&mut interrupt).await.map(Some),
+            Ok(Turn::After(scan)) => wait_for_turn(&session, &scan, &mut interrupt, &mut is_told).await,
+            Err(failure) => Err(failure),
+        };
         // The control plane belonged to another command, and that one is done: now it is this one's turn.
         let lost = session.plane.is_none()
             && session.named.is_none()
             && outcome.as_ref().is_err_and(|failure| failure.lost);
         session.close().await;
-        if !lost {
-            return outcome;
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(exit)) => return Ok(exit),
+            Err(_) if lost => {}
+            Err(failure) => return Err(failure),
         }
     }
+}
+
+/// When a command may use the control plane that runs.
+enum Turn {
+    Now,
+    /// It belongs to another command and works on this scan alone.
+    After(String),
+}
+
+/// How often it is looked whether another command has ended.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Waits until the control plane of another command is gone, or works on another scan. `None` = look again.
+async fn wait_for_turn(
+    session: &Session,
+    scan: &str,
+    interrupt: &mut Interrupt,
+    is_told: &mut bool,
+) -> Result<Option<Exit>, Failure> {
+    if !*is_told && !scan.is_empty() {
+        *is_told = true;
+        say(&format!(
+            "waiting: another `scan` command has its own control plane here, which works on scan {scan} alone; \
+             `followlytics up` works on several at once"
+        ));
+    }
+    while session.is_alive().await && session.serves().as_deref() == Some(scan) {
+        tokio::select! {
+            () = interrupt.wait() => {
+                say("interrupted: nothing was begun");
+                return Ok(Some(Exit::Interrupted));
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// A note for people. The terminal may be gone: then nobody reads it.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// One `scan` under way.
@@ -156,33 +210,70 @@ struct Scanning<'a> {
 }
 
 impl Scanning<'_> {
+    fn scans(&self) -> Api<Scan> {
+        Api::namespaced(self.session.client.clone(), &self.global.namespace)
+    }
+
+    /// When this command may use the control plane that runs.
+    async fn turn(&self) -> Result<Turn, Failure> {
+        if self.args.detach && !self.session.has_up() {
+            return Err(Failure::usage(
+                "failed to detach: nobody would work on the scan; start `followlytics up`, or leave --detach out",
+            ));
+        }
+        let Some(served) = self.session.serves() else {
+            return Ok(Turn::Now);
+        };
+        let unfinished = if self.args.dry_run {
+            None
+        } else {
+            self.unfinished(&self.scans()).await?
+        };
+        let own = unfinished.map(|scan| format!("{}/{}", self.global.namespace, scan.name_any()));
+        Ok(if own.as_deref() == Some(&*served) {
+            Turn::Now
+        } else {
+            Turn::After(served)
+        })
+    }
+
     async fn run(&self, interrupt: &mut Interrupt) -> Result<Exit, Failure> {
-        let scans: Api<Scan> = Api::namespaced(self.session.client.clone(), &self.global.namespace);
-        let credential = self.credential().await?;
-        let name = self.ensure(&scans, credential).await?;
+        let scans = self.scans();
+        let ensured = self.ensure(&scans).await?;
+        let name = ensured.scan.name_any();
         if self.args.detach {
-            if self.session.plane.is_some() {
-                return Err(Failure::usage(format!(
-                    "scan {name} is stored, and nobody works on it: start `followlytics up`, or leave --detach out"
-                )));
-            }
-            output::print(&format!("scan.followlytics.io/{name} created\n"))?;
+            let what = if ensured.is_new { "created" } else { "configured" };
+            output::print(&format!("scan.followlytics.io/{name} {what}\n"))?;
             return Ok(Exit::Ok);
         }
+        let consent = match &self.session.plane {
+            Some(plane) => Some(Consent::give(plane, &ensured.scan).await?),
+            None => None,
+        };
         let mut progress = Progress::start(self.global.quiet);
+        settle(self.session, &scans, &ensured.scan).await?;
         let ended = self.attend(&scans, &name, &mut progress, interrupt).await;
         progress.clear();
+        if let Some(consent) = consent {
+            consent.withdraw().await;
+        }
         if self.args.dry_run {
             clear_away(&scans, &name).await;
         }
         match ended? {
             None => {
-                if !self.global.quiet {
-                    eprintln!("interrupted: nothing is lost; the same command goes on with scan {name}");
+                if !self.args.dry_run {
+                    self.leave(&scans, &name, interrupt).await;
                 }
                 Ok(Exit::Interrupted)
             }
-            Some((seen, exit, message)) => self.conclude(&seen, exit, message).await,
+            Some((seen, exit, message)) => {
+                // What is refused leaves nothing behind, unless it was there before.
+                if ensured.is_new && is_refused(&seen, exit) && !self.args.dry_run {
+                    clear_away(&scans, &name).await;
+                }
+                self.conclude(&seen, exit, message).await
+            }
         }
     }
 
@@ -225,4 +316,15 @@ impl Scanning<'_> {
             settle(self.session, scans, &patched).await?;
         }
     }
+}
+
+/// Whether the spec was refused, or its price: then nothing was listed.
+fn is_refused(seen: &Seen, exit: Exit) -> bool {
+    let status = seen.scan.status.clone().unwrap_or_default();
+    let accepted = status.conditions.find("Accepted");
+    let is_unusable = exit == Exit::Usage || accepted.is_some_and(|condition| condition.status == "False");
+    let is_too_dear = seen
+        .hold()
+        .is_some_and(|hold| hold.reason == reasons::BUDGET_TOO_SMALL);
+    seen.scanned() == 0 && (is_unusable || is_too_dear)
 }

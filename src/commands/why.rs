@@ -4,7 +4,8 @@ mod outage;
 mod remedy;
 
 use clap::Args;
-use followlytics_crds::{ConditionExt as _, Scan, ScanPhase};
+use followlytics_core::scan::summary::Hold;
+use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, WaitingOn, reasons};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Api, api::ListParams};
@@ -19,7 +20,7 @@ use crate::{
     exit::{Exit, Failure},
     figures::lasting,
     output,
-    plane::Options,
+    plane::{Options, Plane},
 };
 
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(crate) struct WhyArgs {
     /// Name of the scan, as `get scans` shows it
     name: String,
 }
+
+/// What helps first where nothing works on scans.
+const NOBODY: &str = "no control plane runs on this data directory: start `followlytics up`";
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,12 +54,19 @@ struct Answer {
 pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure> {
     let session = Session::open(global, Options::objects_only()).await?;
     let scans: Api<Scan> = Api::namespaced(session.client.clone(), &global.namespace);
-    let alone = session.plane.is_some();
+    let alone = !session.has_up() && session.named.is_none();
     let read = async {
         let found = find(&session, &scans, global, &args.name).await;
         let health = session.health().await.unwrap_or_default();
         match found {
-            Ok((scan, events)) => Ok(outage::update(explain(&scan, &events, alone), &scan, &health)),
+            Ok((mut scan, events)) => {
+                if let Some(plane) = &session.plane
+                    && let Some(hold) = interruption(plane, &scan).await
+                {
+                    suspend(&mut scan, hold);
+                }
+                Ok(outage::update(explain(&scan, &events, alone), &scan, &health))
+            }
             Err(failure) => outage::unread(&args.name, &health).ok_or(failure),
         }
     };
@@ -75,6 +86,22 @@ pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure>
         output::print(&text(&answer, edge::now()))?;
     }
     Ok(Exit::Ok)
+}
+
+/// What the ledger says of a scan whose command is gone, though no control plane has written that into the object yet.
+async fn interruption(plane: &Plane, scan: &Scan) -> Option<Hold> {
+    let summary = plane.ledger.summary(scan.metadata.uid.as_deref()?).await.ok()?;
+    summary?.hold.filter(|hold| hold.reason == reasons::INTERRUPTED)
+}
+
+fn suspend(scan: &mut Scan, hold: Hold) {
+    let status = scan.status.get_or_insert_default();
+    status.phase = ScanPhase::Suspended;
+    status.waiting_on = Some(WaitingOn {
+        reason: hold.reason,
+        message: Some(hold.message),
+        until: None,
+    });
 }
 
 /// The scan, and what was told of it.
@@ -101,12 +128,14 @@ fn explain(scan: &Scan, events: &[Event], alone: bool) -> Answer {
     let message = waiting
         .and_then(|waiting| waiting.message.clone())
         .or_else(|| condition.map(|c| c.message.clone()));
-    let nobody = alone && !status.phase.is_final();
+    let interrupted = reason.as_deref() == Some(reasons::INTERRUPTED);
+    // That is ended by a command with a control plane of its own.
+    let nobody = alone && !status.phase.is_final() && !interrupted;
     Answer {
-        remedy: if nobody {
-            Some("no control plane runs on this data directory: start `followlytics up`".to_owned())
-        } else {
-            reason.as_deref().and_then(|reason| remedy(reason, scan))
+        remedy: match (nobody, reason.as_deref().and_then(|reason| remedy(reason, scan))) {
+            (true, None) => Some(NOBODY.to_owned()),
+            (true, Some(remedy)) => Some(format!("{NOBODY}; then {remedy}")),
+            (false, remedy) => remedy,
         },
         scan: scan.metadata.name.clone().unwrap_or_default(),
         phase: format!("{:?}", status.phase),

@@ -9,6 +9,7 @@
 
 mod claim;
 mod commit;
+mod consents;
 mod credentials;
 mod cursors;
 mod erasures;

@@ -27,6 +27,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0008_fingerprints.sql"),
     include_str!("../migrations/0009_observed.sql"),
     include_str!("../migrations/0011_money.sql"),
+    include_str!("../migrations/0012_consents.sql"),
     include_str!("../migrations/0014_density.sql"),
     include_str!("../migrations/0015_sweeps.sql"),
 ];

@@ -275,6 +275,7 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
         priority: 0,
         mode: Mode::Run,
         dry_run: false,
+        consent: followlytics_core::scan::consent::Consent::Budget,
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         everyone.into_iter().partition(|one| belongs_to(one, uid));
     let runners = list_runners(ctx, uid, &mine, summary.as_ref()).await?;
     let alive = others.iter().filter(|other| is_alive(other)).count();
+    let served = ctx.settings.serves.works_on(uid).unwrap_or(false);
     let share = find_share(
         ctx,
         scan,
@@ -41,7 +42,8 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         credential,
         session,
         runners,
-        share,
+        served,
+        share: if served { share } else { 0 },
         progress_written,
         health,
         announced,

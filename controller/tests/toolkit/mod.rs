@@ -140,6 +140,7 @@ impl Bench {
         let settings = Settings {
             broker: "http://broker".to_owned(),
             max_runners,
+            serves: followlytics_controller::Serves::All,
             scans: followlytics_core::scan::decide::Policy::default(),
             sandboxes: followlytics_core::sandbox::decide::Policy::default(),
         };

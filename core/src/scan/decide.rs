@@ -15,13 +15,15 @@ mod share;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use followlytics_crds::{CredentialSpec, OperatingMode, ResultPolicy, Sandbox, Scan, ScanPhase, ScanStatus};
+use followlytics_crds::{
+    CredentialSpec, OperatingMode, ResultPolicy, Sandbox, Scan, ScanPhase, ScanStatus, reasons,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
     request::ScanRequest,
-    summary::{Stage, Summary},
+    summary::{Hold, Stage, Summary},
 };
 use crate::{
     account::Platform,
@@ -54,6 +56,8 @@ pub struct Observed {
     pub session: Option<CredentialSpec>,
     /// Its Sandboxes, in order of their numbers.
     pub runners: Vec<Runner>,
+    /// Whether this control plane works on the scan: that of a `scan` command works on its own alone.
+    pub served: bool,
     /// Runners that the installation allows this scan at the moment.
     pub share: u32,
     /// When its progress was last written.
@@ -156,6 +160,9 @@ const SOON: SignedDuration = SignedDuration::from_millis(500);
 pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> Decision {
     if scan.metadata.deletion_timestamp.is_some() {
         return end(scan, seen, now);
+    }
+    if !seen.served && seen.recorded.is_none() {
+        return leave(scan);
     }
     let (record, refusal) = wanted(scan, seen, policy);
     if let Some(record) = record {
@@ -270,6 +277,17 @@ fn tell_the_ledger(scan: &Scan, record: ScanRequest) -> Decision {
     }
 }
 
+/// Decides nothing: another control plane works on this scan.
+fn leave(scan: &Scan) -> Decision {
+    Decision {
+        plan: Plan::NOTHING,
+        report: Report {
+            status: scan.status.clone().unwrap_or_default(),
+        },
+        requeue: Requeue::OnChange,
+    }
+}
+
 /// The object is being deleted: first its runners end, then the ledger forgets it, then the object goes.
 fn end(scan: &Scan, seen: &Observed, now: Timestamp) -> Decision {
     let status = scan.status.clone().unwrap_or_default();
@@ -350,6 +368,12 @@ fn outcome(scan: &Scan, seen: &Observed, summary: &Summary) -> ScanPhase {
 /// Whether a person asked for a pause.
 fn is_paused(scan: &Scan) -> bool {
     scan.spec.operating_mode == OperatingMode::Suspended && !scan.spec.cancelled
+}
+
+/// Why the scan may not spend, if it may not.
+fn interruption(seen: &Observed) -> Option<&Hold> {
+    let hold = seen.summary.as_ref()?.hold.as_ref()?;
+    (hold.reason == reasons::INTERRUPTED).then_some(hold)
 }
 
 /// Whether no request is under way and no range is held.

@@ -85,6 +85,7 @@ mod tests {
             priority: 0,
             mode: Mode::Run,
             dry_run: false,
+            consent: crate::scan::consent::Consent::Budget,
         }
     }
 

@@ -180,7 +180,11 @@ pub fn probe_at(
         // The first page tells the page size of the server and the length of the list.
         Seek::Index => (number == 0 && report.followers > 0).then_some(Place::at(i64::from(facts.page_rows))),
         // A list that is capped, or goes on from a result, is read by one runner from its newest end.
-        Seek::Time | Seek::Id if wishes.max_rows > 0 || wishes.since.is_some() && facts.seek == Seek::Time => None,
+        Seek::Time | Seek::Id
+            if wishes.max_rows > 0 || wishes.since.is_some() && facts.seek == Seek::Time =>
+        {
+            None
+        }
         Seek::Id => ids::probe_at(facts.page_rows, report, wishes, probes),
         Seek::Time => {
             let ranges = range_count(report.followers, wishes);

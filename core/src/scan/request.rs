@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    consent::Consent,
     plan::Wishes,
     source::{Browser, Source, Wish},
     window::Rule,
@@ -47,6 +48,8 @@ pub struct ScanRequest {
     pub mode: Mode,
     /// Plan and price only.
     pub dry_run: bool,
+    /// What allows it to spend.
+    pub consent: Consent,
 }
 
 /// How a browser reaches a platform.

@@ -164,7 +164,11 @@ fn elapsed(range: &Range, now: Timestamp) -> f64 {
 }
 
 fn distance(a: i64, b: i64) -> f64 {
-    rows_of(if b == NEWEST { 0 } else { a.saturating_sub(b).saturating_abs() })
+    rows_of(if b == NEWEST {
+        0
+    } else {
+        a.saturating_sub(b).saturating_abs()
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -271,14 +275,32 @@ mod tests {
     #[test]
     fn a_burst_is_cut_where_its_rows_are() {
         const HOUR: i64 = 3_600_000_000;
-        let mut range = held(Span { lo: 0, hi: 40_000 * HOUR }, Walk::Down, 20_000 * HOUR, 10_000);
+        let mut range = held(
+            Span {
+                lo: 0,
+                hi: 40_000 * HOUR,
+            },
+            Walk::Down,
+            20_000 * HOUR,
+            10_000,
+        );
         range.rows = 500;
-        range.first = Density { rows: 100, extent: 400 * HOUR };
-        range.last = Density { rows: 100, extent: HOUR / 900 };
+        range.first = Density {
+            rows: 100,
+            extent: 400 * HOUR,
+        };
+        range.last = Density {
+            rows: 100,
+            extent: HOUR / 900,
+        };
         let grain = grain(1_000, 100, 90_000);
         let cut = cut(&range, grain).unwrap();
         let taken = 20_000 * HOUR - cut.residual.hi;
-        assert!((HOUR / 3..HOUR * 2 / 3).contains(&taken), "{} minutes below", taken / (HOUR / 60));
+        assert!(
+            (HOUR / 3..HOUR * 2 / 3).contains(&taken),
+            "{} minutes below",
+            taken / (HOUR / 60)
+        );
         assert!((44_000..46_000).contains(&cut.rows), "{}", cut.rows);
     }
 
@@ -289,9 +311,15 @@ mod tests {
             top: now,
             ..grain(1_000, 100, 10_000)
         };
-        let span = Span { lo: OLDEST, hi: NEWEST };
+        let span = Span {
+            lo: OLDEST,
+            hi: NEWEST,
+        };
         let mut range = held(span, Walk::Down, NEWEST, 10_000);
-        range.last = Density { rows: 100, extent: 1_000_000 };
+        range.last = Density {
+            rows: 100,
+            extent: 1_000_000,
+        };
         let cut = cut(&range, grain).unwrap();
         let below = now - cut.kept.lo;
         assert!((50_000_000..60_000_000).contains(&below), "{below}");
@@ -314,12 +342,7 @@ mod tests {
         let mut slow = held(Span { lo: 1000, hi: 1800 }, Walk::Down, 1800, 800);
         slow.lease_rows = 100;
         let now = Timestamp::from_second(10).unwrap();
-        let (index, cut) = choose(
-            &[fast, slow],
-            grain(50, 50, 1_800),
-            now,
-        )
-        .unwrap();
+        let (index, cut) = choose(&[fast, slow], grain(50, 50, 1_800), now).unwrap();
         assert_eq!((index, cut.residual), (1, Span { lo: 1000, hi: 1400 }));
     }
 
@@ -329,11 +352,7 @@ mod tests {
         chain.holder = Some("a".into());
         chain.lease_until = Some(Timestamp::MAX);
         assert_eq!(
-            choose(
-                &[chain],
-                grain(1, 1000, 50_000),
-                Timestamp::UNIX_EPOCH
-            ),
+            choose(&[chain], grain(1, 1000, 50_000), Timestamp::UNIX_EPOCH),
             None
         );
     }

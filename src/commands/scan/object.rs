@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use followlytics_core::scan::consent::{self, default_name};
 use followlytics_crds::{
     AccountSpec, Budget, CredentialRef, OperatingMode, Parallelism, ResultPolicy, Scan, ScanSpec, Since,
     reasons,
 };
 use kube::{
-    Api,
+    Api, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Scanning;
 use crate::{
@@ -21,51 +22,80 @@ use crate::{
     scan_name,
 };
 
+/// The Scan object of this command.
+pub(super) struct Ensured {
+    /// As it was last written.
+    pub(super) scan: Scan,
+    /// Whether this command created it.
+    pub(super) is_new: bool,
+}
+
 impl Scanning<'_> {
-    /// The Scan object: the unfinished one of this account, or a new one.
-    pub(super) async fn ensure(
-        &self,
-        scans: &Api<Scan>,
-        credential: Option<CredentialRef>,
-    ) -> Result<String, Failure> {
-        let existing = scans.list(&ListParams::default()).await?.items;
-        let wanted = self
-            .args
+    /// Name of the Scan, or what its number is put behind.
+    fn wanted(&self) -> String {
+        self.args
             .name
             .clone()
-            .unwrap_or_else(|| scan_name::of(&self.account));
-        let spec = self.spec(credential);
+            .unwrap_or_else(|| default_name(&self.account))
+    }
+
+    fn account_spec(&self) -> AccountSpec {
+        AccountSpec {
+            platform: self.account.platform.to_string(),
+            handle: self.account.handle.clone(),
+            host: self.account.host.clone(),
+        }
+    }
+
+    /// The unfinished scan of this account.
+    pub(super) async fn unfinished(&self, scans: &Api<Scan>) -> Result<Option<Scan>, Failure> {
+        let existing = scans.list(&ListParams::default()).await?.items;
+        Ok(scan_name::unfinished(&existing, &self.wanted(), &self.account_spec()).cloned())
+    }
+
+    /// The Scan object: the unfinished one of this account, or a new one.
+    pub(super) async fn ensure(&self, scans: &Api<Scan>) -> Result<Ensured, Failure> {
         if self.args.dry_run {
-            let name = format!(
-                "{wanted}-plan-{}",
-                edge::new_id().simple().to_string().get(..8).unwrap_or_default()
-            );
-            scans
-                .create(&PostParams::default(), &Scan::new(&name, spec))
-                .await?;
-            return Ok(name);
+            let spec = self.spec(self.credential(None).await?);
+            let id = edge::new_id().simple().to_string();
+            let name = format!("{}-plan-{}", self.wanted(), id.get(..8).unwrap_or_default());
+            return self.create(scans, &name, spec).await;
         }
-        if let Some(found) = scan_name::unfinished(&existing, &wanted, &spec.account) {
-            let name = found.metadata.name.clone().unwrap_or_default();
+        if let Some(found) = self.unfinished(scans).await? {
+            self.refuse_differences(&found).await?;
+            let credential = self.credential(Some(&found)).await?;
             if !self.global.quiet {
-                eprintln!("scan {name} goes on where it stopped");
+                eprintln!(
+                    "scan {} goes on where it stopped{}",
+                    found.name_any(),
+                    stored(&found)
+                );
             }
-            self.go_on(scans, found, &spec).await?;
-            return Ok(name);
+            let spec = self.spec(credential);
+            return self.go_on(scans, &found, &spec).await;
         }
+        let spec = self.spec(self.credential(None).await?);
         let name = match &self.args.name {
             Some(name) => name.clone(),
-            None => scan_name::free(&existing, &wanted),
+            None => scan_name::free(&scans.list(&ListParams::default()).await?.items, &self.wanted()),
         };
-        scans
-            .create(&PostParams::default(), &Scan::new(&name, spec))
-            .await?;
-        Ok(name)
+        self.create(scans, &name, spec).await
+    }
+
+    /// Creates the Scan. Behind a control plane of this command's own, this command pays for it only while it lives.
+    async fn create(&self, scans: &Api<Scan>, name: &str, spec: ScanSpec) -> Result<Ensured, Failure> {
+        let mut scan = Scan::new(name, spec);
+        if self.session.plane.is_some() {
+            let annotations = scan.metadata.annotations.get_or_insert_default();
+            annotations.insert(consent::ANNOTATION.to_owned(), consent::ATTACHED.to_owned());
+        }
+        let scan = scans.create(&PostParams::default(), &scan).await?;
+        Ok(Ensured { scan, is_new: true })
     }
 
     /// What may be said anew of a scan that goes on: that it runs, its budget, its width, its credential.
-    async fn go_on(&self, scans: &Api<Scan>, found: &Scan, spec: &ScanSpec) -> Result<(), Failure> {
-        let name = found.metadata.name.clone().unwrap_or_default();
+    async fn go_on(&self, scans: &Api<Scan>, found: &Scan, spec: &ScanSpec) -> Result<Ensured, Failure> {
+        let name = found.name_any();
         if holds_for_a_person(found) {
             let pause = json!({"spec": {"operatingMode": "Suspended"}});
             let patched = scans
@@ -88,24 +118,26 @@ impl Scanning<'_> {
                 fields.insert("sessionRef".to_owned(), json!(session));
             }
         }
-        let patch = json!({"spec": wish});
-        let patched = scans
+        let mut patch = json!({"spec": wish});
+        if self.session.has_up()
+            && let Some(fields) = patch.as_object_mut()
+        {
+            // `up` works on after this command: what it may spend is the budget.
+            fields.insert("metadata".to_owned(), by_budget());
+        }
+        let scan = scans
             .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
-        settle(self.session, scans, &patched).await
+        Ok(Ensured { scan, is_new: false })
     }
 
     fn spec(&self, credential_ref: Option<CredentialRef>) -> ScanSpec {
         let usual = Parallelism::default();
         ScanSpec {
-            account: AccountSpec {
-                platform: self.account.platform.to_string(),
-                handle: self.account.handle.clone(),
-                host: self.account.host.clone(),
-            },
+            account: self.account_spec(),
             credential_ref,
             session_ref: self.args.session.clone().map(|name| CredentialRef { name }),
-            source: self.args.source.into(),
+            source: self.args.source.unwrap_or_default().into(),
             parallelism: Parallelism {
                 max_runners: self.args.runners.unwrap_or(usual.max_runners),
                 followers_per_range: self.args.followers_per_range.unwrap_or(usual.followers_per_range),
@@ -128,7 +160,31 @@ impl Scanning<'_> {
     }
 }
 
-/// Deletes the Scan of a dry run: only its plan was wanted. What is still there after a moment goes with the next
+/// Metadata of a Scan whose budget is the consent to its cost.
+pub(crate) fn by_budget() -> Value {
+    json!({"annotations": {(consent::ANNOTATION): null}})
+}
+
+/// What is stored of a scan and may surprise whoever goes on with it.
+fn stored(scan: &Scan) -> String {
+    let spec = &scan.spec;
+    let mut facts = Vec::new();
+    if let Some(budget) = &spec.budget {
+        let spent = scan.status.as_ref().and_then(|status| status.cost.as_ref());
+        let spent = spent.map_or("0.00", |cost| cost.spent_usd.as_str());
+        facts.push(format!("${spent} of ${} spent", budget.max_usd));
+    }
+    if spec.max_followers > 0 {
+        facts.push(format!("the first {} followers", spec.max_followers));
+    }
+    if facts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", facts.join(", "))
+    }
+}
+
+/// Deletes a Scan that nobody wants: a dry run's, or one that was refused. What is still there after a moment goes with the next
 /// control plane.
 pub(super) async fn clear_away(scans: &Api<Scan>, name: &str) {
     if scans.delete(name, &DeleteParams::default()).await.is_err() {

@@ -1,7 +1,8 @@
 //! The credential behind a `scan`: the one that was asked for, or one made from the token at hand.
 
 use followlytics_api::credentials::Secret;
-use followlytics_crds::{Credential, CredentialRef};
+use followlytics_core::account::Platform;
+use followlytics_crds::{Credential, CredentialRef, CredentialType, Scan};
 use kube::Api;
 use secrecy::ExposeSecret as _;
 
@@ -15,7 +16,8 @@ use crate::{
 
 impl Scanning<'_> {
     /// The credential to name in the spec: the one that was asked for, or one made from the token at hand.
-    pub(super) async fn credential(&self) -> Result<Option<CredentialRef>, Failure> {
+    /// A scan that goes on keeps what it has, unless another one is named.
+    pub(super) async fn credential(&self, going_on: Option<&Scan>) -> Result<Option<CredentialRef>, Failure> {
         let platform = self.account.platform;
         if let Some(name) = &self.args.credential {
             let api: Api<Credential> = Api::namespaced(self.session.client.clone(), &self.global.namespace);
@@ -24,12 +26,22 @@ impl Scanning<'_> {
                 None => Err(Failure::new(
                     Exit::Credential,
                     format!(
-                        "there is no credential {name}: store one with `followlytics credential add {name}`"
+                        "there is no credential {name}: store one with `followlytics credential add {name} --platform \
+                         {platform} --type {}{}`",
+                        type_of(platform),
+                        self.global.again()
                     ),
                 )),
             };
         }
-        if self.args.source == Source::Browser && self.args.token_file.is_none() {
+        let stored = going_on.map(|scan| scan.spec.credential_ref.as_ref().map(|named| named.name.as_str()));
+        let from_environment = format!("{platform}-env");
+        let has_another = stored.is_some_and(|stored| stored.is_some_and(|name| name != from_environment));
+        let has_new = self.args.token_file.is_some() || platform_env::token(platform).is_some();
+        if self.args.token_file.is_none() && (has_another || stored.is_some() && !has_new) {
+            return Ok(None);
+        }
+        if self.args.source == Some(Source::Browser) && self.args.token_file.is_none() {
             // A browser has its session, and pays for nothing.
             return Ok(None);
         }
@@ -40,7 +52,7 @@ impl Scanning<'_> {
         let Some(token) = token else {
             return self.without_token();
         };
-        let name = format!("{platform}-env");
+        let name = from_environment;
         let new = NewCredential {
             name: name.clone(),
             platform,
@@ -82,9 +94,19 @@ impl Scanning<'_> {
             Exit::Credential,
             format!(
                 "{platform} answers no request without a token: set {}, give --token-file FILE, or store one with \
-                 `followlytics credential add` and name it with --credential{alone}",
-                platform_env::token_variable(platform)
+                 `followlytics credential add NAME --platform {platform} --type {}` and name it with --credential{alone}",
+                platform_env::token_variable(platform),
+                type_of(platform)
             ),
         ))
+    }
+}
+
+/// The usual type of token of a platform, as `credential add --type` takes it.
+fn type_of(platform: Platform) -> &'static str {
+    match kind_of(auth_of(platform)) {
+        CredentialType::AppBearer => "app-bearer",
+        CredentialType::UserToken => "user-token",
+        CredentialType::WebSession => "web-session",
     }
 }

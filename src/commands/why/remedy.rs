@@ -1,18 +1,31 @@
 //! Which setting, or which command, would change what a scan waits on.
 
+use followlytics_core::{
+    account::AccountRef,
+    scan::consent::{self, Resumption},
+};
 use followlytics_crds::{Scan, reasons};
 
 /// The remedy for a published reason; `None` where everything is as it was wished.
 pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
-    let name = scan.metadata.name.as_deref().unwrap_or_default();
+    let name = &named(scan);
     Some(match reason {
-        reasons::BUDGET_TOO_SMALL | reasons::BUDGET_EXHAUSTED => budget(scan),
+        reasons::BUDGET_TOO_SMALL => match (resumption(scan), plan_price(scan)) {
+            (Some(command), Some(price)) => format!("{}: `{command} --budget {price}`", budget(scan)),
+            _ => budget(scan),
+        },
+        reasons::BUDGET_EXHAUSTED => budget(scan),
         reasons::CURSOR_EXPIRED => {
             format!("{}; then `followlytics resume {name}`", budget(scan))
         }
         reasons::MONTHLY_BUDGET_REACHED | reasons::OVER_80_PERCENT => {
             "spec.monthlyBudgetUsd of the Credential: a larger one; or the next month (UTC)".to_owned()
         }
+        reasons::INTERRUPTED => match resumption(scan) {
+            Some(command) => format!("`{command}`, which pays while it runs; or `followlytics resume {name}`: by its budget"),
+            None => format!("`followlytics resume {name}`: by its budget"),
+        },
+        reasons::UNATTENDED => "`followlytics up`, which works on every scan".to_owned(),
         reasons::REQUESTED | reasons::DRAINING => {
             format!("spec.operatingMode: Running (`followlytics resume {name}`)")
         }
@@ -21,11 +34,16 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
                 .to_owned()
         }
         reasons::CREDENTIAL_MISSING => {
-            "spec.credentialRef: a Credential (`followlytics credential add`)".to_owned()
+            format!(
+                "spec.credentialRef: a Credential (`followlytics credential add {}{}`)",
+                credential(scan),
+                of_platform(scan, "app-bearer"),
+            )
         }
         reasons::CREDENTIAL_INVALID => {
             format!(
-                "another token under the same name (`followlytics credential add`), then `followlytics resume {name}`"
+                "another token under the same name (`followlytics credential add {}`), then `followlytics resume {name}`",
+                credential(scan)
             )
         }
         reasons::CREDITS_DEPLETED | reasons::USAGE_CAPPED => {
@@ -52,7 +70,9 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
         ),
         reasons::BROWSER_FAILING => "nothing needs to be done; it tries again by itself".to_owned(),
         reasons::SESSION_ENDED => format!(
-            "a new session under the same name (`followlytics credential add --type web-session`), then `followlytics resume {name}`"
+            "a new session under the same name (`followlytics credential add {}{}`), then `followlytics resume {name}`",
+            session(scan),
+            of_platform(scan, "web-session"),
         ),
         reasons::CHALLENGE_SHOWN => format!(
             "only a person can answer the platform, signed in by hand; then `followlytics resume {name}`"
@@ -85,12 +105,53 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
     })
 }
 
+/// The command that goes on with a scan and pays for it.
+fn resumption(scan: &Scan) -> Option<String> {
+    let named = &scan.spec.account;
+    let account = AccountRef::new(&named.platform, &named.handle, named.host.as_deref()).ok()?;
+    let resumption = Resumption {
+        account: &account,
+        name: scan.metadata.name.as_deref()?,
+        namespace: scan.metadata.namespace.as_deref().unwrap_or_default(),
+        max_followers: scan.spec.max_followers,
+        since: scan.spec.since.as_ref().map(|since| since.version.as_str()),
+    };
+    Some(resumption.command())
+}
+
 fn budget(scan: &Scan) -> String {
-    let plan = scan.status.as_ref().and_then(|status| status.plan.as_ref());
-    let price = plan
-        .map(|plan| format!(" (the whole list costs about ${})", plan.usd))
+    let price = plan_price(scan)
+        .map(|price| format!(" (the whole list costs about ${price})"))
         .unwrap_or_default();
-    format!("spec.budget.maxUsd: a larger one{price}; or spec.maxFollowers: fewer rows")
+    format!("spec.budget.maxUsd: a larger one{price}")
+}
+
+fn plan_price(scan: &Scan) -> Option<&str> {
+    let plan = scan.status.as_ref()?.plan.as_ref()?;
+    Some(plan.usd.as_str())
+}
+
+/// Name of the scan and what else a command needs to find it.
+fn named(scan: &Scan) -> String {
+    let name = scan.metadata.name.as_deref().unwrap_or_default();
+    consent::named(name, scan.metadata.namespace.as_deref().unwrap_or_default())
+}
+
+/// Name of the Credential of its API; `NAME` where it has none.
+fn credential(scan: &Scan) -> &str {
+    let named = scan.spec.credential_ref.as_ref();
+    named.map_or("NAME", |named| named.name.as_str())
+}
+
+/// Name of the Credential with its web session; `NAME` where it has none.
+fn session(scan: &Scan) -> &str {
+    let named = scan.spec.session_ref.as_ref();
+    named.map_or("NAME", |named| named.name.as_str())
+}
+
+/// The arguments of a Credential that is not there yet.
+fn of_platform(scan: &Scan, kind: &str) -> String {
+    format!(" --platform {} --type {kind}", scan.spec.account.platform)
 }
 
 #[cfg(test)]
@@ -128,6 +189,7 @@ mod tests {
             reasons::CREDITS_DEPLETED,
             reasons::CURSOR_EXPIRED,
             reasons::DRAINING,
+            reasons::INTERRUPTED,
             reasons::MARKUP_CHANGED,
             reasons::MONTHLY_BUDGET_REACHED,
             reasons::PAGE_UNREADABLE,
@@ -140,6 +202,7 @@ mod tests {
             reasons::RUNNER_STARTING,
             reasons::SESSION_ENDED,
             reasons::STORAGE_UNAVAILABLE,
+            reasons::UNATTENDED,
             reasons::USAGE_CAPPED,
         ] {
             assert!(remedy(reason, &scan).is_some(), "{reason}");

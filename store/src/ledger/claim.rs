@@ -61,7 +61,7 @@ impl Ledger {
         let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else {
             return Ok(Claimed::Finished);
         };
-        if scan.request.mode != Mode::Run || !matches!(scan.stage, Stage::Resolving | Stage::Scanning) {
+        if scan.mode(now) != Mode::Run || !matches!(scan.stage, Stage::Resolving | Stage::Scanning) {
             return Ok(Claimed::Finished);
         }
         let all = ranges::open(&mut tx, &sandbox.scan).await?;

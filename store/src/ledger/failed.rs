@@ -5,6 +5,7 @@ use followlytics_core::{
     platform::Family,
     retry::{self, Class, Failure, Last, Next},
     scan::{
+        consent,
         fallback::gives_out,
         lease,
         permit::{Ask, ask},
@@ -253,10 +254,7 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             "CreditsDepleted",
             "buy credits on the platform, then resume the scan",
         ),
-        Class::Unauthorized => (
-            "CredentialInvalid",
-            "give a valid token (`followlytics credential add`), then resume the scan",
-        ),
+        Class::Unauthorized => ("CredentialInvalid", "give a valid token, then resume the scan"),
         Class::Forbidden => (
             "PlatformRefused",
             "allow the application to list followers, then resume the scan",
@@ -287,7 +285,7 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
         ),
         Class::LoggedOut => (
             "SessionEnded",
-            "sign in again and store the session (`followlytics credential add --type web-session`), then resume the scan",
+            "sign in again and store the session, then resume the scan",
         ),
         Class::Challenge | Class::SessionLocked => (
             "ChallengeShown",
@@ -316,7 +314,18 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             ("PlatformUnreachable", "it goes on by itself")
         }
     };
-    let message = format!("{}: {}; {remedy}", scan.request.account, failure.message);
+    let request = &scan.request;
+    // Which commands these are depends on names of objects, which the ledger does not know.
+    let commands = match failure.class {
+        Class::Unauthorized | Class::LoggedOut => {
+            format!(
+                ": `followlytics why {}` names the commands",
+                consent::named(&request.name, &request.namespace)
+            )
+        }
+        _ => String::new(),
+    };
+    let message = format!("{}: {}; {remedy}{commands}", request.account, failure.message);
     Hold {
         reason: reason.to_owned(),
         message,

@@ -19,7 +19,7 @@ impl Ledger {
         Ok(Beat {
             expires: range.lease_until.unwrap_or(now),
             span: range.span,
-            mode: scan.request.mode,
+            mode: scan.mode(now),
         })
     }
 }

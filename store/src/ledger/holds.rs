@@ -49,12 +49,14 @@ pub(super) fn check_budget(row: &mut ScanRow) {
     };
     let missing = plan.price.minus(row.purse.spent);
     if missing > row.purse.left() {
+        // What a lost look-up may have cost is part of it.
+        let needed = plan.price.plus(row.purse.reserved).plus(row.purse.ambiguous);
         row.hold = Some(Hold {
             reason: BUDGET_TOO_SMALL.to_owned(),
             message: format!(
                 "the scan would cost about ${} ({} followers), its budget is ${}: raise spec.budget.maxUsd (--budget {}), \
-                 or list fewer with spec.maxFollowers (--max-followers)",
-                plan.price, plan.rows, row.purse.budget, plan.price
+                 or create a scan of fewer rows (--max-followers)",
+                plan.price, plan.rows, row.purse.budget, needed
             ),
             until: None,
         });

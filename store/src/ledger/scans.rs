@@ -12,6 +12,7 @@ use followlytics_core::{
         server::Server,
     },
     scan::{
+        consent,
         observed::Observed,
         permit::Purse,
         plan::{AccountReport, Plan, Probe, Wishes},
@@ -58,6 +59,8 @@ pub struct ScanRow {
     pub probes: Vec<Probe>,
     /// The plan.
     pub plan: Option<Plan>,
+    /// End of the lease of consent, if an attached command gave one.
+    pub consent_until: Option<Timestamp>,
     /// Settled, reserved, ambiguous.
     pub purse: Purse,
     /// Lines committed.
@@ -124,6 +127,21 @@ impl ScanRow {
         self.terms = range.kept_terms(&self.request).cloned();
     }
 
+    /// The mode that applies: without consent to its cost the scan is suspended.
+    pub(super) fn mode(&self, now: Timestamp) -> Mode {
+        self.request
+            .consent
+            .mode(self.request.mode, self.consent_until, now)
+    }
+
+    /// Why it may not spend at `now`, if it may not.
+    pub(super) fn interruption(&self, now: Timestamp) -> Option<Hold> {
+        let is_going =
+            matches!(self.stage, Stage::Resolving | Stage::Scanning) && self.request.mode == Mode::Run;
+        (is_going && self.mode(now) == Mode::Suspend)
+            .then(|| consent::interrupted(&self.request, &self.purse))
+    }
+
     /// The credential of its source.
     pub(super) fn credential(&self) -> &str {
         match &self.terms {
@@ -176,9 +194,10 @@ impl ScanRow {
                 created.map_or(0, Timestamp::as_microsecond).max(found),
                 self.started.map(Timestamp::as_microsecond),
             ),
-            Seek::Id if self.source == Source::Browser => {
-                (created.map_or(0, plan::position), self.started.map(plan::position))
-            }
+            Seek::Id if self.source == Source::Browser => (
+                created.map_or(0, plan::position),
+                self.started.map(plan::position),
+            ),
             Seek::Id => (found, plan::top(&self.probes)),
             Seek::Index | Seek::Chain => (0, None),
         };
@@ -270,6 +289,8 @@ impl Ledger {
             .await?;
         tx.execute("DELETE FROM sandboxes WHERE scan = $1", params![uid])
             .await?;
+        tx.execute("DELETE FROM consents WHERE scan = $1", params![uid])
+            .await?;
         tx.execute("DELETE FROM scans WHERE uid = $1", params![uid])
             .await?;
         tx.commit().await?;
@@ -288,7 +309,8 @@ impl Ledger {
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
      report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
-     source, browser, browser_hold, observed, server, surplus, sweeps";
+     source, browser, browser_hold, observed, server, surplus, sweeps, consent, \
+     (SELECT until FROM consents WHERE consents.scan = scans.uid)";
 
 /// The scan's row, within a transaction.
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
@@ -307,8 +329,8 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
     tx.execute(
         "INSERT INTO scans (uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, \
            rules, budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, requests, created_at, monthly_budget, since, \
-           source, browser, sweeps) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22, $23, $24, $25)",
+           source, browser, sweeps, consent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Resolving', $19, $20, $21, $22, $23, $24, $25, $26)",
         params![
             &request.uid,
             &request.namespace,
@@ -335,6 +357,7 @@ async fn insert(tx: &mut Tx, request: &ScanRequest, now: Timestamp) -> Result<()
             <&str>::from(request.source),
             request.browser.as_ref().map(json).transpose()?,
             request.wishes.sweeps,
+            <&str>::from(request.consent),
         ],
     )
     .await?;
@@ -349,7 +372,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
            requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25, browser = $26, \
-           browser_hold = $27, observed = $28, server = $29, surplus = $30 WHERE uid = $1",
+           browser_hold = $27, observed = $28, server = $29, surplus = $30, consent = $31 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -381,6 +404,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             json(&row.observed)?,
             row.server.as_ref().map(json).transpose()?,
             row.purse.surplus.nanos(),
+            <&str>::from(request.consent),
         ],
     )
     .await?;
@@ -423,7 +447,9 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             priority: row.get(15)?,
             mode: mode(&row.get::<String>(16)?)?,
             dry_run: row.get(17)?,
+            consent: ranges::parse("scans.consent", &row.get::<String>(41)?)?,
         },
+        consent_until: row.get(42)?,
         stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
         source: Source::Api,
         terms: None,

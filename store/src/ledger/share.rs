@@ -45,6 +45,7 @@ const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from
        AND q.state IN ('Open', 'Ambiguous') AND q.state = 'Open' AND q.epoch = r.epoch \
      LEFT JOIN pages p ON r.lease_until > $2 AND p.scan = r.scan AND p.range_id = r.id AND p.seq = r.seq - 1 \
      WHERE s.credential = $1 AND s.stage = 'Scanning' AND s.mode = 'Run' \
+       AND (s.consent = 'Budget' OR EXISTS (SELECT 1 FROM consents c WHERE c.scan = s.uid AND c.until > $2)) \
      GROUP BY s.uid, s.priority, s.lines, s.hold, s.fair_from ORDER BY s.uid";
 
 impl Share {

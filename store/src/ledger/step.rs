@@ -49,7 +49,7 @@ impl Ledger {
         range: &mut Range,
         now: Timestamp,
     ) -> Result<Step, LedgerError> {
-        match scan.request.mode {
+        match scan.mode(now) {
             Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
             Mode::Cancel => return Ok(Step::Cancel),
             Mode::Run | Mode::Suspend => {}

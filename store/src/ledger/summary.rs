@@ -43,11 +43,7 @@ impl Ledger {
         Ok(Some(Summary {
             stage: scan.stage,
             // Once nothing is left to read it is the merge that may be held.
-            hold: if waits.is_empty() {
-                scan.held(Source::Api, now).cloned()
-            } else {
-                hold(&waits)
-            },
+            hold: held_by(&scan, &waits, now),
             failure: scan.failure.clone(),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             expected: scan.plan.as_ref().map_or(0, Plan::rows_to_read),
@@ -92,6 +88,20 @@ fn kept_credential(scan: &ScanRow, ranges: &[Range]) -> Option<String> {
     let open = ranges.iter().filter(|range| range.state == State::Open);
     let mut kept = open.filter_map(|range| range.kept_terms(&scan.request));
     kept.next().map(|terms| terms.credential.clone())
+}
+
+/// What the scan waits on. What a user has to mend is said before the lack of consent, which a command mends.
+fn held_by(scan: &ScanRow, waits: &[Wait], now: Timestamp) -> Option<Hold> {
+    // Once nothing is left to read it is the merge that may be held.
+    let held = if waits.is_empty() {
+        scan.held(Source::Api, now).cloned()
+    } else {
+        hold(waits)
+    };
+    match held {
+        Some(hold) if hold.until.is_none() => Some(hold),
+        held => scan.interruption(now).or(held),
+    }
 }
 
 fn tally(ranges: &[Range], now: Timestamp) -> RangeTally {
@@ -176,7 +186,7 @@ fn window_hold(credential: &str, until: Timestamp) -> Hold {
 
 /// Runners that would find work now: as many as there are parts worth a request, no more than are allowed.
 fn wanted(scan: &mut ScanRow, ranges: &[Range], waits: &[Wait], now: Timestamp) -> u32 {
-    if scan.request.mode != Mode::Run {
+    if scan.mode(now) != Mode::Run {
         return 0;
     }
     let goes_on = |wait: &&Wait| match &wait.hold {

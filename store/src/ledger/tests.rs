@@ -1,6 +1,7 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
 mod browser;
+mod consents;
 mod cycles;
 mod edits;
 mod fallback;
@@ -196,6 +197,7 @@ fn model() -> ScanRequest {
         priority: 0,
         mode: Mode::Run,
         dry_run: false,
+        consent: followlytics_core::scan::consent::Consent::Budget,
     }
 }
 

@@ -267,6 +267,7 @@ fn a_released_step_is_never_edited() {
         "5a26523212b2245f057c86100377c370dc48f0fdfc3dbe530a30218c7dca332c",
         "bbb3f3dd285f322726daabe32205c6dc82b1c1e4a021e6256300dcb5559d4abe",
         "667cf933de2e0d69dc493052d70aaab2b559aae6ee675207b9ed3f8fc2719e78",
+        "3fdef7d18c0d76d16067c8b5c712b886db47bdfed6f86090a928de1dc96bcd9e",
         "73abd4b3f419776a4d35e532569761eb36cce7781507e732ce8b4ecb8f69f834",
         "1e64ecbb88c18a221d2fff8968ff28ac46c379b41e67e4a91b453feedaede006",
     ];

@@ -120,9 +120,11 @@ pub fn section() -> Result<Section> {
             most = most.max(shared.ratio());
         }
     }
-    section
-        .bars
-        .push(Bar::at_least("average concurrency of four, worst list", least, 3.6));
+    section.bars.push(Bar::at_least(
+        "average concurrency of four, worst list",
+        least,
+        3.6,
+    ));
     section
         .bars
         .push(Bar::at_most("requests ÷ pages, worst list", most, 1.04));

@@ -285,7 +285,10 @@ impl Bench {
             });
         }
         let log = self.world.requests(0, usize::MAX);
-        let lists = || log.iter().filter(|request| request.endpoint == Endpoint::Followers);
+        let lists = || {
+            log.iter()
+                .filter(|request| request.endpoint == Endpoint::Followers)
+        };
         let first = lists().map(|request| request.at).min();
         let last = lists().map(|request| request.at).max();
         let between = match (first, last) {
@@ -386,5 +389,6 @@ pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result
         priority: 0,
         mode: Mode::Run,
         dry_run: false,
+        consent: followlytics_core::scan::consent::Consent::Budget,
     })
 }

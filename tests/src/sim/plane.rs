@@ -58,6 +58,7 @@ impl Plane {
         let settings = Settings {
             broker: "http://broker".to_owned(),
             max_runners: 6,
+            serves: followlytics_controller::Serves::All,
             scans: Policy {
                 base_urls: base_urls(),
                 browsers: BTreeSet::from([Platform::X]),

@@ -50,6 +50,9 @@ pub fn signal(child: &Child, name: &str) {
     let signal = match name {
         "INT" => Signal::INT,
         "TERM" => Signal::TERM,
+        "HUP" => Signal::HUP,
+        "STOP" => Signal::STOP,
+        "CONT" => Signal::CONT,
         other => panic!("{other} is no signal of these tests"),
     };
     kill_process(Pid::from_child(child), signal).unwrap();

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod consent;
 mod demo;
 mod figures;
 mod inputs;
@@ -14,6 +15,7 @@ mod money;
 mod objects;
 mod objects_read;
 mod platforms;
+mod remedies;
 mod remote;
 mod results;
 mod shell;

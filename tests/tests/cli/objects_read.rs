@@ -168,9 +168,9 @@ fn refusals_of_the_server_say_what_helps() {
     let site = Site::slow(0, []);
     let home = home(&site);
     home.run("get scan nobody")
-        .refused(2, &["not found", "`followlytics get` lists what is there"]);
+        .refused(2, &["not found", "`followlytics get scans` lists what is there"]);
     home.run("describe scan nobody")
-        .refused(2, &["not found", "`followlytics get`"]);
+        .refused(2, &["not found", "`followlytics get scans`"]);
     let owned = home.run_with(
         "apply -f -",
         &scan("one", "default").replace("Suspended", "Suspended, priority: 1"),

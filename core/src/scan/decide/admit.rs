@@ -11,6 +11,7 @@ use crate::{
     money::Usd,
     platform::{Auth, Family, Seek},
     scan::{
+        consent::{self, Consent},
         plan::Wishes,
         request::{Access, ScanRequest},
         since::{NoVersion, Since},
@@ -98,6 +99,16 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
             OperatingMode::Running => Mode::Run,
         },
         dry_run: spec.dry_run,
+        consent: Consent::needed(is_attached(scan), platform, wish),
+    })
+}
+
+/// Whether the command that created the scan pays for it only while it lives.
+fn is_attached(scan: &Scan) -> bool {
+    let annotations = scan.metadata.annotations.as_ref();
+    annotations.is_some_and(|all| {
+        all.get(consent::ANNOTATION)
+            .is_some_and(|value| value == consent::ATTACHED)
     })
 }
 

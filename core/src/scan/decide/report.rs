@@ -7,7 +7,7 @@ use followlytics_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{Observed, Refusal, is_paused, is_quiet, outages, runners};
+use super::{Observed, Refusal, interruption, is_paused, is_quiet, outages, runners};
 use crate::{
     money::Usd,
     sandbox::Announcement,
@@ -137,18 +137,23 @@ fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
         None => make(ACCEPTED, true, reasons::ACCEPTED, &kept_credential(inputs)),
     }];
     let over = inputs.phase.is_final();
-    all.push(if over || !is_paused(inputs.scan) {
-        make(SUSPENDED, false, reasons::RUNNING, "")
-    } else if inputs.seen.summary.is_some() && is_quiet(inputs.seen) {
-        make(
-            SUSPENDED,
-            true,
-            reasons::REQUESTED,
-            "nothing is lost and nothing is spent",
-        )
-    } else {
-        make(SUSPENDED, false, reasons::DRAINING, &draining(inputs.seen))
-    });
+    let interruption = interruption(inputs.seen).filter(|_| inputs.phase == ScanPhase::Suspended);
+    all.push(
+        if let (false, Some(hold)) = (is_paused(inputs.scan), interruption) {
+            make(SUSPENDED, true, reasons::INTERRUPTED, &hold.message)
+        } else if over || !is_paused(inputs.scan) {
+            make(SUSPENDED, false, reasons::RUNNING, "")
+        } else if inputs.seen.summary.is_some() && is_quiet(inputs.seen) {
+            make(
+                SUSPENDED,
+                true,
+                reasons::REQUESTED,
+                "nothing is lost and nothing is spent",
+            )
+        } else {
+            make(SUSPENDED, false, reasons::DRAINING, &draining(inputs.seen))
+        },
+    );
     all.extend(
         outages::condition(inputs, earlier)
             .map(|(good, reason, message)| make(STORAGE_AVAILABLE, good, reason, &message)),

@@ -211,7 +211,9 @@ fn keep_busy(scan: &Scan, seen: &Observed, work: u32, policy: &Policy, now: Time
     let mut missing = wanted
         .saturating_sub(count)
         .saturating_sub(u32::try_from(leaving).unwrap_or(u32::MAX));
-    if asked > seen.share {
+    if asked > 0 && !seen.served {
+        step.waiting = Some(unattended());
+    } else if asked > seen.share {
         step.waiting = Some(Hold {
             reason: reasons::RUNNERS_BUSY.to_owned(),
             message: format!(
@@ -276,6 +278,16 @@ fn surplus(live: &[&Runner], wanted: u32, share: u32) -> Vec<Victim> {
         .filter(|(index, runner)| *index < over && (!runner.holds_lease || *index < claimed))
         .map(|(_, runner)| runner.victim())
         .collect()
+}
+
+fn unattended() -> Hold {
+    Hold {
+        reason: reasons::UNATTENDED.to_owned(),
+        message: "the control plane that runs belongs to a `scan` command and works on that command's scan alone: once \
+                  it has ended, `followlytics up` works on this one"
+            .to_owned(),
+        until: None,
+    }
 }
 
 fn failing(over: &Runner) -> Hold {

@@ -9,6 +9,7 @@ use crate::scan::{
 };
 
 mod browser;
+mod consent;
 mod convergence;
 mod outages;
 mod phases;
@@ -121,6 +122,7 @@ fn seen(scan: &Scan, summary: Summary) -> Observed {
         summary: None,
         credential: None,
         session: None,
+        served: true,
         runners: Vec::new(),
         share: 100,
         progress_written: None,

@@ -90,13 +90,29 @@ fn lists() -> Vec<(&'static str, i64, Vec<i64>)> {
         ("uniform", 90, made(&[(n, 90 * DAY, 0, 1.0)])),
         ("3.5 years", 1278, made(&[(n, 1278 * DAY, 0, 0.5)])),
         ("3.5 years, fading", 1278, made(&[(n, 1278 * DAY, 0, 3.0)])),
-        ("viral", 1461, made(&[(n / 4, 1461 * DAY, 738 * DAY, 1.0), (n / 2, 738 * DAY, 723 * DAY, 1.0), (n / 4, 723 * DAY, 0, 1.0)])),
+        (
+            "viral",
+            1461,
+            made(&[
+                (n / 4, 1461 * DAY, 738 * DAY, 1.0),
+                (n / 2, 738 * DAY, 723 * DAY, 1.0),
+                (n / 4, 723 * DAY, 0, 1.0),
+            ]),
+        ),
         ("last week", 1278, burst(0, 1278, 7 * DAY)),
         ("one hour, now", 1278, burst(0, 1278, HOUR)),
         ("one hour, a month ago", 1278, burst(30 * DAY, 1278, HOUR)),
         ("one hour, two years ago", 1278, burst(730 * DAY, 1278, HOUR)),
         ("one hour, at the start", 1278, burst(1277 * DAY, 1278, HOUR)),
-        ("two bursts", 1278, made(&[(n / 10, 1278 * DAY, 0, 1.0), (n * 4 / 10, 900 * DAY, 900 * DAY - HOUR, 1.0), (n / 2, 100 * DAY, 100 * DAY - HOUR, 1.0)])),
+        (
+            "two bursts",
+            1278,
+            made(&[
+                (n / 10, 1278 * DAY, 0, 1.0),
+                (n * 4 / 10, 900 * DAY, 900 * DAY - HOUR, 1.0),
+                (n / 2, 100 * DAY, 100 * DAY - HOUR, 1.0),
+            ]),
+        ),
     ]
 }
 
@@ -110,7 +126,10 @@ fn measured() -> Vec<(String, Work)> {
                     created,
                     now: NOW,
                 };
-                let name = format!("{name}, created {}, counted {counted}", if created.is_some() { "known" } else { "unknown" });
+                let name = format!(
+                    "{name}, created {}, counted {counted}",
+                    if created.is_some() { "known" } else { "unknown" }
+                );
                 all.push((name, read(&list, counted)));
             }
         }

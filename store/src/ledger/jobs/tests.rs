@@ -59,6 +59,7 @@ impl Bench {
             priority: 0,
             mode: Mode::Run,
             dry_run: false,
+            consent: followlytics_core::scan::consent::Consent::Budget,
         };
         self.ledger.ensure_scan(&request).await.unwrap();
         let mut tx = self.ledger.db.begin().await.unwrap();

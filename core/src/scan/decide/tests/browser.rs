@@ -30,6 +30,7 @@ fn observed(session: Option<CredentialSpec>) -> Observed {
         summary: None,
         credential: Some(bearer()),
         session,
+        served: true,
         runners: Vec::new(),
         share: 100,
         progress_written: None,
