@@ -2,9 +2,10 @@
 //!
 //! A tool that is there in its exact version is left alone. A new one is one more entry of [`TOOLS`]: its name,
 //! its version, how it tells that version and the function that builds it. Crates come with `cargo install`,
-//! Go programs by the pinned modules of `xtask/tools` ([`go`]).
+//! Go programs by the pinned modules of `xtask/tools` ([`go`]), packages of npm by the lock file beside them ([`npm`]).
 
 mod go;
+mod npm;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,6 +41,22 @@ const ETCD: Tool = Tool {
     build: |_, tools| go::ETCD.build(tools),
 };
 
+const BLUESKY: Tool = Tool {
+    name: "bluesky",
+    version: npm::BLUESKY_VERSION,
+    why: "Bluesky's own PDS and AppView, which are scanned in tests",
+    version_arguments: &["--version"],
+    build: |_, tools| npm::install_bluesky(tools),
+};
+
+const GITEA: Tool = Tool {
+    name: "gitea",
+    version: "1.26.0",
+    why: "a real Gitea, which is scanned in tests",
+    version_arguments: &["--version"],
+    build: |_, tools| go::GITEA.build(tools),
+};
+
 const KUBE_APISERVER: Tool = kubernetes(
     "kube-apiserver",
     "what the embedded API server is compared with",
@@ -66,9 +83,11 @@ const VERSITYGW: Tool = Tool {
     build: |_, tools| go::VERSITYGW.build(tools),
 };
 
-const TOOLS: [&Tool; 6] = [
+const TOOLS: [&Tool; 8] = [
     &CARGO_DENY,
+    &BLUESKY,
     &ETCD,
+    &GITEA,
     &KUBE_APISERVER,
     &KUBE_CONTROLLER_MANAGER,
     &KUBECTL,

@@ -21,16 +21,45 @@ pub(super) struct Module {
     programs: &'static [(&'static str, &'static str)],
     /// The linker sets these: programs built from a module do not know their own version.
     variables: &'static [&'static str],
+    /// Build tags, separated by commas.
+    tags: &'static str,
+    /// Files that a program reads at run time.
+    files: Option<Files>,
     go_mod: &'static str,
     go_sum: &'static str,
+}
+
+/// Directories of a module that are copied to `<tools>/share/<name>`.
+struct Files {
+    /// Path of the module.
+    module: &'static str,
+    name: &'static str,
+    directories: &'static [&'static str],
 }
 
 pub(super) const ETCD: Module = Module {
     name: "etcd",
     programs: &[("go.etcd.io/etcd/server/v3", "etcd")],
     variables: &[],
+    tags: "",
+    files: None,
     go_mod: include_str!("../../tools/etcd/go.mod"),
     go_sum: include_str!("../../tools/etcd/go.sum"),
+};
+
+/// `go.mod` repeats the `require` and `replace` lines of Gitea's own: `replace` acts in the main module only.
+pub(super) const GITEA: Module = Module {
+    name: "gitea",
+    programs: &[("code.gitea.io/gitea", "gitea")],
+    variables: &["main.Version=1.26.0"],
+    tags: "sqlite,sqlite_unlock_notify",
+    files: Some(Files {
+        module: "code.gitea.io/gitea",
+        name: "gitea-1.26.0",
+        directories: &["options", "templates"],
+    }),
+    go_mod: include_str!("../../tools/gitea/go.mod"),
+    go_sum: include_str!("../../tools/gitea/go.sum"),
 };
 
 pub(super) const KUBERNETES: Module = Module {
@@ -44,6 +73,8 @@ pub(super) const KUBERNETES: Module = Module {
         ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
     ],
     variables: &["k8s.io/component-base/version.gitVersion=v1.34.4"],
+    tags: "",
+    files: None,
     go_mod: include_str!("../../tools/kubernetes/go.mod"),
     go_sum: include_str!("../../tools/kubernetes/go.sum"),
 };
@@ -52,6 +83,8 @@ pub(super) const VERSITYGW: Module = Module {
     name: "versitygw",
     programs: &[("github.com/versity/versitygw/cmd/versitygw", "versitygw")],
     variables: &["main.Version=v1.8.0"],
+    tags: "",
+    files: None,
     go_mod: include_str!("../../tools/versitygw/go.mod"),
     go_sum: include_str!("../../tools/versitygw/go.sum"),
 };
@@ -68,6 +101,9 @@ impl Module {
         require_go(&module)?;
         let packages = self.programs.iter().map(|(package, _)| package);
         stream::run(self.go_build(&module).arg("-o").arg(&built).args(packages))?;
+        if let Some(files) = &self.files {
+            files.copy(&module, tools)?;
+        }
         for (package, name) in self.programs {
             move_program(&built.join(name_of_build(package)), &tools.join("bin"), name)?;
         }
@@ -84,12 +120,46 @@ impl Module {
         let mut command = Command::new("go");
         command
             .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", &linker])
+            .args(["-tags", self.tags])
             // Settings of someone's own checkouts must not reach a foreign build.
             .env("GOFLAGS", "")
             .env("GOWORK", "off")
             .current_dir(module);
         command
     }
+}
+
+impl Files {
+    /// Copies the directories out of Go's module cache; the program is moved to its place only after them.
+    fn copy(&self, scratch: &Path, tools: &Path) -> Result<()> {
+        let mut list = Command::new("go");
+        list.args(["list", "-m", "-f", "{{.Dir}}", self.module])
+            .env("GOFLAGS", "")
+            .env("GOWORK", "off")
+            .current_dir(scratch);
+        let module = stream::capture(&mut list)?;
+        let share = tools.join("share").join(self.name);
+        for directory in self.directories {
+            copy_directory(&Path::new(module.trim()).join(directory), &share.join(directory))
+                .with_context(|| format!("failed to copy {directory} of {}", self.module))?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies files and directories, as contents: in the module cache they are read-only.
+fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &copy)?;
+        } else {
+            std::fs::write(copy, std::fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// What `go build` calls a program: the last part of its path that is not a major version.
@@ -163,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_module_pins_its_programs_and_their_hashes() {
-        for module in [ETCD, KUBERNETES, VERSITYGW] {
+        for module in [ETCD, GITEA, KUBERNETES, VERSITYGW] {
             let needed = version_of_go_line(module.go_mod);
             assert!(
                 needed.is_some() && needed <= Some(OLDEST),
@@ -188,7 +258,7 @@ mod tests {
 
     #[test]
     fn versions_that_the_linker_sets_are_the_pinned_ones() {
-        for module in [KUBERNETES, VERSITYGW] {
+        for module in [GITEA, KUBERNETES, VERSITYGW] {
             for variable in module.variables {
                 let version = variable.rsplit('=').next().unwrap_or_default();
                 assert!(module.go_mod.contains(version), "{variable}");
