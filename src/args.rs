@@ -95,7 +95,7 @@ impl Global {
         let mut words = String::new();
         let mut add = |name: &str, value: Option<String>, default: Option<String>| {
             if let Some(value) = value.filter(|value| Some(value) != default.as_ref()) {
-                words.push_str(&format!(" {name} {value}"));
+                words.extend([" ", name, " ", &value]);
             }
         };
         let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());

@@ -342,7 +342,7 @@ impl Stillness {
 
 /// Ctrl-C, SIGTERM and a terminal that was closed.
 pub(crate) struct Interrupt {
-    interrupt: tokio::signal::unix::Signal,
+    ctrl_c: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     /// `None` where it is ignored, as by `nohup`.
     hangup: Option<tokio::signal::unix::Signal>,
@@ -356,11 +356,12 @@ impl Interrupt {
                 .map_err(|source| Failure::new(Exit::Failed, "failed to listen for signals").because(source))
         };
         Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
+            ctrl_c: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: match ignores_hangup() {
-                true => None,
-                false => Some(listen(SignalKind::hangup())?),
+            hangup: if ignores_hangup() {
+                None
+            } else {
+                Some(listen(SignalKind::hangup())?)
             },
         })
     }
@@ -374,7 +375,7 @@ impl Interrupt {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
+            _ = self.ctrl_c.recv() => {}
             _ = self.terminate.recv() => {}
             _ = hangup => {}
         }

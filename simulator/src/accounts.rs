@@ -16,6 +16,10 @@ use crate::{
 const FOUR_YEARS_MS: u64 = 126_230_400_000;
 
 /// An account to create.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one a switch of the account, as its JSON says it"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountSpec {

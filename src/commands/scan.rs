@@ -141,7 +141,7 @@ pub(super) async fn run(global: &Global, args: ScanArgs) -> Result<Exit, Failure
             session: &session,
         };
         let outcome = match scanning.turn().await {
-            Ok(Turn::Now) => scanning.run(&mut interrupt).await.map(Some),
+            Ok(Turn::Now) => Box::pin(scanning.run(&mut interrupt)).await.map(Some),
             Ok(Turn::After(scan)) => wait_for_turn(&session, &scan, &mut interrupt, &mut is_told).await,
             Err(failure) => Err(failure),
         };

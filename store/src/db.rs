@@ -167,18 +167,22 @@ impl Db {
 }
 
 /// Runs a call under the monitor, if there is one.
-async fn observed<T>(
+fn observed<T>(
     monitor: Option<&Monitor>,
     access: Access,
     stored: bool,
     call: impl Future<Output = Result<T, DbError>>,
-) -> Result<T, DbError> {
-    match monitor {
-        None => call.await,
-        Some(monitor) => {
-            monitor
-                .observe((Part::Database, access), 0, |_| stored, call)
-                .await
+) -> impl Future<Output = Result<T, DbError>> {
+    // Boxed, or every caller's future carries the call twice.
+    let call = Box::pin(call);
+    async move {
+        match monitor {
+            None => call.await,
+            Some(monitor) => {
+                monitor
+                    .observe((Part::Database, access), 0, |_| stored, call)
+                    .await
+            }
         }
     }
 }

@@ -101,19 +101,23 @@ impl Objects {
     }
 
     /// Runs a call under the monitor, if there is one.
-    async fn observe<T>(
+    fn observe<T>(
         &self,
         access: Access,
         bytes: u64,
         stored: impl FnOnce(&T) -> bool,
         call: impl Future<Output = Result<T, ObjectsError>>,
-    ) -> Result<T, ObjectsError> {
-        match self.monitor.get() {
-            None => call.await,
-            Some(monitor) => {
-                monitor
-                    .observe((Part::Objects, access), bytes, stored, call)
-                    .await
+    ) -> impl Future<Output = Result<T, ObjectsError>> {
+        // Boxed, or every caller's future carries the call twice.
+        let call = Box::pin(call);
+        async move {
+            match self.monitor.get() {
+                None => call.await,
+                Some(monitor) => {
+                    monitor
+                        .observe((Part::Objects, access), bytes, stored, call)
+                        .await
+                }
             }
         }
     }

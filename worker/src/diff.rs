@@ -96,7 +96,10 @@ pub async fn diff<E: From<WorkerError>>(
     let mut after = Side::open(objects, later, ids).await?;
     loop {
         let order = match (before.id(), after.id()) {
-            (None, None) => return Ok(conclusions.of_counts(counts)),
+            (None, None) => {
+                conclusions.judge(&mut counts);
+                return Ok(counts);
+            }
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(before), Some(after)) => before.cmp(after),
@@ -154,14 +157,12 @@ impl Conclusions {
         }
     }
 
-    fn of_counts(self, counts: Counts) -> Counts {
-        Counts {
-            gained: self.gained_unknown.is_none().then_some(counts.first_seen),
-            gained_unknown: self.gained_unknown,
-            lost: self.lost_unknown.is_none().then_some(counts.not_seen),
-            lost_unknown: self.lost_unknown,
-            ..counts
-        }
+    /// These counts, without what nothing proves.
+    fn judge(&self, counts: &mut Counts) {
+        counts.gained = self.gained_unknown.is_none().then_some(counts.first_seen);
+        counts.gained_unknown.clone_from(&self.gained_unknown);
+        counts.lost = self.lost_unknown.is_none().then_some(counts.not_seen);
+        counts.lost_unknown.clone_from(&self.lost_unknown);
     }
 }
 

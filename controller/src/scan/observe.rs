@@ -37,7 +37,7 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
     let announced = ctx.memory().announced.get(uid).cloned().unwrap_or_default();
     let health = ctx.ledger.monitor().map(Monitor::health).unwrap_or_default();
     Ok(Observed {
-        recorded,
+        recorded: recorded.map(|request| *request),
         summary,
         credential,
         session,

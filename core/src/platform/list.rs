@@ -229,8 +229,8 @@ const fn from_source(citation: &'static str) -> Fact {
 mod tests {
     use super::*;
 
-    fn traits(platform: Platform, seek: Seek, base_url: &str, server: Option<Server>) -> ListTraits {
-        list_traits(platform, Source::Api, seek, base_url, server.as_ref())
+    fn traits(platform: Platform, seek: Seek, base_url: &str, server: Option<&Server>) -> ListTraits {
+        list_traits(platform, Source::Api, seek, base_url, server)
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
             ),
             (Platform::Mastodon, Seek::Id, local, None, false),
         ] {
-            let traits = traits(platform, seek, base_url, server.clone());
+            let traits = traits(platform, seek, base_url, server.as_ref());
             assert_eq!(
                 traits.carries_exact(),
                 carries,

@@ -119,7 +119,8 @@ impl Resumption<'_> {
             words.push_str(self.name);
         }
         if self.max_followers > 0 {
-            words.push_str(&format!(" --max-followers {}", self.max_followers));
+            words.push_str(" --max-followers ");
+            words.push_str(&self.max_followers.to_string());
         }
         if let Some(since) = self.since {
             words.push_str(" --since ");

@@ -99,6 +99,7 @@ mod tests {
 
     #[test]
     fn each_change_lifts_the_holds_that_wait_on_it() {
+        type Change = fn(&mut ScanRequest);
         let now = Timestamp::from_second(100).unwrap();
         let holds = [
             hold(MONTHLY_BUDGET, Some(900)),
@@ -108,7 +109,6 @@ mod tests {
             hold("PlatformUnreachable", Some(900)),
             hold("PlatformUnreachable", Some(100)),
         ];
-        type Change = fn(&mut ScanRequest);
         let table: [(&str, Change, &str); 8] = [
             ("nothing", |_| {}, "-----y"),
             (

@@ -124,9 +124,9 @@ mod tests {
 
     fn page(total: Option<i64>, returned: u32, exhausted: bool) -> Header {
         Header {
-            total,
-            returned,
             exhausted,
+            returned,
+            total,
             ..header()
         }
     }

@@ -239,6 +239,7 @@ impl Range {
     }
 
     /// Cuts a part off; what was expected of the whole is shared out.
+    #[must_use]
     pub fn split_off(&mut self, id: RangeId, cut: &Cut) -> Self {
         self.span = Some(cut.kept);
         self.expected = self.rows.saturating_add(cut.kept_rows);

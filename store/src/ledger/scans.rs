@@ -38,7 +38,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ScanRow {
     /// What was asked for.
-    pub request: ScanRequest,
+    pub request: Box<ScanRequest>,
     /// Where it stands.
     pub stage: Stage,
     /// The source that this transaction is about: that of its range.
@@ -247,10 +247,10 @@ impl Ledger {
                 let resolve = Range::new(0, Kind::Resolve, None, walk, 0).from_source(source);
                 ranges::put(&mut tx, &request.uid, &resolve).await?;
             }
-            Some(row) if row.request == *request => return Ok(()),
+            Some(row) if *row.request == *request => return Ok(()),
             Some(mut row) => {
                 let earlier = row.request.clone();
-                row.request = request.over(&earlier);
+                *row.request = request.over(&earlier);
                 holds::review(&mut tx, &mut row, &earlier, now).await?;
                 if row.request.mode == Mode::Cancel {
                     holds::end_early(&mut tx, &mut row, now).await?;
@@ -416,7 +416,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
     let usd = |column| Ok::<_, LedgerError>(Usd::from_nanos(row.get(column)?));
     let budget = usd(11)?;
     Ok(ScanRow {
-        request: ScanRequest {
+        request: Box::new(ScanRequest {
             uid: row.get(0)?,
             namespace: row.get(1)?,
             name: row.get(2)?,
@@ -448,7 +448,7 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             mode: mode(&row.get::<String>(16)?)?,
             dry_run: row.get(17)?,
             consent: ranges::parse("scans.consent", &row.get::<String>(41)?)?,
-        },
+        }),
         consent_until: row.get(42)?,
         stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
         source: Source::Api,

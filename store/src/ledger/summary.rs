@@ -93,14 +93,14 @@ fn kept_credential(scan: &ScanRow, ranges: &[Range]) -> Option<String> {
 /// What the scan waits on. What a user has to mend is said before the lack of consent, which a command mends.
 fn held_by(scan: &ScanRow, waits: &[Wait], now: Timestamp) -> Option<Hold> {
     // Once nothing is left to read it is the merge that may be held.
-    let held = if waits.is_empty() {
+    let found = if waits.is_empty() {
         scan.held(Source::Api, now).cloned()
     } else {
         hold(waits)
     };
-    match held {
+    match found {
         Some(hold) if hold.until.is_none() => Some(hold),
-        held => scan.interruption(now).or(held),
+        other => scan.interruption(now).or(other),
     }
 }
 

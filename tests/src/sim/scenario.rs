@@ -163,7 +163,7 @@ impl Scenario {
             host: Some("gitea.test".to_owned()),
             followers: 150 + seed,
             churn: 60,
-            returns: (60, if seed % 2 == 0 { 1 } else { 12 }),
+            returns: (60, if seed.is_multiple_of(2) { 1 } else { 12 }),
             runners: 4,
             rows_per_range: 50,
             web: None,

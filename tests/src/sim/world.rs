@@ -65,7 +65,7 @@ pub(super) fn create_account(world: &World, plan: &ScanPlan) -> Result<()> {
         returns_together: plan.returns.1,
         ..ChurnSpec::default()
     };
-    if plan.platform == Platform::Bluesky && plan.followers % 3 == 0 {
+    if plan.platform == Platform::Bluesky && plan.followers.is_multiple_of(3) {
         // Somebody dated their follows before 1970.
         spec.backdated = plan.followers / 5;
     }

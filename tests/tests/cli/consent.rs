@@ -298,7 +298,7 @@ fn a_command_that_waits_for_its_turn_has_begun_nothing() {
     let first = Ends(start(&home, NASA));
     eventually("a page is paid for", || charged(&site) >= 1000);
     let second = start(&home, &format!("scan {OTHER}"));
-    pause(Duration::from_millis(1000));
+    pause(Duration::from_secs(1));
     signal(&second, "INT");
     let ran = finish(second, "scan");
     assert_eq!(ran.code, 130, "{ran:?}");

@@ -68,18 +68,18 @@ async fn verify_scan(
 
     let account = world.account(plan.platform, &plan.handle).unwrap();
     let requests = world.requests(0, usize::MAX);
-    let orders = requests
+    let of_account = requests
         .iter()
         .filter(|request| request.account.as_deref() == Some(account.id.as_str()));
-    let orders: Vec<u64> = orders.map(|request| request.order).collect();
-    let (first, last) = (*orders.first().unwrap(), *orders.last().unwrap());
+    let orders: Vec<u64> = of_account.map(|request| request.order).collect();
+    let (first, until) = (*orders.first().unwrap(), *orders.last().unwrap());
     let ever = world
-        .ever_present_between(plan.platform, &plan.handle, first, last)
+        .ever_present_between(plan.platform, &plan.handle, first, until)
         .unwrap();
     let invented = unique.iter().find(|id| !ever.contains(**id));
     assert_eq!(invented, None, "seed {}: never followed", schedule.seed);
     let truth = world
-        .truth_between(plan.platform, &plan.handle, first, last)
+        .truth_between(plan.platform, &plan.handle, first, until)
         .unwrap();
     let missed: Vec<&String> = truth.iter().filter(|id| !unique.contains(id)).collect();
     assert!(

@@ -48,7 +48,7 @@ pub(super) async fn write(work: &mut Work<'_>) -> Result<Option<String>, WorkerE
     }
     let key = layout::result_head(&prefix(work), work.job.epoch);
     let head = Head {
-        newest: head.newest,
+        newest: head.ids,
         reached: head.reached,
     };
     let bytes = serde_json::to_vec(&head).map_err(|source| WorkerError::Manifest {
@@ -90,7 +90,7 @@ async fn read(work: &mut Work<'_>, range: &Range, head: &mut Newest) -> Result<(
 /// Ids in the order in which they were first read.
 #[derive(Default)]
 struct Newest {
-    newest: Vec<String>,
+    ids: Vec<String>,
     /// The newest range with a page.
     range: Option<RangeId>,
     /// Position that its first page with a readable position reached.
@@ -100,7 +100,7 @@ struct Newest {
 
 impl Newest {
     fn is_full(&self) -> bool {
-        self.newest.len() >= HEAD
+        self.ids.len() >= HEAD
     }
 
     fn is_newest(&mut self, range: &Range) -> bool {
@@ -116,7 +116,7 @@ impl Newest {
 
     fn add(&mut self, id: &str) {
         if !self.is_full() && self.seen.insert(id.to_owned()) {
-            self.newest.push(id.to_owned());
+            self.ids.push(id.to_owned());
         }
     }
 }

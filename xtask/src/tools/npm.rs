@@ -84,6 +84,9 @@ mod tests {
         let pinned = format!("\"@atproto/dev-env\": \"{BLUESKY_VERSION}\"");
         assert!(PACKAGE.contains(&pinned) && LOCK.contains(&pinned), "{pinned}");
         assert!(LOCK.contains("\"integrity\": \"sha512-"));
-        assert!(!LOCK.contains("\"resolved\""), "take every `resolved` out of the lock file");
+        assert!(
+            !LOCK.contains("\"resolved\""),
+            "take every `resolved` out of the lock file"
+        );
     }
 }

@@ -110,8 +110,8 @@ fn an_order_that_nothing_proves_is_never_exact_and_says_why() {
     ] {
         let root = (seek != Seek::Chain).then_some(Span { lo: 0, hi: 20 });
         let certificate = issue(&Evidence {
-            list,
             seek,
+            list,
             root,
             ..evidence(ranges)
         });

@@ -219,8 +219,7 @@ fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) ->
             .parse::<Family>()
             .ok()
             .filter(|family| *family != Family::Server)
-            .ok_or(())
-            .map_err(|_| {
+            .ok_or_else(|| {
                 let message = format!(
                     "the Credential's rateLimits: family {:?} is not known; known are lookup and followers",
                     limit.family

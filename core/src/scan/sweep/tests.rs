@@ -57,7 +57,9 @@ fn a_second_pass_is_due_once_after_everything_was_read() {
     let spans: Vec<Span> = sweep.iter().filter_map(|range| range.span).collect();
     assert!(tiles(Span { lo: 0, hi: 4_500 }, &spans), "{spans:?}");
     ranges.extend(sweep);
-    ranges.iter_mut().for_each(|range| range.state = State::Done);
+    for range in &mut ranges {
+        range.state = State::Done;
+    }
     assert_eq!(due(&plan, &ranges, None, 20), []);
     assert_eq!(due(&planned(4_000, 1), &read(&plan), None, 9), []);
 }
