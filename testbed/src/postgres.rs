@@ -29,9 +29,15 @@ use programs::Programs;
 
 /// The password of the user `followlytics` over TCP; the socket asks for none.
 pub const PASSWORD: &str = "correct-horse";
-const USER: &str = "followlytics";
+/// The user that owns everything.
+pub const USER: &str = "followlytics";
 /// How long a start may take; after a crash it replays the log first.
 const STARTING: Duration = Duration::from_mins(1);
+
+/// The user that runs the server, if the tests run as root.
+pub(crate) fn owner() -> Result<Option<(u32, u32)>> {
+    Ok(Programs::find()?.owner())
+}
 
 /// How a server is run.
 #[derive(Debug, Clone, Copy)]
@@ -218,6 +224,12 @@ impl Postgres {
 
     /// Runs statements with psql, as the owner of everything; what they print, one row a line.
     pub fn run_sql(&self, database: &str, sql: &str) -> Result<String> {
+        let mut command = self.psql(database);
+        command.args(["--command", sql]);
+        run(command)
+    }
+
+    fn psql(&self, database: &str) -> Command {
         let mut command = Command::new(self.programs.path("psql"));
         command
             .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"])
@@ -231,12 +243,15 @@ impl Postgres {
             ])
             .arg("--host")
             .arg(&self.folder)
-            .args(["--port", &self.port.to_string(), "--command", sql]);
-        let ran = command.output().context("failed to run psql")?;
-        if !ran.status.success() {
-            bail!("psql failed: {}", String::from_utf8_lossy(&ran.stderr));
-        }
-        Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
+            .args(["--port", &self.port.to_string()]);
+        command
+    }
+
+    /// Runs a file of statements with psql; it may hold the data of `COPY`.
+    pub fn run_file(&self, database: &str, file: &Path) -> Result<()> {
+        let mut command = self.psql(database);
+        command.arg("--single-transaction").arg("--file").arg(file);
+        run(command).map(drop)
     }
 
     /// One of the installation's programs, such as `pgbench`.
@@ -277,6 +292,14 @@ impl Postgres {
         }
         last
     }
+}
+
+fn run(mut command: Command) -> Result<String> {
+    let ran = command.output().context("failed to run psql")?;
+    if !ran.status.success() {
+        bail!("psql failed: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
 }
 
 impl Drop for Postgres {

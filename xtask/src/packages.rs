@@ -1,4 +1,4 @@
-//! What the machine itself must have: a C compiler, git, Chromium, and the Rust components the checks use.
+//! What the machine itself must have: compilers for C and C++, git, Chromium, and the Rust components the checks use.
 //!
 //! As root on Debian missing packages are installed; anywhere else the job says exactly what to install.
 
@@ -19,12 +19,22 @@ struct Need {
     is_met: fn() -> bool,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         what: "cc with the C library's headers",
         packages: &["gcc", "libc6-dev"],
         why: "SQLite, zstd and ring are compiled from C",
         is_met: compiles_c,
+    },
+    Need {
+        what: "c++, make and python3",
+        packages: &["g++", "make", "python3"],
+        why: "better-sqlite3, which Bluesky's PDS stores its records in, is compiled from C++",
+        is_met: || {
+            ["c++", "make", "python3"]
+                .iter()
+                .all(|program| answers(program, &["--version"]))
+        },
     },
     Need {
         what: "git",

@@ -13,12 +13,14 @@ use crate::{bench, fuzz, generate, lint, packages, readme, stream, tools};
 ///
 /// `FOLLOWLYTICS_SIM_SEEDS`: how many seeds every simulation test plays. `PROPTEST_CASES`: cases of a property.
 /// `FOLLOWLYTICS_PROCESS_SEEDS`: schedules of killed processes on each database. `FOLLOWLYTICS_LONG_FOLLOWERS`: how long
-/// the list is that is scanned under kills.
-const LONG: [(&str, &str); 4] = [
+/// the list is that is scanned under kills. `FOLLOWLYTICS_SERVER_RUNS`: rounds on each real server; more than one have
+/// lists of 20,000 and 100,000 followers.
+const LONG: [(&str, &str); 5] = [
     ("FOLLOWLYTICS_SIM_SEEDS", "100000"),
     ("PROPTEST_CASES", "10000"),
     ("FOLLOWLYTICS_PROCESS_SEEDS", "200"),
     ("FOLLOWLYTICS_LONG_FOLLOWERS", "10000000"),
+    ("FOLLOWLYTICS_SERVER_RUNS", "30"),
 ];
 
 /// The feature that compiles deliberate faults in; what is shipped must never have it.

@@ -31,11 +31,19 @@ pub struct Home {
 impl Home {
     /// One whose platforms are all this site.
     pub fn new(site: &Site) -> Self {
-        let urls =
-            ["BLUESKY", "X", "GITEA"].map(|name| (format!("FOLLOWLYTICS_{name}_URL"), site.url.clone()));
+        ["BLUESKY", "X", "GITEA"]
+            .iter()
+            .fold(Self::without_platforms(), |home, name| {
+                home.with(&format!("FOLLOWLYTICS_{name}_URL"), &site.url)
+            })
+    }
+
+    /// One whose commands are given no platform's address.
+    #[must_use]
+    pub fn without_platforms() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
-            environment: urls.into(),
+            environment: Vec::new(),
         }
     }
 

@@ -48,11 +48,16 @@ impl Ran {
 }
 
 /// Waits for a child's end and reads what it wrote.
-pub fn finish(mut child: Child, what: &str) -> Ran {
+pub fn finish(child: Child, what: &str) -> Ran {
+    finish_within(LONGEST, child, what)
+}
+
+/// The same with a limit of the caller's.
+pub fn finish_within(longest: Duration, mut child: Child, what: &str) -> Ran {
     // Both at once: a child whose one pipe is full writes nothing to the other.
     let err = whole(child.stderr.take().unwrap());
     let out = whole(child.stdout.take().unwrap());
-    let code = wait(&mut child, what);
+    let code = wait_within(longest, &mut child, what);
     Ran {
         code,
         out: out.join().unwrap().unwrap(),
@@ -69,14 +74,18 @@ fn whole(mut pipe: impl Read + Send + 'static) -> JoinHandle<io::Result<String>>
 
 /// Waits for a child's end; its exit code.
 pub(super) fn wait(child: &mut Child, what: &str) -> i32 {
+    wait_within(LONGEST, child, what)
+}
+
+fn wait_within(longest: Duration, child: &mut Child, what: &str) -> i32 {
     let mut waited = Duration::ZERO;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code().unwrap_or(-1);
         }
-        if waited > LONGEST {
+        if waited > longest {
             let _ = child.kill();
-            panic!("{what} did not end within {LONGEST:?}");
+            panic!("{what} did not end within {longest:?}");
         }
         pause(Duration::from_millis(10));
         waited += Duration::from_millis(10);
