@@ -8,6 +8,7 @@ pub mod decide;
 pub mod density;
 pub mod edit;
 pub mod empty;
+pub mod ends;
 pub mod entry;
 pub mod fallback;
 pub mod lease;

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use self::counts::{Counts, count};
 use super::{
+    ends::{self, Ended, Verdict},
     meeting,
     observed::{Anomaly, Observed},
-    range::{Kind, Range, RangeId, Span, State, tiles},
+    range::{Kind, Range, Span, State, tiles},
     since::{self, Base},
 };
 use crate::{
@@ -122,7 +123,7 @@ pub struct Evidence<'a> {
     /// All ranges of the scan.
     pub ranges: &'a [Range],
     /// Ranges that ended because the platform said that the list ends.
-    pub ended: &'a [RangeId],
+    pub ended: &'a [Ended],
     /// What the pages showed.
     pub observed: &'a Observed,
     /// Whether the scan stopped at a row cap.
@@ -206,7 +207,7 @@ fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<Stri
     against.extend(anomalies.map(|(anomaly, pages)| Anomaly::evidence(*anomaly, *pages)));
     if let Some(base) = evidence.since {
         against.extend(of_base(base, &evidence.list));
-        let has_ended = listing(evidence).any(|range| evidence.ended.contains(&range.id));
+        let has_ended = listing(evidence).any(|range| evidence.ended.iter().any(|end| end.range == range.id));
         against.extend(since::evidence(evidence.seek, has_ended));
     }
     against.extend(meeting::evidence(evidence.ranges));
@@ -239,18 +240,13 @@ fn false_ends(evidence: &Evidence<'_>) -> Option<String> {
     if !matches!(evidence.seek, Seek::Time | Seek::Id) {
         return None;
     }
-    let older = |span: Span| {
-        listing(evidence).filter(|range| range.rows > 0).any(|range| {
-            range
-                .span
-                .is_some_and(|other| !other.is_empty() && other.hi <= span.lo)
-        })
+    let contradicted = match ends::judge(evidence.ranges, evidence.ended) {
+        Verdict::Agree => return None,
+        Verdict::Check { contradicted, .. } | Verdict::Contradict(contradicted) => contradicted,
     };
-    let count = listing(evidence)
-        .filter(|range| evidence.ended.contains(&range.id))
-        .filter(|range| range.span.is_some_and(older))
-        .count();
-    (count > 0).then(|| format!("{count} ranges were told that the list ends above rows that are older"))
+    Some(format!(
+        "{contradicted} ranges were told that the list ends above rows that are older"
+    ))
 }
 
 /// What speaks for the result, for those who weigh a best effort.
@@ -264,6 +260,12 @@ fn support(evidence: &Evidence<'_>, counts: &Counts) -> Vec<String> {
         support.push(format!(
             "the end of the list is proved: {}",
             evidence.list.end.citation
+        ));
+    }
+    let checks = ends::checks(evidence.ranges).count();
+    if checks > 0 && false_ends(evidence).is_none() {
+        support.push(format!(
+            "followers changed at the end of the list, which {checks} more readings found consistent"
         ));
     }
     support.extend(counts.support(evidence));

@@ -2,13 +2,14 @@
 
 use followlytics_core::{
     page::Header,
-    platform::Family,
+    platform::{Family, Seek},
     scan::{
         accept::{Content, Right, accept},
-        lease,
+        ends, lease,
         meeting::End,
         observed::Anomaly,
         permit::most_rows,
+        plan::Plan,
         range::{Kind, Range, State},
         seam,
         summary::Stage,
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, cursors, fallback, jobs, meetings,
     permits::{self, PermitRow, PermitState},
-    ranges,
+    ranges, results,
     step::{reply, save},
     windows,
 };
@@ -235,7 +236,21 @@ async fn finish_range(
             all.push(range);
         }
     }
+    if checks_ends(scan) && all.iter().all(|range| range.state == State::Done) {
+        let ended = results::ended(tx, &uid).await?;
+        let next = claim::next_id(tx, &uid).await?;
+        if let Some(check) = ends::due(&all, &ended, next) {
+            ranges::put(tx, &uid, &check).await?;
+            all.push(check);
+        }
+    }
     merge_if_read(tx, scan, &all, now).await
+}
+
+/// Whether the result can be `Exact`, so that ends which contradict rows are worth a request.
+fn checks_ends(scan: &ScanRow) -> bool {
+    let is_whole = |plan: &Plan| plan.row_cap == 0 && plan.since.is_none() && plan.seek != Seek::Index;
+    scan.plan.as_ref().is_some_and(is_whole) && scan.list_traits().carries_exact()
 }
 
 /// Once every range is read or given up, the merge is due.

@@ -1,7 +1,7 @@
 //! Meetings: ranges that end where what they read is known already.
 
 use followlytics_core::scan::{
-    lease,
+    ends, lease,
     meeting::{self, End},
     plan::Plan,
     range::{NEWEST, Range, RangeId, Walk},
@@ -73,6 +73,7 @@ impl Ledger {
             ("Seam", _) => {
                 let all = ranges::all(&mut self.db.read().await?, scan).await?;
                 let seam = all.iter().find(|other| other.id == range);
+                let seam = seam.filter(|seam| !ends::is_check(seam));
                 seam.map_or(Meeting::Nobody, |seam| Meeting::Behind {
                     walk: seam.walk,
                     ranges: seam::behind(&all, seam),

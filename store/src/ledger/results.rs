@@ -9,6 +9,7 @@ use followlytics_core::{
     platform::{Seek, list::ListTraits, server::Server},
     scan::{
         certificate::Certificate,
+        ends::Ended,
         observed::Observed,
         range::{Range, RangeId, Span},
         since::{Base, Since},
@@ -41,7 +42,7 @@ pub struct MergeInput {
     /// What is known of the server's lists.
     pub list: ListTraits,
     /// Ranges that ended because the platform said that the list ends.
-    pub ended: Vec<RangeId>,
+    pub ended: Vec<Ended>,
     /// The planned space; `None` for a chain.
     pub root: Option<Span>,
     /// The result it goes on from.
@@ -395,11 +396,19 @@ async fn next_version(tx: &mut Tx, tenant: &str, platform: &str, account: &str) 
     Ok(version)
 }
 
-/// Ranges whose last page said that the list ends.
-async fn ended(tx: &mut Tx, scan: &str) -> Result<Vec<RangeId>, LedgerError> {
-    let sql = "SELECT DISTINCT range_id FROM pages WHERE scan = $1 AND exhausted = 1 ORDER BY range_id";
+/// Ranges whose last page said that the list ends, with the place of that page.
+pub(super) async fn ended(tx: &mut Tx, scan: &str) -> Result<Vec<Ended>, LedgerError> {
+    let sql = "SELECT range_id, MIN(input_position) FROM pages WHERE scan = $1 AND exhausted = 1 \
+               GROUP BY range_id ORDER BY range_id";
     let rows = tx.query(sql, params![scan]).await?;
-    rows.iter().map(|row| Ok(row.get(0)?)).collect()
+    rows.iter()
+        .map(|row| {
+            Ok(Ended {
+                range: row.get(0)?,
+                place: row.get(1)?,
+            })
+        })
+        .collect()
 }
 
 fn read_page(row: &Row) -> Result<PageRow, LedgerError> {

@@ -4,6 +4,7 @@ mod browser;
 mod consents;
 mod cycles;
 mod edits;
+mod ends;
 mod fallback;
 mod leases;
 mod limits;

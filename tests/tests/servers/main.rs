@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and its parts share their toolkit"
 )]
 
+mod bluesky;
 mod gitea;
 mod round;
 mod tally;

@@ -18,7 +18,9 @@ pub enum Disturbance {
     Quiet,
     /// A change per second.
     Drip,
-    /// Changes with pauses of 50 ms, and a runner is killed about every second.
+    /// Changes with pauses of 50 ms.
+    Churn,
+    /// The same, and a runner is killed about every second.
     ChurnAndKills,
 }
 
@@ -26,7 +28,7 @@ impl Disturbance {
     const fn interval(self) -> Duration {
         match self {
             Self::Quiet | Self::Drip => Duration::from_secs(1),
-            Self::ChurnAndKills => Duration::from_millis(50),
+            Self::Churn | Self::ChurnAndKills => Duration::from_millis(50),
         }
     }
 }

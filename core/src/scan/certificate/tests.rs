@@ -60,6 +60,10 @@ fn halves() -> [Range; 2] {
     [done(1, Kind::Listing, 0, 10), done(2, Kind::Listing, 10, 20)]
 }
 
+const fn end(range: u32, place: i64) -> Ended {
+    Ended { range, place }
+}
+
 fn totals(first: i64, last: i64) -> Observed {
     let changes = i64::from(first != last);
     Observed {
@@ -283,20 +287,20 @@ fn every_anomaly_is_counter_evidence() {
 fn an_end_above_older_rows_is_a_contradiction() {
     let ranges = halves();
     let certificate = issue(&Evidence {
-        ended: &[2],
+        ended: &[end(2, 15)],
         ..evidence(&ranges)
     });
     assert_eq!(certificate.guarantee, Guarantee::BestEffort);
     assert!(certificate.evidence[0].contains("1 ranges were told that the list ends"));
     let lowest = issue(&Evidence {
-        ended: &[1],
+        ended: &[end(1, 5)],
         ..evidence(&ranges)
     });
     assert_eq!(lowest.guarantee, Guarantee::Exact);
     let mut empty = halves();
     empty[0].rows = 0;
     let above_nothing = issue(&Evidence {
-        ended: &[2, 1],
+        ended: &[end(2, 15), end(1, 5)],
         ..evidence(&empty)
     });
     assert_eq!(above_nothing.guarantee, Guarantee::Exact);

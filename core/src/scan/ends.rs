@@ -1,0 +1,256 @@
+//! Ends of a list of keys: a range may be told that the list ends above rows that another range reads.
+//!
+//! Either the platform contradicts itself, or the list changed between both requests: the older rows were added later, or
+//! were gone by then. So after the last range two requests alternate: the tail below the end is read again, then the place
+//! above the older rows. A tail that has rows now is in the result. Older rows that are gone contradict nothing. What
+//! still contradicts itself after [`MOST`] such checks stays evidence against the result.
+
+use serde::{Deserialize, Serialize};
+
+use super::range::{Kind, Range, RangeId, Span, State, Walk};
+
+/// Checks of one scan.
+const MOST: usize = 6;
+
+/// A range that was told that the list ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The range.
+    pub range: RangeId,
+    /// Position of the request that was told so.
+    pub place: i64,
+}
+
+/// Whether the ends agree with the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They do.
+    Agree,
+    /// They do not yet: `span` has to be read again.
+    Check {
+        /// Part of the list.
+        span: Span,
+        /// Ranges that ended above older rows.
+        contradicted: usize,
+    },
+    /// They do not; the number of ranges that ended above older rows.
+    Contradict(usize),
+}
+
+/// Judges the ends of ranges that were all read.
+pub fn judge(ranges: &[Range], ended: &[Ended]) -> Verdict {
+    let contradicted: Vec<Ended> = ended
+        .iter()
+        .copied()
+        .filter(|end| is_contradicted(ranges, *end))
+        .collect();
+    let Some(place) = contradicted.iter().map(|end| end.place).max() else {
+        return Verdict::Agree;
+    };
+    let checks: Vec<&Range> = checks(ranges).collect();
+    if checks.iter().any(|check| check.state != State::Done) {
+        return Verdict::Contradict(contradicted.len());
+    }
+    // Tails and tops alternate.
+    let tails: Vec<&&Range> = checks.iter().step_by(2).collect();
+    let end = tails.last().map_or(place, |tail| end_of(tail, ended));
+    let Some(top) = older(ranges, end).max() else {
+        return Verdict::Agree;
+    };
+    let is_tail_next = checks.len().is_multiple_of(2);
+    let last = checks.last();
+    let found_nothing = |check: &&Range| check.rows == 0 && ended.iter().any(|end| end.range == check.id);
+    if is_tail_next && last.is_some_and(found_nothing) {
+        return Verdict::Agree;
+    }
+    if checks.len() >= MOST {
+        return Verdict::Contradict(contradicted.len());
+    }
+    let span = if is_tail_next {
+        let lo = spans(ranges).map(|(_, span)| span.lo).min().unwrap_or(end);
+        Span { lo, hi: end }
+    } else {
+        // The range is over after its first page.
+        Span {
+            lo: top.saturating_sub(1),
+            hi: top,
+        }
+    };
+    Verdict::Check {
+        span,
+        contradicted: contradicted.len(),
+    }
+}
+
+/// Returns the next check, once every range was read.
+pub fn due(ranges: &[Range], ended: &[Ended], next_id: RangeId) -> Option<Range> {
+    if ranges.iter().any(|range| range.state != State::Done) {
+        return None;
+    }
+    match judge(ranges, ended) {
+        Verdict::Check { span, .. } => Some(Range::new(next_id, Kind::Seam, Some(span), Walk::Down, 0)),
+        Verdict::Agree | Verdict::Contradict(_) => None,
+    }
+}
+
+/// Whether a range is such a check: no range behind it ends it.
+pub fn is_check(range: &Range) -> bool {
+    range.kind == Kind::Seam && range.meets.is_none()
+}
+
+/// The checks in the order in which they were made.
+pub fn checks(ranges: &[Range]) -> impl Iterator<Item = &Range> {
+    ranges.iter().filter(|range| is_check(range))
+}
+
+fn is_contradicted(ranges: &[Range], end: Ended) -> bool {
+    let own = spans(ranges).find(|(range, _)| range.id == end.range);
+    own.is_some_and(|(_, span)| older(ranges, span.lo).next().is_some())
+}
+
+/// Upper bounds of the ranges with rows that lie below a place.
+fn older(ranges: &[Range], place: i64) -> impl Iterator<Item = i64> {
+    spans(ranges)
+        .filter(move |(range, span)| range.rows > 0 && !span.is_empty() && span.hi <= place)
+        .map(|(_, span)| span.hi)
+}
+
+/// Where a tail ended; one that was not told so was read to the oldest position.
+fn end_of(tail: &Range, ended: &[Ended]) -> i64 {
+    let end = ended.iter().find(|end| end.range == tail.id);
+    end.map_or(i64::MIN, |end| end.place)
+}
+
+/// The listing ranges with their spans.
+fn spans(ranges: &[Range]) -> impl Iterator<Item = (&Range, Span)> {
+    ranges
+        .iter()
+        .filter(|range| range.kind == Kind::Listing)
+        .filter_map(|range| Some((range, range.span?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three ranges of which the middle one was told at 18 that the list ends, though the lowest read rows.
+    struct World {
+        ranges: Vec<Range>,
+        ended: Vec<Ended>,
+    }
+
+    impl World {
+        fn new(rows: [i64; 3]) -> Self {
+            let mut ranges = vec![Range::new(0, Kind::Resolve, None, Walk::Down, 0)];
+            for ((id, span), rows) in (1..).zip([(0, 10), (10, 20), (20, 30)]).zip(rows) {
+                let (lo, hi) = span;
+                let mut range = Range::new(id, Kind::Listing, Some(Span { lo, hi }), Walk::Down, 0);
+                range.rows = rows;
+                ranges.push(range);
+            }
+            for range in &mut ranges {
+                range.state = State::Done;
+            }
+            let ended = vec![Ended { range: 1, place: 3 }, Ended { range: 2, place: 18 }];
+            Self { ranges, ended }
+        }
+
+        /// Reads the check that is due: so many rows, then the end at `end` if there is one.
+        fn check(&mut self, rows: i64, end: Option<i64>) -> Option<Span> {
+            let mut check = due(
+                &self.ranges,
+                &self.ended,
+                9 + u32::try_from(self.ranges.len()).unwrap(),
+            )?;
+            assert!(is_check(&check));
+            check.rows = rows;
+            check.state = State::Done;
+            self.ended.extend(end.map(|place| Ended {
+                range: check.id,
+                place,
+            }));
+            let span = check.span;
+            self.ranges.push(check);
+            span
+        }
+
+        fn verdict(&self) -> Verdict {
+            judge(&self.ranges, &self.ended)
+        }
+    }
+
+    const TAIL: Option<Span> = Some(Span { lo: 0, hi: 18 });
+    const TOP: Option<Span> = Some(Span { lo: 9, hi: 10 });
+
+    #[test]
+    fn ends_above_nothing_are_not_checked() {
+        let mut world = World::new([0, 5, 5]);
+        assert_eq!(world.verdict(), Verdict::Agree);
+        assert_eq!(world.check(0, None), None);
+    }
+
+    #[test]
+    fn nothing_is_checked_before_every_range_is_read() {
+        let mut world = World::new([1, 5, 5]);
+        world.ranges[3].state = State::Open;
+        assert_eq!(due(&world.ranges, &world.ended, 9), None);
+        world.ranges[3].state = State::Failed;
+        assert_eq!(due(&world.ranges, &world.ended, 9), None);
+    }
+
+    #[test]
+    fn tail_that_has_rows_now_is_read_to_its_end() {
+        let mut world = World::new([1, 5, 5]);
+        assert_eq!(world.check(1, Some(3)), TAIL);
+        assert_eq!(world.verdict(), Verdict::Agree);
+        assert_eq!(world.check(0, None), None);
+    }
+
+    #[test]
+    fn older_rows_that_are_gone_contradict_nothing() {
+        let mut world = World::new([1, 5, 5]);
+        assert_eq!(world.check(0, Some(18)), TAIL);
+        assert!(matches!(world.verdict(), Verdict::Check { .. }));
+        assert_eq!(world.check(0, Some(10)), TOP);
+        assert_eq!(world.verdict(), Verdict::Agree);
+    }
+
+    #[test]
+    fn rows_that_are_added_between_both_checks_are_read() {
+        let mut world = World::new([1, 5, 5]);
+        assert_eq!(world.check(0, Some(18)), TAIL);
+        assert_eq!(world.check(1, Some(5)), TOP);
+        assert_eq!(world.check(2, Some(1)), TAIL);
+        assert_eq!(world.verdict(), Verdict::Agree);
+    }
+
+    #[test]
+    fn platform_that_repeats_a_false_end_is_contradicted() {
+        let mut world = World::new([7, 5, 5]);
+        for _ in 0..MOST / 2 {
+            assert_eq!(world.check(0, Some(18)), TAIL);
+            assert_eq!(world.check(7, None), TOP);
+        }
+        assert_eq!(world.verdict(), Verdict::Contradict(1));
+        assert_eq!(world.check(0, None), None);
+    }
+
+    #[test]
+    fn tail_that_ends_above_older_rows_again_is_checked_from_there() {
+        let mut world = World::new([7, 5, 5]);
+        assert_eq!(world.check(3, Some(14)), TAIL);
+        assert_eq!(world.check(7, None), TOP);
+        assert_eq!(world.check(3, Some(2)), Some(Span { lo: 0, hi: 14 }));
+        assert_eq!(world.verdict(), Verdict::Agree);
+    }
+
+    #[test]
+    fn check_that_was_not_read_leaves_the_contradiction() {
+        let mut world = World::new([7, 5, 5]);
+        world.check(0, None);
+        for state in [State::Failed, State::Open] {
+            world.ranges.last_mut().unwrap().state = state;
+            assert_eq!(world.verdict(), Verdict::Contradict(1));
+        }
+    }
+}
