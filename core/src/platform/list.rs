@@ -111,8 +111,9 @@ const APP_VIEW: ListTraits = ListTraits {
          (sortAt, cid) and entered by it; rows of one key are read twice; a rewritten follow is a new one",
     ),
     lacks: None,
+    // From 0.0.274 on the last page has rows, no cursor and so no key: it counts as unproven.
     end: from_source(
-        "@atproto/bsky 0.0.221 to 0.0.280, db/pagination.ts: only a page without rows has no cursor",
+        "@atproto/bsky 0.0.221 to 0.0.272, db/pagination.ts: only a page without rows has no cursor",
     ),
     hides: Hides::Rows,
     can_backdate: true,
