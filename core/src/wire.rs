@@ -13,6 +13,11 @@
 //! | `POST failed` | [`Failed`] | [`Reply`] |
 //! | `POST release` | [`Release`] | 204 |
 //!
+//! No instant of one side's clock is compared with the other's: what a runner is given is counted in milliseconds, on
+//! its own monotonic clock, and [`NOW_HEADER`] says what that clock showed when a request was sent.
+//!
+//! A holder asks for its next step only once the outcome of every request it started under this lease is reported.
+//!
 //! Every request also says which version of this protocol it speaks, in [`VERSION_HEADER`]; one that the broker does
 //! not speak is refused before anything is read or written ([`Refusal::Version`]).
 //!
@@ -34,11 +39,14 @@ use crate::{
 };
 
 /// Version of this protocol. It grows with every change that an older side would misread.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Header that carries [`VERSION`] in every request.
 pub const VERSION_HEADER: &str = "x-followlytics-protocol";
 /// Header that carries what the platform's own headers said of the window beside a page: [`Told`], as JSON.
 pub const WINDOW_HEADER: &str = "x-followlytics-window";
+/// Header that carries the runner's clock when it sent the request, in milliseconds since 1970. Instants in the same
+/// request are by that clock.
+pub const NOW_HEADER: &str = "x-followlytics-now";
 /// Header that says which tab of a sandbox's browser calls, from 1; without it the sandbox itself. Each holds a
 /// lease of its own.
 pub const TAB_HEADER: &str = "x-followlytics-tab";
@@ -51,10 +59,10 @@ pub const MOST_TABS: u32 = 3;
 pub enum Claim {
     /// A right to one range.
     Lease(Box<Lease>),
-    /// Nothing to do before this instant.
+    /// Nothing to do for now.
     Wait {
-        /// When to ask again.
-        until: Timestamp,
+        /// Milliseconds from the answer until the next claim.
+        wait_ms: i64,
         /// One of the published reasons.
         reason: String,
     },
@@ -62,7 +70,7 @@ pub enum Claim {
     Finished,
 }
 
-/// A right to one range, until `expires`.
+/// A right to one range, as long as heartbeats extend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
@@ -72,8 +80,6 @@ pub struct Lease {
     pub epoch: u64,
     /// What the range is for.
     pub kind: Kind,
-    /// When the right ends unless a heartbeat extends it.
-    pub expires: Timestamp,
     /// How often to send heartbeats, in milliseconds.
     pub heartbeat_ms: i64,
     /// Where its rows come from.
@@ -115,10 +121,10 @@ pub struct Lease {
 pub enum Step {
     /// One request.
     Permit(Permit),
-    /// Ask again then. Over a minute away: give the lease back.
+    /// Ask again later. Over a minute: give the lease back.
     Wait {
-        /// When.
-        until: Timestamp,
+        /// Milliseconds from the answer until the next `step`.
+        wait_ms: i64,
         /// One of the published reasons.
         reason: String,
         /// Whether everything that its source reads waits: give the lease back at once, for a range of another source
@@ -148,10 +154,11 @@ pub struct Permit {
     pub place: Place,
     /// Rows to ask for at most.
     pub max_rows: u32,
-    /// The request must have started before; otherwise return the permit.
-    pub start_by: Timestamp,
-    /// The outcome must have been reported before; afterwards its dollars are ambiguous.
-    pub settle_by: Timestamp,
+    /// The request must have started within this many milliseconds after the runner sent the request whose answer
+    /// carries the permit; otherwise return the permit.
+    pub start_within_ms: i64,
+    /// The outcome is expected within as many, counted alike; until it comes the permit's dollars are ambiguous.
+    pub settle_within_ms: i64,
     /// The broker's clock at the permit; the page's `seen_at`.
     pub seen_at: Timestamp,
 }
@@ -170,8 +177,6 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Beat {
-    /// When the right ends now.
-    pub expires: Timestamp,
     /// The range's interval: its end may have moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,

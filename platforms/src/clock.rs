@@ -33,6 +33,42 @@ impl Clock for SystemClock {
     }
 }
 
+/// The system's time when it was made, and from then on the time that passed: setting the system's clock moves it as
+/// little as its own drift does. Time in which the machine was suspended has passed.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    origin: Timestamp,
+    started: SignedDuration,
+}
+
+impl SteadyClock {
+    /// A clock that shows the system's time now.
+    pub fn start() -> Self {
+        Self {
+            origin: SystemClock.now(),
+            started: since_boot(),
+        }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let passed = since_boot().saturating_sub(self.started);
+        self.origin.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(unsigned(duration)).boxed()
+    }
+}
+
+/// Time since the machine was started, with its suspensions.
+fn since_boot() -> SignedDuration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanos = i32::try_from(time.tv_nsec).unwrap_or(0);
+    SignedDuration::new(time.tv_sec, nanos)
+}
+
 /// A time of one's choosing that passes as tokio's time does: under paused time it jumps with the timers.
 #[derive(Debug, Clone, Copy)]
 pub struct TokioClock {
@@ -68,6 +104,16 @@ fn unsigned(duration: SignedDuration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_steady_clock_starts_at_the_systems_time_and_passes_with_time() {
+        let clock = SteadyClock::start();
+        let first = clock.now();
+        let apart = SystemClock.now().duration_since(first).as_secs();
+        assert!((-5..=5).contains(&apart), "{apart}");
+        clock.sleep(SignedDuration::from_millis(20)).await;
+        assert!(clock.now().duration_since(first) >= SignedDuration::from_millis(20));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn paused_time_passes_by_sleeping_alone() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use followlytics_core::{
     scan::window::Told,
-    wire::{Refusal, TAB_HEADER, VERSION, VERSION_HEADER, WINDOW_HEADER},
+    wire::{NOW_HEADER, Refusal, TAB_HEADER, VERSION, VERSION_HEADER, WINDOW_HEADER},
 };
 use followlytics_platforms::{
     clock::Clock,
@@ -42,6 +42,14 @@ pub(crate) struct Message {
     body: Bytes,
     media_type: &'static str,
     window: Option<HeaderValue>,
+}
+
+/// An answer, and when the request that brought it was sent, by the runner's clock: a time that the answer grants is
+/// counted from there, so that its way back counts against it.
+#[derive(Debug)]
+pub(crate) struct Timed<T> {
+    pub(crate) body: T,
+    pub(crate) sent: Timestamp,
 }
 
 /// Why the broker did not answer as hoped.
@@ -107,21 +115,23 @@ impl Broker {
         })
     }
 
-    /// Sends a message until it is answered, or until `deadline` has passed. Every message may be sent twice:
-    /// the broker answers the second time as the first.
+    /// Sends a message until it is answered, or until the deadline has passed, if there is one by then. Every message
+    /// may be sent twice: the broker answers the second time as the first.
     pub(crate) async fn insist<T: DeserializeOwned>(
         &self,
         message: &Message,
-        deadline: Option<Timestamp>,
-    ) -> Result<T, Trouble> {
+        deadline: impl Fn() -> Option<Timestamp>,
+    ) -> Result<Timed<T>, Trouble> {
         let mut delay = FIRST_DELAY;
         loop {
+            let sent = self.clock.now();
             let trouble = match self.post(message).await {
                 Err(Trouble::Unavailable(words)) => words,
-                answered => return answered,
+                Ok(body) => return Ok(Timed { body, sent }),
+                Err(trouble) => return Err(trouble),
             };
             let again = self.clock.now().saturating_add(delay).unwrap_or(Timestamp::MAX);
-            if deadline.is_some_and(|deadline| again > deadline) {
+            if deadline().is_some_and(|deadline| again > deadline) {
                 tracing::warn!(
                     verb = message.verb,
                     error = trouble,
@@ -157,6 +167,7 @@ impl Broker {
         let mut request = Request::post(format!("{}/broker/v1/{verb}", self.base_url))
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(VERSION_HEADER, VERSION)
+            .header(NOW_HEADER, self.clock.now().as_millisecond())
             .header(header::CONTENT_TYPE, HeaderValue::from_static(message.media_type));
         if let Some(window) = &message.window {
             request = request.header(WINDOW_HEADER, window.clone());

@@ -13,6 +13,7 @@ use followlytics_core::{
     wire::{Failed, Finding, Found, Held, Lease, Permit, Release, Reply, Step},
 };
 use followlytics_platforms::connector::{Context, FetchedPage, PageRequest};
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::{
@@ -73,6 +74,24 @@ impl Right {
     }
 }
 
+/// What came of a permit.
+pub(crate) struct Fetched {
+    /// What the broker hears of it.
+    pub(crate) message: Message,
+    /// The permit, if its request never started.
+    pub(crate) unused: Option<String>,
+}
+
+impl Fetched {
+    /// A message that reports no request.
+    pub(crate) const fn nothing(message: Message) -> Self {
+        Self {
+            message,
+            unused: None,
+        }
+    }
+}
+
 /// Makes the one request of a permit; the message says what came of it. A request that never started is no failure:
 /// its permit is given back, and the next one finds more of what it needs made ready.
 pub(crate) async fn fetch(
@@ -80,21 +99,26 @@ pub(crate) async fn fetch(
     right: &mut Right,
     held: Held,
     permit: Permit,
-) -> Result<Message, RunnerError> {
+    start_by: Timestamp,
+) -> Result<Fetched, RunnerError> {
+    let ctx = context(runner, right, start_by);
     let report = match (permit.family, right.kind) {
-        (Family::Lookup, _) => look_up(runner, right, held, &permit).await,
-        (Family::Server, _) => identify(runner, right, held, &permit).await,
-        (Family::Followers, Kind::Resolve) => probe(runner, right, held, &permit).await,
+        (Family::Lookup, _) => look_up(runner, right, &ctx, held, &permit).await,
+        (Family::Server, _) => identify(runner, right, &ctx, held, &permit).await,
+        (Family::Followers, Kind::Resolve) => probe(runner, right, &ctx, held, &permit).await,
         (Family::Followers, Kind::Listing | Kind::Seam | Kind::Sweep) => {
-            list(runner, right, held, &permit).await
+            list(runner, right, &ctx, held, &permit).await
         }
     };
-    match report {
+    let message = match report {
         Ok(message) => message,
         Err(failure) if failure.class == Class::NotStarted => {
             tracing::info!(range = held.range, seq = permit.seq, "{}", failure.message);
-            let unused = Some(permit.id);
-            Message::json("step", &Release { held, unused })
+            let unused = Some(permit.id.clone());
+            return Ok(Fetched {
+                message: Message::json("step", &Release { held, unused })?,
+                unused: Some(permit.id),
+            });
         }
         Err(failure) => {
             let class: &str = failure.class.into();
@@ -114,18 +138,18 @@ pub(crate) async fn fetch(
                 },
             )
         }
-    }
+    };
+    message.map(Fetched::nothing)
 }
 
 /// A message, unless the request failed.
 type Report = Result<Result<Message, RunnerError>, Failure>;
 
-async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit) -> Report {
-    let ctx = context(runner, right, permit);
+async fn look_up(runner: &Runner, right: &mut Right, ctx: &Context, held: Held, permit: &Permit) -> Report {
     let (report, told) = runner
         .sources
         .connector(right.source, right.account.platform)?
-        .look_up(&ctx, &right.account, right.account_id.as_deref())
+        .look_up(ctx, &right.account, right.account_id.as_deref())
         .await?;
     // The probes that follow under this lease list by it.
     right.account_id = Some(report.id.clone());
@@ -138,10 +162,9 @@ async fn look_up(runner: &Runner, right: &mut Right, held: Held, permit: &Permit
     Ok(Message::json("found", &found))
 }
 
-async fn identify(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
-    let ctx = context(runner, right, permit);
+async fn identify(runner: &Runner, right: &Right, ctx: &Context, held: Held, permit: &Permit) -> Report {
     let connector = runner.sources.connector(right.source, right.account.platform)?;
-    let (server, told) = connector.server(&ctx).await?;
+    let (server, told) = connector.server(ctx).await?;
     let found = Found {
         held,
         permit: permit.id.clone(),
@@ -151,8 +174,8 @@ async fn identify(runner: &Runner, right: &Right, held: Held, permit: &Permit) -
     Ok(Message::json("found", &found))
 }
 
-async fn probe(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
-    let page = ask(runner, right, permit).await?;
+async fn probe(runner: &Runner, right: &Right, ctx: &Context, held: Held, permit: &Permit) -> Report {
+    let page = ask(runner, right, ctx, permit).await?;
     let probe = Probe {
         asked: permit.place.clone(),
         rows: i64::from(page.returned),
@@ -168,8 +191,8 @@ async fn probe(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> R
     Ok(Message::json("found", &found))
 }
 
-async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Report {
-    let fetched = ask(runner, right, permit).await?;
+async fn list(runner: &Runner, right: &Right, ctx: &Context, held: Held, permit: &Permit) -> Report {
+    let fetched = ask(runner, right, ctx, permit).await?;
     let header = Header {
         format: Header::FORMAT,
         scan: right.scan.clone(),
@@ -199,8 +222,7 @@ async fn list(runner: &Runner, right: &Right, held: Held, permit: &Permit) -> Re
     Ok(Ok(Message::page(object, fetched.told)))
 }
 
-async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedPage, Failure> {
-    let ctx = context(runner, right, permit);
+async fn ask(runner: &Runner, right: &Right, ctx: &Context, permit: &Permit) -> Result<FetchedPage, Failure> {
     let request = PageRequest {
         account_id: account_id(right)?,
         handle: &right.account.handle,
@@ -211,17 +233,17 @@ async fn ask(runner: &Runner, right: &Right, permit: &Permit) -> Result<FetchedP
         page_rows: right.page_rows,
     };
     let connector = runner.sources.connector(right.source, right.account.platform)?;
-    connector.page(&ctx, request).await
+    connector.page(ctx, request).await
 }
 
-fn context(runner: &Runner, right: &Right, permit: &Permit) -> Context {
+fn context(runner: &Runner, right: &Right, start_by: Timestamp) -> Context {
     Context {
         http: runner.sources.http.clone(),
         base_url: right.base_url.clone(),
         auth: right.auth,
         token: right.token.clone(),
         now: runner.clock.now(),
-        start_by: permit.start_by,
+        start_by,
     }
 }
 

@@ -17,14 +17,14 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use followlytics_platforms::{clock::SystemClock, http::{self, Route}};
+//! use followlytics_platforms::{clock::SteadyClock, http::{self, Route}};
 //! use followlytics_runner::{BROKER_VARIABLE, Outcome, config, run};
 //!
 //! async fn sandbox() -> Result<Outcome, Box<dyn std::error::Error>> {
 //!     let (config, route) = config::broker(&std::env::var(BROKER_VARIABLE)?)?;
 //!     let token = config::token(std::io::stdin().lock())?;
 //!     let (broker, platform) = (http::client(route)?, http::client(Route::Internet)?);
-//!     Ok(run(config, broker, platform, token, Arc::new(SystemClock)).await?)
+//!     Ok(run(config, broker, platform, token, Arc::new(SteadyClock::start())).await?)
 //! }
 //! ```
 

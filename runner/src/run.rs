@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
-    broker::{Broker, Message, Trouble},
+    broker::{Broker, Message, Timed, Trouble},
     config::RunnerConfig,
     hold::{End, hold},
     sources::Sources,
@@ -178,14 +178,16 @@ pub(crate) async fn work(runner: &Runner, tabs: &Tabs) -> Result<Outcome, Runner
         if tabs.ends(runner.broker.tab) {
             return Ok(Outcome::Finished);
         }
-        let not_before = match runner.broker.insist::<Claim>(&claim, None).await {
-            Ok(Claim::Finished) if tabs.is_over_for(runner.broker.tab) => return Ok(Outcome::Finished),
-            Ok(Claim::Finished) => runner.clock.now().saturating_add(WITH_TABS).ok(),
-            Ok(Claim::Wait { until, .. }) => Some(until),
-            Ok(Claim::Lease(lease)) => {
+        let answer = runner.broker.insist::<Claim>(&claim, || None).await;
+        let after = |pause| runner.clock.now().saturating_add(pause).ok();
+        let not_before = match answer.map(|Timed { body, sent }| (body, sent)) {
+            Ok((Claim::Finished, _)) if tabs.is_over_for(runner.broker.tab) => return Ok(Outcome::Finished),
+            Ok((Claim::Finished, _)) => after(WITH_TABS),
+            Ok((Claim::Wait { wait_ms, .. }, _)) => after(SignedDuration::from_millis(wait_ms)),
+            Ok((Claim::Lease(lease), sent)) => {
                 tabs.want(lease.tabs);
                 tabs.count(runner.broker.tab, true);
-                let held = hold(runner, *lease).await;
+                let held = hold(runner, Timed { body: *lease, sent }).await;
                 tabs.count(runner.broker.tab, false);
                 match held? {
                     End::Again => None,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use followlytics_browser::WebX;
 use followlytics_platforms::{
-    clock::SystemClock,
+    clock::SteadyClock,
     http::{Route, client},
 };
 use followlytics_runner::{BROKER_VARIABLE, Sources, config, run_until};
@@ -43,7 +43,15 @@ pub(super) fn run() -> Result<Exit, Failure> {
             tell.send_replace(true);
             std::future::pending::<()>().await;
         });
-        let outcome = run_until(config, broker, sources, token, Arc::new(SystemClock), stop).await;
+        let outcome = run_until(
+            config,
+            broker,
+            sources,
+            token,
+            Arc::new(SteadyClock::start()),
+            stop,
+        )
+        .await;
         browser.close().await;
         let outcome = outcome.map_err(anyhow::Error::from)?;
         tracing::info!(?outcome, "the runner ended");

@@ -26,6 +26,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0007_browser.sql"),
     include_str!("../migrations/0008_fingerprints.sql"),
     include_str!("../migrations/0009_observed.sql"),
+    include_str!("../migrations/0010_clocks.sql"),
     include_str!("../migrations/0011_money.sql"),
     include_str!("../migrations/0012_consents.sql"),
     include_str!("../migrations/0014_density.sql"),

@@ -20,7 +20,7 @@ fn seeds() -> u64 {
 }
 
 /// What must have happened in a thousand seeds.
-const COVERED: [&str; 25] = [
+const COVERED: [&str; 26] = [
     "adopted",
     "ambiguous dollars",
     "api faults",
@@ -37,6 +37,7 @@ const COVERED: [&str; 25] = [
     "met",
     "met from below",
     "object faults",
+    "objects away",
     "page came too late",
     "read out by the browser",
     "refetched pages",
@@ -142,6 +143,14 @@ fn a_calm_world_is_read_with_the_necessary_requests_only() {
 }
 
 #[test]
+fn every_dollar_is_accounted_for_while_the_object_store_is_away() {
+    for seed in 0..seeds().div_ceil(20).max(20) {
+        let report = run(Scenario::outage(seed));
+        assert!(report.broken.is_none(), "{}", explain(seed, &report));
+    }
+}
+
+#[test]
 fn one_seed() {
     let Some(seed) = std::env::var("FOLLOWLYTICS_SIM_SEED")
         .ok()
@@ -152,6 +161,8 @@ fn one_seed() {
     let calm = std::env::var_os("FOLLOWLYTICS_SIM_CALM").is_some();
     let scenario = if calm {
         Scenario::calm(seed)
+    } else if std::env::var_os("FOLLOWLYTICS_SIM_OUTAGE").is_some() {
+        Scenario::outage(seed)
     } else {
         Scenario::of(seed)
     };

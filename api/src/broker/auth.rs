@@ -1,8 +1,9 @@
 //! Who calls: the sandbox whose token is in the request, in a version of the protocol that is spoken here.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use followlytics_core::wire::{MOST_TABS, TAB_HEADER, VERSION, VERSION_HEADER};
-use followlytics_store::ledger::Sandbox;
+use followlytics_core::wire::{MOST_TABS, NOW_HEADER, TAB_HEADER, VERSION, VERSION_HEADER};
+use followlytics_store::ledger::{Sandbox, Sent};
+use jiff::Timestamp;
 
 use super::{Broker, BrokerError};
 
@@ -28,12 +29,31 @@ impl FromRequestParts<Broker> for Caller {
         let token = header
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(BrokerError::Unknown)?;
+        let sent = Sent {
+            at: sent_at(parts)?,
+            arrived: broker.ledger.now(),
+        };
         let sandbox = broker.ledger.find_sandbox(token).await?;
         Ok(Self(Sandbox {
             tab: tab(parts)?,
+            sent: Some(sent),
             ..sandbox.ok_or(BrokerError::Unknown)?
         }))
     }
+}
+
+/// The caller's clock when it sent the request.
+fn sent_at(parts: &Parts) -> Result<Timestamp, BrokerError> {
+    let value = parts
+        .headers
+        .get(NOW_HEADER)
+        .and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.parse().ok())
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .ok_or_else(|| {
+            BrokerError::Invalid(format!("{NOW_HEADER}: write the time in milliseconds since 1970"))
+        })
 }
 
 /// Which tab of the sandbox's browser calls.

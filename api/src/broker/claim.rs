@@ -20,14 +20,14 @@ pub(super) async fn post(
 ) -> Result<Json<Claim>, BrokerError> {
     let claim = match broker.ledger.claim(&sandbox).await? {
         Claimed::Finished => Claim::Finished,
-        Claimed::Wait { until, reason } => Claim::Wait { until, reason },
+        Claimed::Wait { wait_ms, reason } => Claim::Wait { wait_ms, reason },
         Claimed::Range { held, orphans } => {
             adopt(&broker, &sandbox, held, orphans).await?;
             let mut lease = match broker.ledger.open_lease(&sandbox, held).await {
                 // Adoption may have read the range to its end: there is other work, ask again.
                 Err(error) if error.class() == followlytics_store::ledger::Class::Fenced => {
                     return Ok(Json(Claim::Wait {
-                        until: broker.ledger.now(),
+                        wait_ms: 0,
                         reason: "RunnerIdle".to_owned(),
                     }));
                 }

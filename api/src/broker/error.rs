@@ -9,7 +9,10 @@ use followlytics_core::{
     page::PageError,
     wire::{Refusal, VERSION},
 };
-use followlytics_store::{ledger::LedgerError, objects::ObjectsError};
+use followlytics_store::{
+    ledger::{Class, LedgerError},
+    objects::ObjectsError,
+};
 
 use crate::credentials::CredentialError;
 
@@ -46,6 +49,15 @@ impl From<ObjectsError> for BrokerError {
 }
 
 impl BrokerError {
+    /// Whether a page that was refused like this is durable nowhere, or counts for nothing yet.
+    pub(super) fn leaves_page(&self) -> bool {
+        match self {
+            Self::Objects(_) => true,
+            Self::Ledger(error) => error.class() == Class::Fenced,
+            _ => false,
+        }
+    }
+
     fn refusal(&self) -> Refusal {
         match self {
             Self::Unknown => Refusal::Unknown,

@@ -33,18 +33,46 @@ pub(super) async fn post(
             "scan: this sandbox works for another scan".to_owned(),
         ));
     }
+    let lines = checked.1;
+    let header = header.clone();
+    let taken = take(&broker, &sandbox, checked, object, told).await;
+    if let Err(error) = &taken
+        && error.leaves_page()
+        && let Err(error) = broker
+            .ledger
+            .weigh_page(&sandbox, &header, i64::try_from(lines).unwrap_or(i64::MAX))
+            .await
+    {
+        // What cannot be noted stays reserved at the full price.
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the price of a page could not be noted"
+        );
+    }
+    taken.map(Json)
+}
+
+/// Stores a page and commits it. Where that fails its rows are paid for all the same.
+async fn take(
+    broker: &Broker,
+    sandbox: &Sandbox,
+    checked: (Header, usize),
+    object: Bytes,
+    told: Option<Told>,
+) -> Result<Reply, BrokerError> {
+    let header = &checked.0;
     let sha256 = page::sha256(&object);
     let key = layout::page(&header.scan, header.range, header.epoch, header.seq, &sha256);
-    let new = measure(&broker, &sandbox, Named { key, sha256 }, checked, &object, told).await?;
+    let new = measure(broker, sandbox, Named { key, sha256 }, checked, &object, told).await?;
     if !mutants::on(Mutant::ObjectSkipped) {
         broker.objects.create(&new.key, object).await?;
     }
-    let mut reply = broker.ledger.commit_page(&sandbox, &new).await?;
+    let mut reply = broker.ledger.commit_page(sandbox, &new).await?;
     if reply.step == Step::Done && new.header.source == Source::Browser {
-        meet_from_below(&broker, &sandbox, new.header.range).await?;
+        meet_from_below(broker, sandbox, new.header.range).await?;
     }
-    reply.token = broker.token_for(&sandbox, new.header.range, &reply.step).await?;
-    Ok(Json(reply))
+    reply.token = broker.token_for(sandbox, new.header.range, &reply.step).await?;
+    Ok(reply)
 }
 
 /// An object's key and the hash of its bytes.

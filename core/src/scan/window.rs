@@ -76,6 +76,17 @@ pub struct Told {
     pub reset: Timestamp,
 }
 
+impl Told {
+    /// The same, by a clock that is ahead of the one it was read by.
+    #[must_use]
+    pub fn moved(self, ahead: SignedDuration) -> Self {
+        Self {
+            reset: self.reset.saturating_add(ahead).unwrap_or(self.reset),
+            ..self
+        }
+    }
+}
+
 impl Window {
     /// A window nobody has used.
     pub const fn new(rule: Rule) -> Self {

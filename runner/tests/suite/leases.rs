@@ -9,10 +9,12 @@ use followlytics_core::{
 use followlytics_runner::{Outcome, RunnerError};
 use tokio::sync::watch;
 
-use crate::script::{Ends, answer, at, beat, finished, followers, granted, lost, ok, permit, refused, reply};
+use crate::script::{
+    Ends, answer, beat, finished, followers, granted, lost, ok, permit, refused, reply, wait,
+};
 
-fn one_permit(start_by: i64) -> Step {
-    permit(7, Place::at(NEWEST), start_by)
+fn one_permit(start_within: i64) -> Step {
+    permit(7, Place::at(NEWEST), start_within)
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,14 +35,101 @@ async fn a_fenced_page_is_dropped_and_the_next_range_claimed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fenced_heartbeat_drops_the_request_in_flight() {
+async fn a_request_in_flight_when_the_lease_is_lost_is_finished_and_its_page_sent() {
     let ends = Ends::new();
     ends.says("claim", [granted(one_permit(10)), finished()]);
-    ends.says("platform", [followers(None).after(20)]);
+    ends.says("platform", [followers(Some("5000__b")).after(20)]);
+    ends.says("heartbeat", [refused(409, &Refusal::Fenced)]);
+    ends.says("pages", [refused(409, &Refusal::Fenced)]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(
+        (ends.all("pages")[0].at, ends.all("claim")[1].at),
+        (20_000, 20_000)
+    );
+    assert_eq!(ends.all("heartbeat").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_lost_without_a_request_in_flight_is_dropped_at_once() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(wait(50)), finished()]);
     ends.says("heartbeat", [refused(409, &Refusal::Fenced)]);
     assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
-    assert!(ends.all("pages").is_empty());
     assert_eq!(ends.all("claim")[1].at, 4000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_in_hand_is_kept_while_the_broker_cannot_store_it() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10)), finished()]);
+    ends.says("platform", [followers(None)]);
+    let away = || {
+        refused(
+            503,
+            &Refusal::Unavailable {
+                detail: "the object store".into(),
+            },
+        )
+    };
+    let mut answers: Vec<_> = (0..300).map(|_| away()).collect();
+    answers.push(ok(&reply(Step::Done)));
+    ends.says("pages", answers);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!((ends.all("/xrpc").len(), ends.all("pages").len()), (1, 301));
+    assert!(ends.all("pages")[300].at > 590_000);
+    assert_eq!(ends.talk().iter().filter(|what| *what == "claim").count(), 2);
+    assert!(ends.all("release").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_nobody_stores_is_given_up_by_a_runner_that_has_to_end_and_its_permit_stays_used() {
+    for (mode, stops) in [(Mode::Suspend, false), (Mode::Cancel, false), (Mode::Run, true)] {
+        let ends = Ends::new();
+        ends.says("claim", [granted(one_permit(10))]);
+        ends.says("platform", [followers(None)]);
+        ends.says("heartbeat", [ok(&beat(Mode::Run)), ok(&beat(mode))]);
+        ends.says("pages", [answer(503, "")]);
+        let (tell, stop) = watch::channel(false);
+        let asked = async {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            tell.send_replace(stops);
+        };
+        let (outcome, ()) = tokio::join!(ends.run_until(stop), asked);
+        let expected = if mode == Mode::Cancel {
+            Outcome::Cancelled
+        } else {
+            Outcome::Suspended
+        };
+        assert_eq!(outcome.unwrap(), expected);
+        let release = ends.json("release");
+        assert_eq!((release.len(), release[0].get("unused")), (1, None));
+        let at = ends.all("release")[0].at;
+        assert!((50_000..=56_000).contains(&at), "{at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_whose_request_has_started_is_neither_used_again_nor_returned() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(one_permit(10)), finished()]);
+    ends.says("platform", [followers(Some("5000__b"))]);
+    ends.says("pages", [ok(&reply(one_permit(10)))]);
+    assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(ends.all("/xrpc").len(), 1);
+    assert_eq!(ends.json("release")[0].get("unused"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_of_an_answer_counts_against_the_start_of_its_permit() {
+    for (way, requests) in [(9, 1), (11, 0)] {
+        let ends = Ends::new();
+        ends.says("claim", [granted(one_permit(10)).after(way), finished()]);
+        ends.says("platform", [followers(None)]);
+        ends.says("pages", [ok(&reply(Step::Done))]);
+        assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
+        assert_eq!(ends.all("/xrpc").len(), requests);
+        assert_eq!(ends.all("release").len(), 1 - requests);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,10 +143,7 @@ async fn a_permit_that_came_too_late_is_returned_unused() {
         (&release["range"], &release["epoch"], &release["unused"]),
         (&3.into(), &2.into(), &"p7".into())
     );
-    assert!(
-        ends.all("claim")[1].at > 0,
-        "clocks that disagree make no busy loop"
-    );
+    assert!(ends.all("claim")[1].at > 0, "a slow broker makes no busy loop");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +239,7 @@ async fn a_release_nobody_hears_does_not_keep_the_runner() {
 async fn a_claim_outlasts_a_broker_that_restarts() {
     let ends = Ends::new();
     let until = Claim::Wait {
-        until: at(600),
+        wait_ms: 600_000,
         reason: "RateLimitWindow".into(),
     };
     ends.says(

@@ -211,37 +211,33 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 pub(crate) fn beat(mode: Mode) -> Beat {
-    Beat {
-        expires: at(15),
-        span: None,
-        mode,
-    }
+    Beat { span: None, mode }
 }
 
-pub(crate) fn permit(seq: u32, place: Place, start_by: i64) -> Step {
+pub(crate) fn permit(seq: u32, place: Place, start_within: i64) -> Step {
     Step::Permit(Permit {
         id: format!("p{seq}"),
         seq,
         family: Family::Followers,
         place,
         max_rows: 100,
-        start_by: at(start_by),
-        settle_by: at(start_by + 45),
+        start_within_ms: start_within * 1000,
+        settle_within_ms: (start_within + 45) * 1000,
         seen_at: at(0),
     })
 }
 
-pub(crate) fn wait(until: i64) -> Step {
+pub(crate) fn wait(seconds: i64) -> Step {
     Step::Wait {
-        until: at(until),
+        wait_ms: seconds * 1000,
         reason: "RateLimitWindow".into(),
         held: false,
     }
 }
 
-pub(crate) fn held_back(until: i64) -> Step {
+pub(crate) fn held_back(seconds: i64) -> Step {
     Step::Wait {
-        until: at(until),
+        wait_ms: seconds * 1000,
         reason: "MarkupChanged".into(),
         held: true,
     }
@@ -263,7 +259,6 @@ pub(crate) fn lease(step: Step) -> Lease {
         kind: Kind::Listing,
         source: followlytics_core::scan::source::Source::Api,
         tabs: 0,
-        expires: at(15),
         heartbeat_ms: 4000,
         account: "bluesky:nasa.test".parse().unwrap(),
         account_id: Some("did:plc:nasa".into()),

@@ -23,7 +23,7 @@ async fn a_short_wait_keeps_the_lease_and_its_heartbeats() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_of_over_a_minute_gives_the_lease_back_and_claims_again() {
     let ends = Ends::new();
-    ends.says("claim", [granted(wait(90)), granted(wait(90)), finished()]);
+    ends.says("claim", [granted(wait(90)), granted(wait(30)), finished()]);
     ends.says("step", [ok(&reply(Step::Done))]);
     assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
     assert_eq!(ends.talk(), ["claim", "release", "claim", "step", "claim"]);

@@ -37,8 +37,8 @@ pub enum Claimed {
     },
     /// Nothing now.
     Wait {
-        /// When to ask again.
-        until: Timestamp,
+        /// Milliseconds until the next claim.
+        wait_ms: i64,
         /// Why.
         reason: String,
     },
@@ -156,14 +156,15 @@ impl Ledger {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
         let now = self.lock_credential(&mut tx, &scan, None).await?;
-        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        let step = self
+            .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+            .await?;
         save(tx, &scan, &range).await?;
         let page_rows = scan.page_rows();
         Ok(Lease {
             range: range.id,
             epoch: range.epoch,
             kind: range.kind,
-            expires: range.lease_until.unwrap_or(now),
             heartbeat_ms: i64::try_from(lease::HEARTBEAT.as_millis()).unwrap_or(i64::MAX),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             source: range.source,
@@ -254,7 +255,7 @@ fn held_back(scan: &ScanRow, open: &[Range], waiting: &[Range], now: Timestamp) 
         .filter(|(until, _)| now.duration_until(*until) <= KEEP)
         .min();
     soon.map_or(Claimed::Finished, |(until, reason)| Claimed::Wait {
-        until,
+        wait_ms: permits::ms_until(now, until),
         reason: reason.clone(),
     })
 }
@@ -301,7 +302,7 @@ fn wait(scan: &ScanRow, until: Timestamp, now: Timestamp) -> Claimed {
         until
     };
     Claimed::Wait {
-        until,
+        wait_ms: permits::ms_until(now, until),
         reason: "RunnerIdle".to_owned(),
     }
 }

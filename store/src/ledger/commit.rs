@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, cursors, fallback, jobs, meetings,
     permits::{self, PermitRow, PermitState},
-    ranges, results,
+    ranges, results, scans,
     step::{reply, save},
     windows,
 };
@@ -71,10 +71,15 @@ impl Ledger {
         let right = Right::Holder(&sandbox.holder());
         self.take(&mut tx, &mut scan, &mut range, (right, &permit), page, now)
             .await?;
+        if let Some(told) = sandbox.translate(page.told, self, now) {
+            let used = (permit.credential.as_str(), Family::Followers);
+            windows::learn(&mut tx, &scan, used, told, now).await?;
+        }
         let step = if range.state == State::Done {
             Step::Done
         } else {
-            self.next_step(&mut tx, &mut scan, &mut range, now).await?
+            self.next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+                .await?
         };
         save(tx, &scan, &range).await?;
         self.notify();
@@ -104,6 +109,33 @@ impl Ledger {
         Ok(true)
     }
 
+    /// Notes what a page costs that the broker has read and nobody may commit, or cannot yet: it may never be sent
+    /// again. The permit stays open to that page.
+    pub async fn weigh_page(
+        &self,
+        sandbox: &Sandbox,
+        header: &Header,
+        lines: i64,
+    ) -> Result<(), LedgerError> {
+        let mut tx = self.begin_scan(&sandbox.scan).await?;
+        let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else {
+            return Ok(());
+        };
+        let range = ranges::get(&mut tx, &sandbox.scan, header.range).await?;
+        scan.turn_to(&range);
+        let permit = permits::get(&mut tx, &sandbox.scan, &header.permit).await?;
+        self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
+        check_permit(&permit, header)?;
+        let price = scan.price(Family::Followers, lines);
+        let is_held =
+            range.state == State::Open && lease::is_current(&range, &sandbox.holder(), header.epoch);
+        permits::weigh(&mut tx, &mut scan, &permit, price, is_held).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+
     async fn repeat(&self, mut tx: Tx, sandbox: &Sandbox, held: Held) -> Result<Reply, LedgerError> {
         let range = ranges::get(&mut tx, &sandbox.scan, held.range).await?;
         if range.state != State::Open && range.epoch == held.epoch {
@@ -111,7 +143,9 @@ impl Ledger {
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
         let now = self.lock_credential(&mut tx, &scan, None).await?;
-        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        let step = self
+            .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+            .await?;
         save(tx, &scan, &range).await?;
         Ok(reply(step, &range))
     }
@@ -145,10 +179,6 @@ impl Ledger {
         permits::settle(tx, scan, permit, PermitState::Settled, price).await?;
         permits::charge(tx, scan, permit, page.lines, price, now).await?;
         insert(tx, scan, page, price.nanos(), now).await?;
-        if let Some(told) = page.told {
-            let used = (permit.credential.as_str(), Family::Followers);
-            windows::learn(tx, scan, used, told, now).await?;
-        }
         let most = most_rows(scan.seek(), permit.max_rows, scan.page_rows());
         if scan.source.is_api() && page.lines > most {
             scan.observed.add(Anomaly::SurplusRows);

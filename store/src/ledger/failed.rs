@@ -22,7 +22,7 @@ use super::{
     fallback::{self, Entered},
     holds,
     permits::{self, PermitState},
-    ranges,
+    ranges, scans,
     step::{another_credential, reply, save},
     windows,
 };
@@ -32,18 +32,22 @@ impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
     pub async fn record_failure(&self, sandbox: &Sandbox, failed: &Failed) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
-        let (mut scan, mut range) = claim::current(&mut tx, sandbox, failed.held).await?;
+        let (mut scan, mut range) = match claim::current(&mut tx, sandbox, failed.held).await {
+            Err(LedgerError::Fenced) => {
+                self.settle_late(tx, sandbox, failed).await?;
+                return Err(LedgerError::Fenced);
+            }
+            current => current?,
+        };
         let permit = permits::get_current(&mut tx, &scan.request.uid, &range, &failed.permit).await?;
         let now = self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
         let used = (permit.credential.as_str(), permit.family);
-        let failure = &failed.failure;
+        let failure = &Failure {
+            told: sandbox.translate(failed.failure.told, self, now),
+            ..failed.failure.clone()
+        };
         if permit.state == PermitState::Open {
-            let state = if failure.class.policy().may_be_charged {
-                PermitState::Ambiguous
-            } else {
-                PermitState::Failed
-            };
-            permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
+            permits::settle(&mut tx, &mut scan, &permit, state_after(failure), Usd::ZERO).await?;
             scan.requests.failed += 1;
             if let Some(told) = failure.told {
                 windows::learn(&mut tx, &scan, used, told, now).await?;
@@ -62,13 +66,43 @@ impl Ledger {
         let step = if scan.failure.is_some() && scan.stage != Stage::Scanning {
             Step::Cancel
         } else if scan.terms.is_some() && range.terms.is_none() {
-            another_credential(now)
+            another_credential()
         } else {
-            self.next_step(&mut tx, &mut scan, &mut range, now).await?
+            self.next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+                .await?
         };
         save(tx, &scan, &range).await?;
         self.notify();
         Ok(reply(step, &range))
+    }
+
+    /// Settles the permit of a request that failed after its lease was lost; nothing else is changed by it.
+    async fn settle_late(&self, mut tx: Tx, sandbox: &Sandbox, failed: &Failed) -> Result<(), LedgerError> {
+        let Some(mut scan) = scans::find(&mut tx, &sandbox.scan).await? else {
+            return Ok(());
+        };
+        let permit = permits::get(&mut tx, &sandbox.scan, &failed.permit).await?;
+        let is_its_own = permit.range == failed.held.range && permit.epoch == failed.held.epoch;
+        if !is_its_own || permit.state != PermitState::Open {
+            return Ok(());
+        }
+        self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
+        let state = state_after(&failed.failure);
+        permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
+        scan.requests.failed += 1;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
+        Ok(())
+    }
+}
+
+/// What becomes of the permit of a failed request.
+fn state_after(failure: &Failure) -> PermitState {
+    if failure.class.policy().may_be_charged {
+        PermitState::Ambiguous
+    } else {
+        PermitState::Failed
     }
 }
 

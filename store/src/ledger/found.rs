@@ -35,7 +35,7 @@ impl Ledger {
         if matches!(permit.state, PermitState::Open | PermitState::Ambiguous) {
             permits::answered_late(&mut scan, &permit);
             settle(&mut tx, &mut scan, &permit, &found.finding, now).await?;
-            if let Some(told) = found.told {
+            if let Some(told) = sandbox.translate(found.told, self, now) {
                 let used = (permit.credential.as_str(), permit.family);
                 windows::learn(&mut tx, &scan, used, told, now).await?;
             }
@@ -43,7 +43,9 @@ impl Ledger {
             range.seq += 1;
             range.attempts = 0;
         }
-        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        let step = self
+            .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+            .await?;
         save(tx, &scan, &range).await?;
         self.notify();
         Ok(reply(step, &range))

@@ -17,7 +17,6 @@ impl Ledger {
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         tx.commit().await?;
         Ok(Beat {
-            expires: range.lease_until.unwrap_or(now),
             span: range.span,
             mode: scan.mode(now),
         })

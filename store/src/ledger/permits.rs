@@ -48,31 +48,47 @@ pub(super) struct PermitRow {
     pub(super) granted_at: Timestamp,
     pub(super) start_by: Timestamp,
     pub(super) settle_by: Timestamp,
+    /// When its holder sent the request whose answer brought it last, by the holder's clock.
+    pub(super) asked_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by, credential";
+const COLUMNS: &str = "id, range_id, epoch, seq, family, position, cursor, max_rows, price, state, granted_at, start_by, settle_by, credential, asked_at";
 
 impl PermitRow {
-    pub(super) fn to_wire(&self) -> Permit {
+    /// Whether a request that its holder sent at `sent` shows that no request was started with it: the holder sends one
+    /// message at a time and reports what it started before it asks again, so it never received the permit. An earlier
+    /// message, delivered late, shows nothing.
+    pub(super) fn is_unused(&self, sent: Option<Timestamp>) -> bool {
+        matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent > asked)
+    }
+
+    /// As its holder hears of it at this instant.
+    pub(super) fn to_wire(&self, now: Timestamp) -> Permit {
         Permit {
             id: self.id.clone(),
             seq: self.seq,
             family: self.family,
             place: self.place.clone(),
             max_rows: self.max_rows,
-            start_by: self.start_by,
-            settle_by: self.settle_by,
+            start_within_ms: ms_until(now, self.start_by),
+            settle_within_ms: ms_until(now, self.settle_by),
             seen_at: self.granted_at,
         }
     }
+}
+
+/// Whole milliseconds until an instant; 0 once it has passed.
+pub(super) fn ms_until(now: Timestamp, instant: Timestamp) -> i64 {
+    let left = instant.duration_since(now).as_millis();
+    i64::try_from(left.max(0)).unwrap_or(i64::MAX)
 }
 
 /// Keeps a permit that is granted.
 pub(super) async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO permits (id, scan, range_id, epoch, seq, family, credential, position, cursor, max_rows, price, \
-           state, granted_at, start_by, settle_by) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'Open', $12, $13, $14)",
+           state, granted_at, start_by, settle_by, asked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'Open', $12, $13, $14, $15)",
         params![
             &row.id,
             &scan.request.uid,
@@ -88,6 +104,7 @@ pub(super) async fn insert(tx: &mut Tx, scan: &ScanRow, row: &PermitRow) -> Resu
             row.granted_at,
             row.start_by,
             row.settle_by,
+            row.asked_at,
         ],
     )
     .await?;
@@ -188,6 +205,22 @@ pub(super) async fn is_under_way(tx: &mut Tx, scan: &str, range: u32) -> Result<
     Ok(tx.find(sql, params![scan, range]).await?.is_some())
 }
 
+/// Notes that a permit which was not used is handed out again, in answer to a request sent at `sent`.
+pub(super) async fn hand_out_again(
+    tx: &mut Tx,
+    row: &PermitRow,
+    sent: Option<Timestamp>,
+) -> Result<(), LedgerError> {
+    if sent > row.asked_at {
+        tx.execute(
+            "UPDATE permits SET asked_at = $2 WHERE id = $1",
+            params![&row.id, sent],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 /// Takes a permit back whose holder says that its request never started; one that was settled already stays so.
 pub(super) async fn return_unused(
     tx: &mut Tx,
@@ -229,6 +262,41 @@ pub(super) async fn settle(
     tx.execute(
         "UPDATE permits SET state = $2 WHERE id = $1",
         params![&row.id, <&str>::from(state)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Lowers the price of a permit to what its page costs, before the page is settled: the broker has counted the rows of
+/// a page that cannot be stored, or that nobody may commit any more. Where its lease is gone, nobody reports it again:
+/// its dollars are ambiguous at once, and it counts as unanswered until the page is adopted.
+pub(super) async fn weigh(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    row: &PermitRow,
+    charged: Usd,
+    is_held: bool,
+) -> Result<(), LedgerError> {
+    let state = match row.state {
+        PermitState::Open if !is_held => PermitState::Ambiguous,
+        PermitState::Open | PermitState::Ambiguous => row.state,
+        PermitState::Settled | PermitState::Returned | PermitState::Failed => return Ok(()),
+    };
+    if state != row.state {
+        scan.requests.unanswered += 1;
+    } else if row.price <= charged {
+        // Sent again, and known.
+        return Ok(());
+    }
+    settle(tx, scan, row, PermitState::Failed, Usd::ZERO).await?;
+    let price = row.price.min(charged);
+    match state {
+        PermitState::Ambiguous => scan.purse.ambiguous = scan.purse.ambiguous.plus(price),
+        _ => scan.purse.reserved = scan.purse.reserved.plus(price),
+    }
+    tx.execute(
+        "UPDATE permits SET state = $2, price = $3 WHERE id = $1",
+        params![&row.id, <&str>::from(state), price.nanos()],
     )
     .await?;
     Ok(())
@@ -330,5 +398,6 @@ fn read(row: &Row) -> Result<PermitRow, LedgerError> {
         start_by: row.get(11)?,
         settle_by: row.get(12)?,
         credential: row.get(13)?,
+        asked_at: row.get(14)?,
     })
 }

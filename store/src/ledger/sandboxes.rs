@@ -1,7 +1,10 @@
 //! Sandboxes as the broker knows them: a token's hash, and the scan it may work for.
 
-use followlytics_core::{page::sha256, scan::lease};
-use jiff::Timestamp;
+use followlytics_core::{
+    page::sha256,
+    scan::{lease, window::Told},
+};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Ledger, LedgerError};
 use crate::{
@@ -31,12 +34,42 @@ pub struct Sandbox {
     pub scan: String,
     /// Which tab of its browser calls; 0 = the sandbox itself.
     pub tab: u32,
+    /// When it sent the request that is being served; `None` if it did not say.
+    pub sent: Option<Sent>,
+}
+
+/// When a request was sent, by two clocks that may disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The sender's clock when it sent the request.
+    pub at: Timestamp,
+    /// The ledger's clock ([`Ledger::now`]) when the request arrived.
+    pub arrived: Timestamp,
 }
 
 impl Sandbox {
     /// Under which name it holds a lease: each tab holds one of its own.
     pub(super) fn holder(&self) -> String {
         lease::holder(&self.uid, self.tab)
+    }
+
+    /// What the caller read by its own clock, by the clock that shows `now` in this transaction.
+    pub(super) fn translate(&self, told: Option<Told>, ledger: &Ledger, now: Timestamp) -> Option<Told> {
+        let (told, Some(sent)) = (told?, self.sent) else {
+            return told;
+        };
+        // Between arrival and transaction it may have waited for locks.
+        let waited = ledger
+            .now()
+            .duration_since(sent.arrived)
+            .max(SignedDuration::ZERO);
+        let arrived = now.saturating_sub(waited).unwrap_or(now);
+        Some(told.moved(arrived.duration_since(sent.at)))
+    }
+
+    /// The caller's clock when it sent its request.
+    pub(super) fn sent_at(&self) -> Option<Timestamp> {
+        self.sent.map(|sent| sent.at)
     }
 
     /// Whether a lease's holder is this sandbox or one of its tabs.
@@ -48,6 +81,8 @@ impl Sandbox {
 impl Ledger {
     /// A new token for the sandbox; an earlier one is void. Only its hash is kept.
     pub async fn issue_sandbox_token(&self, identity: &SandboxIdentity) -> Result<String, LedgerError> {
+        // Whoever had the earlier token may have started requests under its leases: the next claim needs a new epoch.
+        self.release_sandbox(&identity.uid).await?;
         let token = format!("{}{}", (self.ids)(), (self.ids)()).replace('-', "");
         let mut tx = self.db.begin_within(Scope::Rows).await?;
         let now = self.now_in(&tx);
@@ -119,5 +154,6 @@ fn read(row: &Row) -> Result<Sandbox, LedgerError> {
         name: row.get(1)?,
         scan: row.get(2)?,
         tab: 0,
+        sent: None,
     })
 }

@@ -36,18 +36,24 @@ impl Ledger {
         if let Some(unused) = &unused {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
-        let step = self.next_step(&mut tx, &mut scan, &mut range, now).await?;
+        let step = self
+            .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
+            .await?;
         save(tx, &scan, &range).await?;
         Ok(reply(step, &range))
     }
 
     /// What the holder of a range does next; grants the permit if it is a request.
+    ///
+    /// A holder asks only after it reported every request that it started. An open permit is therefore unused, and its
+    /// answer was lost. Before its start is over it is handed out again; later it is returned and another one granted.
+    /// A message older than the permit proves nothing: nothing is granted beside a permit that may be in use.
     pub(super) async fn next_step(
         &self,
         tx: &mut Tx,
         scan: &mut ScanRow,
         range: &mut Range,
-        now: Timestamp,
+        (sent, now): (Option<Timestamp>, Timestamp),
     ) -> Result<Step, LedgerError> {
         match scan.mode(now) {
             Mode::Suspend if !mutants::on(Mutant::SuspendIgnored) => return Ok(Step::Suspend),
@@ -66,7 +72,7 @@ impl Ledger {
         if let Some(hold) = scan.held(scan.source, now) {
             let until = hold.until.unwrap_or_else(|| later(now, PERSON));
             return Ok(Step::Wait {
-                until,
+                wait_ms: permits::ms_until(now, until),
                 reason: hold.reason.clone(),
                 held: true,
             });
@@ -74,20 +80,33 @@ impl Ledger {
         if range.has_outdated_terms(&scan.request)
             && permits::find_open(tx, &scan.request.uid, range).await?.is_none()
         {
-            return Ok(another_credential(now));
+            return Ok(another_credential());
         }
         if let Some(until) = range.not_before.filter(|at| *at > now) {
             return Ok(Step::Wait {
-                until,
+                wait_ms: permits::ms_until(now, until),
                 reason: "Retry".to_owned(),
                 held: false,
             });
         }
         if let Some(open) = permits::find_open(tx, &scan.request.uid, range).await? {
-            return Ok(Step::Permit(open.to_wire()));
+            if now < open.start_by {
+                permits::hand_out_again(tx, &open, sent).await?;
+                return Ok(Step::Permit(open.to_wire(now)));
+            }
+            if !open.is_unused(sent) && now < open.settle_by {
+                return Ok(Step::Wait {
+                    wait_ms: permits::ms_until(now, open.settle_by),
+                    reason: "Retry".to_owned(),
+                    held: false,
+                });
+            }
+            if open.is_unused(sent) {
+                permits::return_unused(tx, scan, range, &open, now).await?;
+            }
         }
         permits::sweep(tx, scan, now).await?;
-        self.grant(tx, scan, range, now).await
+        self.grant(tx, scan, range, (sent, now)).await
     }
 
     async fn grant(
@@ -95,7 +114,7 @@ impl Ledger {
         tx: &mut Tx,
         scan: &mut ScanRow,
         range: &mut Range,
-        now: Timestamp,
+        (sent, now): (Option<Timestamp>, Timestamp),
     ) -> Result<Step, LedgerError> {
         let Some((family, place)) = request_of(scan, range, now) else {
             // Not only after the last finding: the scan may have been suspended just then.
@@ -109,7 +128,7 @@ impl Ledger {
             Ask::Exhausted if scan.terms.is_some() && months::is_short(scan, month) => {
                 // The scan names another credential by now: it takes over.
                 range.terms = None;
-                return Ok(another_credential(now));
+                return Ok(another_credential());
             }
             Ask::Exhausted => {
                 if months::is_short(scan, month) {
@@ -124,7 +143,7 @@ impl Ledger {
                     .map(|hold| hold.reason.clone())
                     .unwrap_or_default();
                 return Ok(Step::Wait {
-                    until: later(now, PERSON),
+                    wait_ms: permits::ms_until(now, later(now, PERSON)),
                     reason,
                     held: true,
                 });
@@ -134,7 +153,7 @@ impl Ledger {
             Slot::Free { start_by } => start_by,
             Slot::Full { until } => {
                 return Ok(Step::Wait {
-                    until,
+                    wait_ms: permits::ms_until(now, until),
                     reason: "RateLimitWindow".to_owned(),
                     held: false,
                 });
@@ -154,12 +173,13 @@ impl Ledger {
             granted_at: now,
             start_by,
             settle_by: permit::settle_by(start_by),
+            asked_at: sent,
         };
         permits::insert(tx, scan, &row).await?;
         scan.purse.reserved = scan.purse.reserved.plus(price);
         scan.started.get_or_insert(now);
         range.claimed = permit::claimed(range, scan.seek(), scan.page_rows(), scan.grain().floor);
-        Ok(Step::Permit(row.to_wire()))
+        Ok(Step::Permit(row.to_wire(now)))
     }
 }
 
@@ -171,9 +191,9 @@ pub(super) async fn save(mut tx: Tx, scan: &ScanRow, range: &Range) -> Result<()
 }
 
 /// The holder returns its lease and claims again: the next lease comes with the other credential's token.
-pub(super) fn another_credential(now: Timestamp) -> Step {
+pub(super) fn another_credential() -> Step {
     Step::Wait {
-        until: now,
+        wait_ms: 0,
         reason: "CredentialChanged".to_owned(),
         held: true,
     }

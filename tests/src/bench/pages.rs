@@ -120,8 +120,8 @@ fn frame() -> Result<Bytes> {
         family: Family::Followers,
         place: Place::at(0),
         max_rows: 0,
-        start_by: now,
-        settle_by: now,
+        start_within_ms: 0,
+        settle_within_ms: 0,
         seen_at: now,
     };
     let held = Held { range: 0, epoch: 0 };

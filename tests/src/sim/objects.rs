@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use futures::stream::BoxStream;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
@@ -35,10 +38,12 @@ impl FaultyStore {
     }
 
     fn broken(&self, what: &str, path: &Path) -> Result<()> {
-        if !self.shared.fault(self.shared.scenario.objects) {
+        let away = self.shared.are_objects_away();
+        if !away && !self.shared.fault(self.shared.scenario.objects) {
             return Ok(());
         }
-        self.shared.count("object faults");
+        self.shared
+            .count(if away { "objects away" } else { "object faults" });
         self.shared.trace(&format!("object {what} {path}"));
         Err(Error::Generic {
             store: "simulated",
@@ -79,6 +84,10 @@ impl ObjectStore for FaultyStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        if self.shared.are_objects_away() {
+            let away = self.broken("list", prefix.unwrap_or(&Path::default())).err();
+            return stream::iter(away.map(Err)).boxed();
+        }
         self.inner.list(prefix)
     }
 

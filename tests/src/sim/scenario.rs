@@ -45,6 +45,8 @@ pub struct Scenario {
     pub browser: u32,
     /// Whether user tokens that end within the scan are used on X.
     pub x_user_token: bool,
+    /// When the object store refuses everything, in seconds after the start, and for how long.
+    pub objects_away: Option<(i64, i64)>,
 }
 
 /// One scan.
@@ -114,6 +116,7 @@ impl Scenario {
                 _ => GiteaOrder::Follow,
             },
             cut_short: c.happens(100),
+            objects_away: objects_away(seed),
         };
         scenario.with_browsers().with_returns()
     }
@@ -138,6 +141,28 @@ impl Scenario {
         self
     }
 
+    /// A calm world whose object store is away for minutes, with X in most seeds: what is asked of its money is exact.
+    pub fn outage(seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x0b1e_c75a);
+        let away = Some((chance.between(0, 20), chance.between(60, 600)));
+        let mut world = Self::calm(seed);
+        for (number, plan) in world.scans.iter_mut().enumerate() {
+            if plan.web.is_none() && chance.happens(800) {
+                plan.platform = Platform::X;
+                plan.handle = format!("account{number}");
+                plan.host = None;
+                plan.sweeps = 1;
+                plan.followers = u64::try_from(chance.between(1, 6_000)).unwrap_or(1);
+                plan.budget =
+                    Usd::from_nanos(10_000_000).times(i64::try_from(plan.followers).unwrap_or(0) + 3_000);
+            }
+        }
+        Self {
+            objects_away: away,
+            ..world
+        }
+    }
+
     /// The same world without a fault: what is asked of it is exact.
     pub fn calm(seed: u64) -> Self {
         Self {
@@ -149,6 +174,7 @@ impl Scenario {
             platform: 0,
             browser: 0,
             cut_short: false,
+            objects_away: None,
             ..Self::of(seed)
         }
     }
@@ -181,6 +207,14 @@ impl Scenario {
     pub fn is_calm(&self) -> bool {
         self.lost + self.kill + self.freeze + self.objects + self.api + self.platform + self.browser == 0
     }
+}
+
+/// In one world of eight the object store is away for minutes. Drawn apart, so that the rest of a seed stays as it was.
+fn objects_away(seed: u64) -> Option<(i64, i64)> {
+    let mut chance = Chance::new(seed ^ 0xa3a7);
+    chance
+        .happens(125)
+        .then(|| (chance.between(0, 60), chance.between(30, 300)))
 }
 
 fn scan(c: &mut Chance, number: i64) -> ScanPlan {

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) kills: u32,
     /// How often each thing happened: a fault that never fires proves nothing.
     pub(super) coverage: BTreeMap<&'static str, u64>,
+    /// The end is looked at: nothing is away any more.
+    pub(super) verifies: bool,
     /// When each object was put.
     pub(super) puts: BTreeMap<String, Timestamp>,
     pub(super) invariants: Invariants,
@@ -43,6 +45,7 @@ pub(super) struct Process {
 pub(super) struct Shared {
     state: Arc<Mutex<State>>,
     clock: TokioClock,
+    started: Timestamp,
     pub(super) scenario: Arc<Scenario>,
 }
 
@@ -57,12 +60,14 @@ impl Shared {
             processes: BTreeMap::new(),
             kills: 0,
             coverage: BTreeMap::new(),
+            verifies: false,
             puts: BTreeMap::new(),
             invariants: Invariants::default(),
             broken: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
+            started: clock.now(),
             clock,
             scenario: Arc::new(scenario),
         }
@@ -98,6 +103,15 @@ impl Shared {
     pub(super) fn is_chaos(&self) -> bool {
         let now = self.now();
         self.lock().heal_at > now
+    }
+
+    /// Whether the object store refuses everything now.
+    pub(super) fn are_objects_away(&self) -> bool {
+        let Some((from, length)) = self.scenario.objects_away else {
+            return false;
+        };
+        let passed = self.now().duration_since(self.started).as_secs();
+        !self.lock().verifies && (from..from + length).contains(&passed)
     }
 
     /// Draws a fault of so many in a thousand; never after the healing.

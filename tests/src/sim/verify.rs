@@ -16,6 +16,7 @@ use followlytics_core::{
         source::Source,
         summary::{Stage, Summary},
     },
+    wire::MOST_TABS,
 };
 use followlytics_simulator::GiteaOrder;
 use followlytics_store::ledger::PageRow;
@@ -32,7 +33,10 @@ impl Simulation {
     pub(super) async fn verify(&self) -> Result<()> {
         // All may have ended in mid-chaos: what is looked at from here on is looked at without faults.
         let now = self.shared.now();
-        self.shared.lock().heal_at = now;
+        {
+            let mut state = self.shared.lock();
+            (state.heal_at, state.verifies) = (now, true);
+        }
         for target in &self.targets {
             let summary = self
                 .ledger
@@ -55,6 +59,45 @@ impl Simulation {
             self.verify_adoption(target).await?;
             self.cover(&summary);
         }
+        self.verify_charges().await
+    }
+
+    /// PAY-BOUND: what the platform charged is spent, or ambiguous where no outcome reached the broker. Where only the
+    /// object store failed, to the cent, and no page that a runner had in hand is fetched again.
+    async fn verify_charges(&self) -> Result<()> {
+        let (mut spent, mut ambiguous) = (Usd::ZERO, Usd::ZERO);
+        let scenario = &self.shared.scenario;
+        for target in &self.targets {
+            let summary = self
+                .ledger
+                .summary(&target.uid)
+                .await?
+                .context("the scan vanished")?;
+            spent = spent.plus(summary.spent);
+            ambiguous = ambiguous.plus(summary.ambiguous);
+            ensure!(
+                summary.reserved == Usd::ZERO,
+                "PAY-BOUND: {} is reserved by a scan that has ended",
+                summary.reserved
+            );
+            if scenario.is_calm() && target.plan.suspend.is_none() && target.plan.web.is_none() {
+                ensure!(
+                    summary.requests.refetched_pages == 0 && summary.ambiguous == Usd::ZERO,
+                    "PAY-BOUND: {} pages that runners had in hand were fetched again, {} is ambiguous",
+                    summary.requests.refetched_pages,
+                    summary.ambiguous
+                );
+            }
+        }
+        let charged = Usd::from_nanos(self.world.totals().charged_nano_usd);
+        ensure!(
+            spent <= charged && charged <= spent.plus(ambiguous),
+            "PAY-BOUND: the platform charged {charged}, {spent} is spent and {ambiguous} ambiguous"
+        );
+        ensure!(
+            !scenario.is_calm() || charged == spent.plus(ambiguous),
+            "PAY-BOUND: the platform charged {charged} and the ledger says {spent} and {ambiguous} ambiguous"
+        );
         Ok(())
     }
 
@@ -94,7 +137,9 @@ impl Simulation {
             summary.spent
         );
         if self.shared.scenario.is_calm() {
-            verify_requests(target, summary, self.shared.scenario.web.enters)?;
+            let scenario = &self.shared.scenario;
+            let facts = (scenario.web.enters, scenario.objects_away.is_some());
+            verify_requests(target, summary, facts)?;
         }
         self.verify_meeting(target).await
     }
@@ -263,16 +308,22 @@ fn is_again(other: &str, key: &str) -> bool {
 }
 
 /// Requests ÷ necessary = 1 where nothing went wrong.
-fn verify_requests(target: &Target, summary: &Summary, enters: bool) -> Result<()> {
+fn verify_requests(target: &Target, summary: &Summary, (enters, objects_away): (bool, bool)) -> Result<()> {
     let requests = &summary.requests;
-    // A list that cannot be entered says so once.
-    let refused = i64::from(target.plan.web.is_some() && !enters);
+    // A list that cannot be entered says so once to each tab.
+    let refused = i64::from(target.plan.web.is_some() && !enters) * i64::from(MOST_TABS);
+    // While no page can be stored a suspended runner drops its page, and one tab may end what others have in hand.
+    let in_flight = match (objects_away, target.plan.suspend, &target.plan.web) {
+        (true, _, Some(_)) => i64::from(target.plan.runners + MOST_TABS),
+        (true, Some(_), None) => i64::from(target.plan.runners),
+        _ => 0,
+    };
     ensure!(
-        requests.failed <= refused && requests.unanswered == 0,
+        requests.failed <= refused && requests.unanswered <= in_flight,
         "requests failed in a calm world: {requests:?}"
     );
     ensure!(
-        requests.refetched_pages == 0,
+        requests.refetched_pages <= in_flight,
         "pages were fetched twice in a calm world"
     );
     Ok(())

@@ -1,4 +1,4 @@
-use followlytics_core::wire::Release;
+use followlytics_core::{money::Usd, wire::Release};
 
 use super::*;
 use crate::ledger::LedgerError;
@@ -49,7 +49,9 @@ async fn a_frozen_holder_is_fenced_at_every_door() {
         Err(LedgerError::Fenced)
     ));
     let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!((summary.scanned, summary.requests.failed), (0, 0));
+    // Only the permit of the failure is settled.
+    assert_eq!((summary.scanned, summary.requests.failed), (0, 1));
+    assert_eq!(summary.ranges.active, 1);
 }
 
 #[tokio::test]
@@ -203,4 +205,132 @@ async fn page_that_arrives_after_its_permit_was_swept_is_one_request() {
     };
     assert!(desk.ledger.adopt_page(&b, held, &sent).await.unwrap());
     assert_eq!(figures(&desk).await, (2, 1, 0, 0));
+}
+
+/// The sandbox as it sends a message at this second of its own clock.
+fn sending(sandbox: &Sandbox, second: i64) -> Sandbox {
+    let at = Timestamp::from_second(second).unwrap();
+    Sandbox {
+        sent: Some(crate::ledger::Sent { at, arrived: at }),
+        ..sandbox.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_permit_past_its_start_is_replaced_by_a_later_message_only() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&sending(&a, 100)).await;
+    let first = permit(&lease.step);
+    let asks = Release {
+        held: held(&lease),
+        unused: None,
+    };
+    // Its answer was lost: the holder asks again, and has the same permit with what is left of its start.
+    desk.pass(4);
+    let again = desk.ledger.step(&sending(&a, 104), &asks).await.unwrap();
+    let same = permit(&again.step);
+    assert_eq!(
+        (&same.id, same.start_within_ms),
+        (&first.id, first.start_within_ms - 4000)
+    );
+    // Its request runs. A message that was sent before, and comes after the start, must not free it.
+    desk.pass(8);
+    for second in [100, 103, 104] {
+        let reply = desk.ledger.step(&sending(&a, second), &asks).await.unwrap();
+        assert!(matches!(reply.step, Step::Wait { .. }), "{reply:?}");
+    }
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(
+        (summary.open_permits, summary.reserved),
+        (1, "10.00".parse().unwrap())
+    );
+    // A later one says that it never heard of the permit.
+    let reply = desk.ledger.step(&sending(&a, 105), &asks).await.unwrap();
+    assert_ne!(permit(&reply.step).id, first.id);
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(
+        (summary.open_permits, summary.reserved),
+        (1, "10.00".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_arrives_long_after_its_permit_was_due_is_taken_and_settles_it() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&sending(&a, 100)).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    for _ in 0..60 {
+        desk.pass(10);
+        desk.ledger.heartbeat(&a, held(&lease)).await.unwrap();
+        desk.ledger.sweep_permits().await.unwrap();
+    }
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(
+        (summary.spent, summary.ambiguous),
+        ("0.01".parse().unwrap(), "10.00".parse().unwrap())
+    );
+    desk.ledger.commit_page(&sending(&a, 700), &page).await.unwrap();
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(
+        (summary.spent, summary.ambiguous),
+        ("10.01".parse().unwrap(), Usd::ZERO)
+    );
+    assert_eq!(
+        (summary.requests.unanswered, summary.requests.refetched_pages),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_stored_costs_what_it_holds() {
+    let desk = Desk::new("100.00", None).await;
+    let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&sending(&a, 100)).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 300, false);
+    desk.ledger
+        .weigh_page(&a, &page.header, page.lines)
+        .await
+        .unwrap();
+    let figures = async || {
+        let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+        (
+            summary.spent.to_string(),
+            summary.reserved.to_string(),
+            summary.ambiguous.to_string(),
+        )
+    };
+    assert_eq!(figures().await, ("0.01".into(), "3.00".into(), "0.00".into()));
+    // Its holder dies with it: nothing but its price is in doubt.
+    desk.pass(16);
+    let next = desk.claim(&b).await;
+    assert_ne!(next.epoch, lease.epoch);
+    desk.ledger
+        .weigh_page(&a, &page.header, page.lines)
+        .await
+        .unwrap();
+    desk.ledger
+        .weigh_page(&a, &page.header, page.lines)
+        .await
+        .unwrap();
+    assert_eq!(figures().await, ("0.01".into(), "10.00".into(), "3.00".into()));
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(summary.requests.unanswered, 1);
+}
+
+#[tokio::test]
+async fn what_held_an_earlier_token_never_hears_of_its_permits_again() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let first = desk.claim(&sending(&a, 100)).await;
+    // The process may have started a request; a second one of the same sandbox gets a token of its own.
+    let a = desk.sandbox("a").await;
+    let second = desk.claim(&sending(&a, 5)).await;
+    assert_eq!((second.range, second.epoch), (first.range, first.epoch + 1));
+    assert_ne!(permit(&second.step).id, permit(&first.step).id);
 }

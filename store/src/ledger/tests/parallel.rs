@@ -268,10 +268,12 @@ async fn leases_run_by_the_databases_clock_and_not_by_the_callers() {
     let lease = open(&ledgers[0], &sandbox).await.unwrap();
     let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
     let row = ledgers[0].db.find(sql, params![]).await.unwrap().unwrap();
+    let ranges = ledgers[0].list_ranges("a").await.unwrap();
+    let range = ranges.iter().find(|range| range.id == lease.range).unwrap();
     let left = row
         .get::<Timestamp>(0)
         .unwrap()
-        .duration_until(lease.expires)
+        .duration_until(range.lease_until.unwrap())
         .as_secs();
     assert!((5..=15).contains(&left), "{left}");
 }

@@ -78,6 +78,7 @@ impl Sender {
             name: holder,
             scan: scan.uid,
             tab: 0,
+            sent: None,
         };
         let (held, lookup) = claim(ledger, &sandbox).await?;
         let account = number.to_string();

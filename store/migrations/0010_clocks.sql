@@ -1,0 +1,6 @@
+-- Clocks of the sandboxes, as far as the ledger compares them with its own.
+
+-- When the holder sent the request whose answer brought the permit last, by the holder's clock; NULL = not known.
+ALTER TABLE permits ADD COLUMN asked_at BIGINT;
+-- Milliseconds by which the sandbox's clock is ahead of the ledger's; NULL = not compared yet.
+ALTER TABLE sandboxes ADD COLUMN skew_ms BIGINT;
