@@ -88,7 +88,10 @@ fn report(
             generation,
             now,
         ),
-        None => condition(earlier, VALID, true, reasons::ACCEPTED, "", generation, now),
+        None => {
+            let message = difference(&used);
+            condition(earlier, VALID, true, reasons::ACCEPTED, &message, generation, now)
+        }
     };
     let windows = used.windows.into_iter().map(|window| WindowStatus {
         family: window.family.to_string(),
@@ -105,6 +108,18 @@ fn report(
         spent_usd: Some(used.spent.to_string()),
         fingerprint: used.fingerprint,
     }
+}
+
+/// Says where the platform reports another limit than is stated or published; empty if it does not.
+fn difference(used: &CredentialUse) -> String {
+    let differing = used.windows.iter().filter_map(|window| {
+        let (stated, reported) = window.differs?;
+        Some(format!(
+            "the platform reports {reported} requests of {} per window, {stated} are stated: {} count",
+            window.family, window.limit
+        ))
+    });
+    differing.collect::<Vec<_>>().join("; ")
 }
 
 /// M-34: four fifths of the month are spent. Scans with another source go there; people are told.

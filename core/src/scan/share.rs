@@ -141,7 +141,7 @@ pub fn turn(uid: &str, contenders: &[Contender], windows: &[Window], fair: FairT
 fn held_back(window: &Window, before: &[&Contender], now: Timestamp) -> Option<Timestamp> {
     let mut window = window.clone();
     window.refresh(now);
-    let slots = window.rule.requests - window.used;
+    let slots = window.limit() - window.used;
     let time = match window.last_start(START) {
         Some(last) => last.duration_since(now),
         None => SignedDuration::from_millis(window.rule.window_ms),

@@ -45,6 +45,10 @@ pub struct Window {
     pub reset: Option<Timestamp>,
     /// Whether the platform itself said when. Until then `reset` is the latest instant at which it can end.
     pub told: bool,
+    /// Requests per window by the platform's headers; the stricter of this and the rule counts.
+    pub reported: Option<i64>,
+    /// Whether only the platform's headers speak of it, and no rule. Its length is then the longest that was seen.
+    pub is_unstated: bool,
 }
 
 /// Whether a request may start.
@@ -95,7 +99,32 @@ impl Window {
             used: 0,
             reset: None,
             told: false,
+            reported: None,
+            is_unstated: false,
         }
+    }
+
+    /// A window that no rule states; nothing is known of it yet.
+    pub const fn unstated(family: Family) -> Self {
+        Self {
+            is_unstated: true,
+            ..Self::new(Rule::new(family, i64::MAX, 0))
+        }
+    }
+
+    /// Requests allowed: the stricter of what is stated and what is reported.
+    pub fn limit(&self) -> i64 {
+        self.reported
+            .map_or(self.rule.requests, |reported| reported.min(self.rule.requests))
+    }
+
+    /// Whether the headers may speak of this window: it can end as late as they say, and is the platform's own by its
+    /// length or its limit. Clocks differ: half a window more is still the same one.
+    fn is_meant(&self, told: Told, published: &[Rule], now: Timestamp) -> bool {
+        let length = i128::from(self.rule.window_ms);
+        let is_own = |rule: &Rule| rule.family == self.rule.family && rule.window_ms == self.rule.window_ms;
+        let fits = now.duration_until(told.reset).as_millis() <= length * 3 / 2;
+        fits && (told.limit.is_none_or(|limit| limit == self.rule.requests) || published.iter().any(is_own))
     }
 
     /// The window as it stands at `now`: one that has ended is empty again.
@@ -141,11 +170,46 @@ impl Window {
         let length = SignedDuration::from_millis(self.rule.window_ms.saturating_mul(2));
         let is_own = now.duration_until(told.reset) <= length;
         if let Some(limit) = told.limit.filter(|limit| *limit > 0 && is_own) {
-            self.rule.requests = limit;
+            self.reported = Some(limit);
         }
         if let Some(remaining) = told.remaining {
-            self.used = self.used.max(self.rule.requests.saturating_sub(remaining));
+            // Without any limit no more is known than what is left.
+            let limit = match self.limit() {
+                i64::MAX => *self.reported.insert(self.used.saturating_add(remaining)),
+                limit => limit,
+            };
+            self.used = self.used.max(limit.saturating_sub(remaining));
         }
+    }
+}
+
+/// Takes what the platform's headers said: of the shortest window that they can mean, or of one that nothing states.
+/// `published` are the platform's own limits; its headers speak of no window shorter than `told_from_ms`.
+pub fn learn(windows: &mut Vec<Window>, told: Told, published: &[Rule], told_from_ms: i64, now: Timestamp) {
+    if told.reset <= now {
+        return;
+    }
+    let meant = windows
+        .iter_mut()
+        .filter(|window| !window.is_unstated && window.rule.window_ms >= told_from_ms)
+        .filter(|window| window.is_meant(told, published, now))
+        .min_by_key(|window| window.rule.window_ms);
+    if let Some(window) = meant {
+        window.learn(told, now);
+        return;
+    }
+    let Some(family) = windows.first().map(|window| window.rule.family) else {
+        return;
+    };
+    let known = windows.iter().position(|window| window.is_unstated);
+    let index = known.unwrap_or_else(|| {
+        windows.push(Window::unstated(family));
+        windows.len() - 1
+    });
+    if let Some(window) = windows.get_mut(index) {
+        let left = i64::try_from(now.duration_until(told.reset).as_millis()).unwrap_or(i64::MAX);
+        window.rule.window_ms = window.rule.window_ms.max(left);
+        window.learn(told, now);
     }
 }
 
@@ -155,7 +219,7 @@ pub fn take(windows: &mut [Window], now: Timestamp, longest: SignedDuration) -> 
         window.refresh(now);
     }
     let closed =
-        |w: &&mut Window| w.used >= w.rule.requests || w.last_start(longest).is_some_and(|last| last <= now);
+        |w: &&mut Window| w.used >= w.limit() || w.last_start(longest).is_some_and(|last| last <= now);
     let full = windows.iter_mut().filter(closed).filter_map(|w| w.reset).max();
     if let Some(until) = full {
         return Slot::Full { until };
@@ -328,7 +392,7 @@ mod tests {
             at(10),
         );
         assert_eq!(
-            (window.used, window.rule.requests, window.reset),
+            (window.used, window.limit(), window.reset),
             (5, 20, Some(at(2000)))
         );
     }
@@ -342,12 +406,62 @@ mod tests {
             reset: at(90_000),
         };
         window.learn(day(2), at(10));
-        assert_eq!((window.used, window.rule.requests), (298, 300));
+        assert_eq!((window.used, window.limit()), (298, 300));
         window.learn(day(0), at(20));
         assert_eq!(
             take(&mut [window], at(30), LONG),
             Slot::Full { until: at(90_000) }
         );
+    }
+
+    fn told(limit: i64, remaining: i64, reset: i64) -> Told {
+        Told {
+            limit: Some(limit),
+            remaining: Some(remaining),
+            reset: at(reset),
+        }
+    }
+
+    #[test]
+    fn stated_limit_and_reported_one_count_in_windows_of_their_own() {
+        let stated = Rule::new(Family::Followers, 3, 10_000);
+        let published = [Rule::new(Family::Followers, 300, 900_000)];
+        let mut windows = vec![Window::new(stated)];
+        take(&mut windows, at(0), LONG);
+        learn(&mut windows, told(300, 299, 900_000), &published, 0, at(50));
+        assert_eq!((windows[0].limit(), windows[0].rule), (3, stated));
+        assert_eq!((windows[1].limit(), windows[1].used), (300, 1));
+        // Three in ten seconds, not in a quarter of an hour.
+        let mut starts = 1;
+        for ms in (100..60_000).step_by(100) {
+            starts += i32::from(matches!(take(&mut windows, at(ms), LONG), Slot::Free { .. }));
+        }
+        assert!((15..=18).contains(&starts), "{starts}");
+        // Near its end the reported window could be the stated one's; its limit tells them apart.
+        learn(&mut windows, told(300, 200, 900_000), &published, 0, at(895_000));
+        assert_eq!((windows[0].reported, windows[1].used), (None, 100));
+        // What the platform has left is no more than that.
+        learn(&mut windows, told(300, 0, 900_000), &published, 0, at(895_100));
+        assert_eq!(
+            take(&mut windows, at(895_200), LONG),
+            Slot::Full { until: at(900_000) }
+        );
+    }
+
+    #[test]
+    fn the_stricter_of_two_limits_of_one_window_counts() {
+        let published = [Rule::new(Family::Followers, 300, 900_000)];
+        for (reported, limit) in [(75, 75), (1500, 300)] {
+            let mut windows = vec![Window::new(published[0])];
+            learn(
+                &mut windows,
+                told(reported, reported - 1, 900_000),
+                &published,
+                0,
+                at(0),
+            );
+            assert_eq!((windows.len(), windows[0].limit()), (1, limit));
+        }
     }
 
     proptest! {

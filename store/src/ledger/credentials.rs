@@ -36,6 +36,9 @@ pub struct WindowUse {
     pub used: i64,
     /// Requests allowed.
     pub limit: i64,
+    /// Requests stated in the Credential or published, and reported by the platform's headers, where both are known and
+    /// differ.
+    pub differs: Option<(i64, i64)>,
     /// When it starts afresh.
     pub reset: Timestamp,
 }
@@ -82,17 +85,26 @@ impl Ledger {
         let now = self.now_in(&tx);
         let rows = tx
             .query(
-                "SELECT family, used, requests, reset FROM windows WHERE credential = $1 AND reset > $2 AND window_ms > 0 \
+                "SELECT family, used, requests, reset, window_ms, reported FROM windows WHERE credential = $1 AND reset > $2 \
+                   AND window_ms <> 0 \
                  ORDER BY family, window_ms",
                 params![credential, now],
             )
             .await?;
         let mut windows = Vec::with_capacity(rows.len());
         for row in rows {
+            let (stated, reported): (i64, Option<i64>) = (row.get(2)?, row.get(5)?);
+            let stated = (row.get::<i64>(4)? > 0).then_some(stated);
+            let Some(limit) = stated.into_iter().chain(reported).min() else {
+                continue;
+            };
             windows.push(WindowUse {
                 family: ranges::parse("windows.family", &row.get::<String>(0)?)?,
                 used: row.get(1)?,
-                limit: row.get(2)?,
+                limit,
+                differs: stated
+                    .zip(reported)
+                    .filter(|(stated, reported)| stated != reported),
                 reset: row.get(3)?,
             });
         }

@@ -5,16 +5,22 @@ use followlytics_core::{
     scan::{
         permit::START,
         share::Turn,
-        window::{Rule, Slot, Told, Window, give_back, take},
+        window::{self, Rule, Slot, Told, Window, give_back, take},
     },
 };
 use jiff::Timestamp;
 
 use super::{LedgerError, ScanRow, share::Share};
-use crate::{db::Tx, params};
+use crate::{
+    db::{Row, Tx},
+    params,
+};
 
 /// The length of no window: the row of a pause.
 const PAUSE: i64 = 0;
+
+/// The length of the window that only the platform's headers speak of; its row keeps the true one as its requests.
+const UNSTATED: i64 = -1;
 
 /// Takes a slot of every window of this family, or none: none is left, or what is left is for scans that go
 /// before this one.
@@ -116,19 +122,8 @@ pub(super) async fn learn(
 ) -> Result<(), LedgerError> {
     let (mut windows, _) = load(tx, scan, credential, family).await?;
     let platform = scan.request.account.platform;
-    let left_ms = now.duration_until(told.reset).as_millis();
-    let spoken_of = windows
-        .iter_mut()
-        .filter(|window| window.rule.window_ms >= platform.facts().told_from_ms)
-        // Clocks differ: half a window more is still the same one.
-        .min_by_key(|window| {
-            let length = window.rule.window_ms;
-            (i128::from(length) * 3 / 2 < left_ms, length)
-        });
-    let Some(window) = spoken_of else {
-        return Ok(());
-    };
-    window.learn(told, now);
+    let published = platform.rules(scan.auth());
+    window::learn(&mut windows, told, &published, platform.facts().told_from_ms, now);
     store(tx, credential, &windows).await
 }
 
@@ -150,7 +145,7 @@ async fn load(
         .collect();
     let rows = tx
         .query(
-            "SELECT window_ms, requests, used, reset, told FROM windows WHERE credential = $1 AND family = $2",
+            "SELECT window_ms, requests, used, reset, told, reported FROM windows WHERE credential = $1 AND family = $2",
             params![credential, <&str>::from(family)],
         )
         .await?;
@@ -161,40 +156,57 @@ async fn load(
             paused = row.get(3)?;
             continue;
         }
+        if window_ms == UNSTATED {
+            let mut window = Window::unstated(family);
+            window.rule.window_ms = row.get(1)?;
+            fill(&mut window, &row)?;
+            windows.push(window);
+            continue;
+        }
         if !is_own {
             windows.push(Window::new(Rule::new(family, row.get(1)?, window_ms)));
         }
         if let Some(window) = windows
             .iter_mut()
-            .find(|window| window.rule.window_ms == window_ms)
+            .find(|window| !window.is_unstated && window.rule.window_ms == window_ms)
         {
-            window.rule = Rule {
-                family,
-                requests: row.get(1)?,
-                window_ms,
-            };
-            window.used = row.get(2)?;
-            window.reset = row.get(3)?;
-            window.told = row.get(4)?;
+            // What is stated may have been edited since: only counts and what the platform said are kept.
+            fill(window, &row)?;
         }
     }
     Ok((windows, paused))
 }
 
+/// Takes over what is stored of a window's use.
+fn fill(window: &mut Window, row: &Row) -> Result<(), LedgerError> {
+    window.used = row.get(2)?;
+    window.reset = row.get(3)?;
+    window.told = row.get(4)?;
+    window.reported = row.get(5)?;
+    Ok(())
+}
+
 async fn store(tx: &mut Tx, credential: &str, windows: &[Window]) -> Result<(), LedgerError> {
     for window in windows {
+        let (length, requests) = if window.is_unstated {
+            (UNSTATED, window.rule.window_ms)
+        } else {
+            (window.rule.window_ms, window.rule.requests)
+        };
         tx.execute(
-            "INSERT INTO windows (credential, family, window_ms, requests, used, reset, told) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
-             ON CONFLICT (credential, family, window_ms) DO UPDATE SET requests = $4, used = $5, reset = $6, told = $7",
+            "INSERT INTO windows (credential, family, window_ms, requests, used, reset, told, reported) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+             ON CONFLICT (credential, family, window_ms) DO UPDATE SET requests = $4, used = $5, reset = $6, told = $7, \
+               reported = $8",
             params![
                 credential,
                 <&str>::from(window.rule.family),
-                window.rule.window_ms,
-                window.rule.requests,
+                length,
+                requests,
                 window.used,
                 window.reset,
                 window.told,
+                window.reported,
             ],
         )
         .await?;

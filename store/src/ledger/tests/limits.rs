@@ -175,3 +175,103 @@ async fn account_whose_answers_are_never_readable_fails_with_that_reason() {
     assert_eq!(summary.stage, Stage::Ended);
     assert_eq!(summary.failure.unwrap().reason, "PageUnreadable");
 }
+
+#[tokio::test]
+async fn an_edited_limit_counts_from_the_next_request_on() {
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 90_000).await;
+    let lease = desk.claim(&a).await;
+    let state = async |requests: i64| {
+        let request = ScanRequest {
+            generation: 1 + requests,
+            rules: vec![Rule::new(Family::Followers, requests, 900_000)],
+            ..desk.request.clone()
+        };
+        desk.ledger.ensure_scan(&request).await.unwrap();
+    };
+    state(2).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    let second = permit(&desk.ledger.commit_page(&a, &page).await.unwrap().step);
+    let page = Desk::page(&lease, &second, 1000, false);
+    let third = desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert!(
+        waits(&third.step) >= 800,
+        "two requests of two are used: {third:?}"
+    );
+    state(3).await;
+    let release = followlytics_core::wire::Release {
+        held: held(&lease),
+        unused: None,
+    };
+    permit(&desk.ledger.step(&a, &release).await.unwrap().step);
+}
+
+#[tokio::test]
+async fn a_stated_limit_stays_in_its_own_window_whatever_the_headers_say_of_theirs() {
+    let desk = Desk::new("1000.00", None).await;
+    let request = ScanRequest {
+        generation: 2,
+        rules: vec![Rule::new(Family::Followers, 3, 10_000)],
+        ..desk.request.clone()
+    };
+    desk.ledger.ensure_scan(&request).await.unwrap();
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 90_000).await;
+    let lease = desk.claim(&a).await;
+    let now = desk.ledger.now();
+    let told = |remaining| Told {
+        limit: Some(300),
+        remaining: Some(remaining),
+        reset: now + jiff::SignedDuration::from_mins(15),
+    };
+    let mut next = lease.step.clone();
+    for sent in 1..=9 {
+        if let Step::Wait { .. } = next {
+            // Never longer than the stated window, as late as it may have begun.
+            assert!(waits(&next) <= 21, "{next:?}");
+            desk.pass(waits(&next) + 1);
+            let release = followlytics_core::wire::Release {
+                held: held(&lease),
+                unused: None,
+            };
+            next = desk.ledger.step(&a, &release).await.unwrap().step;
+        }
+        let mut page = Desk::page(&lease, &permit(&next), 1000, false);
+        page.told = Some(told(300 - sent));
+        next = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    }
+    let used = desk.ledger.credential_use("default/x").await.unwrap();
+    let windows: Vec<_> = used
+        .windows
+        .iter()
+        .map(|window| (window.limit, window.differs))
+        .collect();
+    assert!(windows.contains(&(300, None)), "{windows:?}");
+}
+
+#[tokio::test]
+async fn the_stricter_of_a_stated_limit_and_a_reported_one_counts_and_the_difference_is_said() {
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 90_000).await;
+    let lease = desk.claim(&a).await;
+    let mut page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    page.told = Some(Told {
+        limit: Some(75),
+        remaining: Some(1),
+        reset: desk.ledger.now() + jiff::SignedDuration::from_mins(10),
+    });
+    let second = permit(&desk.ledger.commit_page(&a, &page).await.unwrap().step);
+    let third = desk
+        .ledger
+        .commit_page(&a, &Desk::page(&lease, &second, 1000, false))
+        .await
+        .unwrap();
+    assert!(waits(&third.step) >= 590, "{third:?}");
+    let used = desk.ledger.credential_use("default/x").await.unwrap();
+    assert_eq!(
+        (used.windows[0].limit, used.windows[0].differs),
+        (75, Some((300, 75)))
+    );
+}
