@@ -1,7 +1,11 @@
 //! Bluesky's AppView: ordered by a key and entered by it, so `Exact` under changes and kills.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
+use followlytics_platforms::clock::{Clock as _, SystemClock};
 use followlytics_testbed::bluesky::{Account, Bluesky, Follow, Uri};
 use followlytics_tests::toolkit::Home;
 use jiff::Timestamp;
@@ -22,8 +26,8 @@ const LASTS: i64 = 110_000_000_000;
 /// An hour in which a third of the followers came.
 const BURST: i64 = FIRST + LASTS / 2;
 const HOUR: i64 = 3_600_000;
-/// Followers per thousand that followed at one instant.
-const TIE: u32 = 0;
+/// Numbers per thousand that follow at one instant.
+const TIE: Range<u32> = 0..0;
 
 #[test]
 fn lists_of_the_app_view_stay_exact_under_changes_and_kills() {
@@ -88,7 +92,7 @@ fn follow(number: u32, at: i64) -> Follow {
 
 /// Returns a date: for a third of the numbers in one hour, for a few at one instant.
 fn date(chance: &mut ChaCha12Rng, number: u32) -> i64 {
-    if number % 1000 < TIE {
+    if TIE.contains(&(number % 1000)) {
         FIRST + i64::from(number / 1000) * (LASTS / 31)
     } else if number.is_multiple_of(3) {
         BURST + chance.random_range(0..HOUR)
@@ -133,7 +137,7 @@ impl<'a> Crowd<'a> {
     fn follow(&mut self, place: usize) {
         let at = match self.chance.random_range(0..4) {
             0 => text(-self.chance.random_range(0..LASTS)),
-            1 => Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+            1 => text(SystemClock.now().as_millisecond()),
             _ => text(FIRST + self.chance.random_range(0..LASTS)),
         };
         let (account, follow) = &mut self.members[place];
