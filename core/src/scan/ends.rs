@@ -19,6 +19,8 @@ pub struct Ended {
     pub range: RangeId,
     /// Position of the request that was told so.
     pub place: i64,
+    /// Rows of that page. Where a last page has rows, older ones may be among them: nothing names their keys.
+    pub rows: i64,
 }
 
 /// Whether the ends agree with the rows.
@@ -44,7 +46,7 @@ pub fn judge(ranges: &[Range], ended: &[Ended]) -> Verdict {
         .copied()
         .filter(|end| is_contradicted(ranges, *end))
         .collect();
-    let Some(place) = contradicted.iter().map(|end| end.place).max() else {
+    let Some(first) = contradicted.iter().copied().max_by_key(|end| end.place) else {
         return Verdict::Agree;
     };
     let checks: Vec<&Range> = checks(ranges).collect();
@@ -53,8 +55,10 @@ pub fn judge(ranges: &[Range], ended: &[Ended]) -> Verdict {
     }
     // Tails and tops alternate.
     let tails: Vec<&&Range> = checks.iter().step_by(2).collect();
-    let end = tails.last().map_or(place, |tail| end_of(tail, ended));
-    let Some(top) = older(ranges, end).max() else {
+    let (end, rows) = tails
+        .last()
+        .map_or((first.place, first.rows), |tail| end_of(tail, ended));
+    let Some(top) = older(ranges, end, rows).max() else {
         return Verdict::Agree;
     };
     let is_tail_next = checks.len().is_multiple_of(2);
@@ -105,20 +109,20 @@ pub fn checks(ranges: &[Range]) -> impl Iterator<Item = &Range> {
 
 fn is_contradicted(ranges: &[Range], end: Ended) -> bool {
     let own = spans(ranges).find(|(range, _)| range.id == end.range);
-    own.is_some_and(|(_, span)| older(ranges, span.lo).next().is_some())
+    own.is_some_and(|(_, span)| older(ranges, span.lo, end.rows).next().is_some())
 }
 
-/// Upper bounds of the ranges with rows that lie below a place.
-fn older(ranges: &[Range], place: i64) -> impl Iterator<Item = i64> {
+/// Upper bounds of the ranges below a place that hold more rows than its page could.
+fn older(ranges: &[Range], place: i64, rows: i64) -> impl Iterator<Item = i64> {
     spans(ranges)
-        .filter(move |(range, span)| range.rows > 0 && !span.is_empty() && span.hi <= place)
+        .filter(move |(range, span)| range.rows > rows && !span.is_empty() && span.hi <= place)
         .map(|(_, span)| span.hi)
 }
 
-/// Where a tail ended; one that was not told so was read to the oldest position.
-fn end_of(tail: &Range, ended: &[Ended]) -> i64 {
+/// Where a tail ended, and the rows of that page; one that was not told so was read to the oldest position.
+fn end_of(tail: &Range, ended: &[Ended]) -> (i64, i64) {
     let end = ended.iter().find(|end| end.range == tail.id);
-    end.map_or(i64::MIN, |end| end.place)
+    end.map_or((i64::MIN, 0), |end| (end.place, end.rows))
 }
 
 /// The listing ranges with their spans.
@@ -151,7 +155,13 @@ mod tests {
             for range in &mut ranges {
                 range.state = State::Done;
             }
-            let ended = vec![Ended { range: 1, place: 3 }, Ended { range: 2, place: 18 }];
+            let ended = [(1, 3), (2, 18)]
+                .map(|(range, place)| Ended {
+                    range,
+                    place,
+                    rows: 0,
+                })
+                .to_vec();
             Self { ranges, ended }
         }
 
@@ -168,6 +178,7 @@ mod tests {
             self.ended.extend(end.map(|place| Ended {
                 range: check.id,
                 place,
+                rows: 0,
             }));
             let span = check.span;
             self.ranges.push(check);
@@ -187,6 +198,15 @@ mod tests {
         let mut world = World::new([0, 5, 5]);
         assert_eq!(world.verdict(), Verdict::Agree);
         assert_eq!(world.check(0, None), None);
+    }
+
+    #[test]
+    fn older_rows_may_be_on_the_last_page_itself() {
+        let mut world = World::new([3, 5, 5]);
+        world.ended[1].rows = 3;
+        assert_eq!(world.verdict(), Verdict::Agree);
+        world.ranges[1].rows = 4;
+        assert_eq!(world.check(0, None), TAIL);
     }
 
     #[test]

@@ -398,7 +398,7 @@ async fn next_version(tx: &mut Tx, tenant: &str, platform: &str, account: &str) 
 
 /// Ranges whose last page said that the list ends, with the place of that page.
 pub(super) async fn ended(tx: &mut Tx, scan: &str) -> Result<Vec<Ended>, LedgerError> {
-    let sql = "SELECT range_id, MIN(input_position) FROM pages WHERE scan = $1 AND exhausted = 1 \
+    let sql = "SELECT range_id, MIN(input_position), MAX(lines) FROM pages WHERE scan = $1 AND exhausted = 1 \
                GROUP BY range_id ORDER BY range_id";
     let rows = tx.query(sql, params![scan]).await?;
     rows.iter()
@@ -406,6 +406,7 @@ pub(super) async fn ended(tx: &mut Tx, scan: &str) -> Result<Vec<Ended>, LedgerE
             Ok(Ended {
                 range: row.get(0)?,
                 place: row.get(1)?,
+                rows: row.get(2)?,
             })
         })
         .collect()

@@ -61,7 +61,11 @@ fn halves() -> [Range; 2] {
 }
 
 const fn end(range: u32, place: i64) -> Ended {
-    Ended { range, place }
+    Ended {
+        range,
+        place,
+        rows: 0,
+    }
 }
 
 fn totals(first: i64, last: i64) -> Observed {
@@ -271,6 +275,7 @@ fn every_anomaly_is_counter_evidence() {
         Anomaly::CursorUnreadable,
         Anomaly::CursorRepeated,
         Anomaly::KeyRose,
+        Anomaly::KeysTied,
     ] {
         let mut observed = Observed::default();
         observed.add(anomaly);
