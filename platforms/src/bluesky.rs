@@ -4,6 +4,10 @@
 //! cursor is made up ([`cursor`]). The place after a page is one microsecond above its last row's instant:
 //! rows of that same instant may still follow, and everything that is left lies below it.
 //!
+//! Keys are not unique: follows of one account with the same date share (sortAt, cid), for the record holds no author. Rows
+//! below a cursor exclude every row of its key, so a page is asked for by a key just above it ([`TIE`]): the rows of that
+//! key come again, and none is skipped.
+//!
 //! A cursor of another form, or one that leads to newer rows, still leads on: its rows are kept, and the place after
 //! the page keeps the last position that was read ([`Place::unread`]).
 
@@ -40,6 +44,8 @@ const DIALECT: Dialect = Dialect {
 const API: &str = Platform::Bluesky.facts().api;
 /// The lexicon of app.bsky.graph.getFollowers: `limit` is 1 to 100.
 const MOST_ROWS: u32 = 100;
+/// What makes a key greater than all of its own and less than any other: cids are lower-case letters and digits.
+const TIE: &str = "~";
 /// A longer cursor is not one of a known form, whatever it begins with.
 const LONGEST_READ: usize = 256;
 
@@ -155,7 +161,7 @@ fn read_page(
         return Err(answer.failure(Class::CursorRepeated, message));
     }
     let next = cursor.map(|cursor: String| match asked {
-        Asked::Below | Asked::Token(_) => follow(place, cursor),
+        Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
         Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
     });
     let lines = lines(&list.followers, Profile::row)
@@ -165,6 +171,9 @@ fn read_page(
     let is_cut = next.is_none() && returned > 0;
     let mut anomalies = anomalies(next.as_ref());
     anomalies.extend(is_cut.then_some(Anomaly::EndUnproven));
+    // Behind a page of one key nothing may follow, or rows of that key were left out.
+    let is_behind_a_tie = matches!(asked, Asked::Token(token) if is_key(token) && !token.ends_with(TIE));
+    anomalies.extend((is_behind_a_tie && (returned > 0 || next.is_some())).then_some(Anomaly::KeysTied));
     Ok(FetchedPage {
         lines,
         returned,
@@ -173,6 +182,22 @@ fn read_page(
         next,
         told: answer.told,
     })
+}
+
+/// The cursor that brings the rows of its own key again; as it came where they are all that this page was, so that a
+/// list goes on behind them.
+fn with_ties(cursor: String, used: Option<&str>) -> String {
+    let again = format!("{cursor}{TIE}");
+    if is_key(&cursor) && used != Some(&again) {
+        again
+    } else {
+        cursor
+    }
+}
+
+/// Whether a cursor is a key of the open `AppView`.
+fn is_key(cursor: &str) -> bool {
+    cursor.contains("__") && cursor.len() < LONGEST_READ && cursor::instant(cursor).is_some()
 }
 
 /// What the next place says against the list: a position that rose, or that cannot be read.

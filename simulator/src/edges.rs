@@ -10,7 +10,7 @@ mod segment;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::key::{BACKDATED_MS, SEQUENCE_STEP, first_key, key_ms, key_sequence};
+pub(crate) use self::key::{BACKDATED_MS, SEQUENCE_STEP, first_key, key_ms};
 use self::{
     gone::Gone,
     segment::{Keys, Kind, Run, Segment, Single},

@@ -39,6 +39,8 @@ pub enum Anomaly {
     CursorRepeated,
     /// A key did not fall from one page to the next.
     KeyRose,
+    /// More rows share one key than a page holds: those beyond it cannot be requested.
+    KeysTied,
 }
 
 impl Anomaly {
@@ -55,6 +57,9 @@ impl Anomaly {
             Self::SurplusRows => "held more rows than requested",
             Self::CursorUnreadable => "had a cursor that could not be read as a position",
             Self::CursorRepeated => "led back to a place that had been read",
+            Self::KeysTied => {
+                "followed a page of rows that all share one key: others of that key cannot be listed"
+            }
             Self::KeyRose => "led to newer rows than the page before",
         };
         format!("{on} {what}")

@@ -142,10 +142,15 @@ impl Reader<'_> {
         let (mut place, mut ids) = (from, Vec::new());
         for _ in 0..10_000 {
             let page = self.page(&place, Walk::Down).await.unwrap();
-            ids.extend(page.lines.into_iter().map(|line| match line {
+            let last = ids.len().saturating_sub(page.lines.len());
+            let known: Vec<String> = ids[last..].to_vec();
+            let rows = page.lines.into_iter().map(|line| match line {
                 Line::Row(row) => row.id,
                 Line::Unread { .. } => panic!("{line:?}"),
-            }));
+            });
+            // Bluesky's rows of one key come again.
+            let is_new = |id: &String| self.account.platform != Platform::Bluesky || !known.contains(id);
+            ids.extend(rows.filter(is_new));
             match page.next {
                 Some(next) if next.position > lo || next.cursor.is_some() && self.span.is_none() => {
                     place = next;

@@ -1,31 +1,53 @@
 //! Bluesky's cursor: `<milliseconds>__<cid>`, where rows strictly before that pair follow. The milliseconds are negative
 //! before 1970: a follow carries the date its author wrote.
 //!
-//! The cid of a follow is made from its key so that cids of one millisecond sort as their keys do: the list's order by
-//! (time, cid) is the order of keys.
+//! Rows of one millisecond share the cursor, as records of one date do on the platform: a page that ends among them is
+//! followed by none of them.
 
 use crate::{
-    edges::{BACKDATED_MS, Edges, first_key, key_ms, key_sequence},
-    ids::{base32, from_base32, mix},
+    edges::{BACKDATED_MS, first_key, key_ms},
+    ids::{base32, mix},
 };
 
 const CID_PREFIX: &str = "bafyrei";
 
-/// The cid of the follow record at this key.
-fn cid(seed: u64, key: u64) -> String {
+/// The cid of the follow records of this millisecond. A record holds its subject and its date, not its author: who
+/// followed the same account with the same date has the same cid, and so the same key.
+fn cid(seed: u64, ms: u64) -> String {
     let mut text = String::with_capacity(59);
     text.push_str(CID_PREFIX);
-    base32(key_sequence(key), 4, &mut text);
     for part in 0..4 {
-        base32(mix(seed ^ part, key), 12, &mut text);
+        base32(mix(seed ^ part, ms), 13, &mut text);
     }
     text
 }
 
-/// The cursor of "strictly before this key".
+/// The cursor of "strictly before the rows of this key's millisecond".
 pub(super) fn encode(seed: u64, key: u64) -> String {
-    let ms = i128::from(key_ms(key)) - i128::from(BACKDATED_MS);
-    format!("{ms}__{}", cid(seed, key))
+    let ms = key_ms(key);
+    format!("{}__{}", shown(ms), cid(seed, ms))
+}
+
+/// What follows a page of hidden rows, above the rows of this key: a cursor of "this key's millisecond and before it", but
+/// never higher than `used`, nor `used` itself.
+pub(super) fn encode_above(seed: u64, key: u64, used: Option<&str>) -> String {
+    let own = encode(seed, key);
+    if used.is_some_and(|used| used.starts_with(&own)) {
+        return own;
+    }
+    let above = format!("{}__{GREATEST}", shown(key_ms(key)));
+    if used.is_some_and(|used| used.starts_with(&above)) {
+        format!("{}{GREATEST}", used.unwrap_or_default())
+    } else {
+        above
+    }
+}
+
+/// Greater than every cid.
+const GREATEST: &str = "z";
+
+fn shown(ms: u64) -> i128 {
+    i128::from(ms) - i128::from(BACKDATED_MS)
 }
 
 /// What the cursors of [`encode_odd`] begin with.
@@ -40,7 +62,7 @@ pub(super) fn encode_odd(seed: u64, key: u64) -> String {
 ///
 /// As in the `AppView`'s `pagination.ts`: two parts, a time that JavaScript's `parseInt` reads and its `Date` can hold,
 /// and any text, whole cid or not, which is compared as text.
-pub(super) fn decode(seed: u64, edges: &Edges, text: &str) -> Option<u64> {
+pub(super) fn decode(seed: u64, text: &str) -> Option<u64> {
     const LONGEST_DATE_MS: i64 = 8_640_000_000_000_000;
     let (primary, secondary) = text.strip_prefix(ODD).unwrap_or(text).split_once("__")?;
     if secondary.is_empty() || secondary.contains("__") {
@@ -52,25 +74,8 @@ pub(super) fn decode(seed: u64, edges: &Edges, text: &str) -> Option<u64> {
     }
     // Before the keys' own beginning there is nothing.
     let ms = u64::try_from(i128::from(ms) + i128::from(BACKDATED_MS)).unwrap_or(0);
-    if let Some(key) = own(seed, ms, secondary) {
-        return Some(key);
-    }
-    let end = first_key(ms.saturating_add(1));
-    let same_ms = edges
-        .not_older_than(first_key(ms))
-        .map(|edge| edges.key(edge))
-        .take_while(|key| *key < end);
-    let at_or_after = same_ms
-        .into_iter()
-        .find(|key| cid(seed, *key).as_str() >= secondary);
-    Some(at_or_after.unwrap_or(end))
-}
-
-/// The key of a cid this server made, exactly: an empty page's cursor lies between two rows.
-fn own(seed: u64, ms: u64, secondary: &str) -> Option<u64> {
-    let sequence = from_base32(secondary.strip_prefix(CID_PREFIX)?.get(..4)?)?;
-    let key = first_key(ms).checked_add(sequence)?;
-    (cid(seed, key) == secondary).then_some(key)
+    let includes_ms = cid(seed, ms).as_str() < secondary;
+    Some(first_key(ms.saturating_add(u64::from(includes_ms))))
 }
 
 /// What `parseInt(text, 10)` reads: white space, a sign, digits up to the first other character.
@@ -90,6 +95,7 @@ fn parse_int(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::{
+        edges::Edges,
         growth::{FollowTimes, Growth},
         moment::Moment,
     };
@@ -104,16 +110,29 @@ mod tests {
     }
 
     fn after(edges: &Edges, cursor: &str) -> Option<Vec<u64>> {
-        let position = decode(1, edges, cursor)?;
+        let position = decode(1, cursor)?;
         Some(edges.older_than(position).map(|edge| edge.user).collect())
     }
 
     #[test]
-    fn a_cursor_inside_one_millisecond_splits_it_exactly() {
+    fn rows_of_one_date_share_a_cursor_and_come_again_only_above_it() {
         let edges = shared();
-        for edge in edges.starting_at(0) {
-            let rest = after(&edges, &encode(1, edges.key(edge))).unwrap();
-            assert_eq!(rest, (1..edge.user).rev().collect::<Vec<_>>());
+        let cursor = |user| encode(1, edges.key(edges.find(user).unwrap()));
+        assert_eq!(cursor(2), cursor(4));
+        assert_eq!(after(&edges, &cursor(4)).unwrap(), [1]);
+        assert_eq!(after(&edges, &format!("{}~", cursor(4))).unwrap(), [4, 3, 2, 1]);
+        assert_eq!(after(&edges, &cursor(5)).unwrap(), [4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn what_follows_hidden_rows_has_a_cursor_of_its_own() {
+        let edges = shared();
+        let key = edges.key(edges.find(4).unwrap());
+        let first = encode_above(1, key, None);
+        let second = encode_above(1, key, Some(&first));
+        assert_ne!(first, second);
+        for cursor in [first, second] {
+            assert_eq!(after(&edges, &cursor).unwrap(), [4, 3, 2, 1]);
         }
     }
 
@@ -142,7 +161,6 @@ mod tests {
 
     #[test]
     fn a_malformed_cursor_is_no_position() {
-        let edges = shared();
         for text in [
             "",
             "20",
@@ -154,7 +172,7 @@ mod tests {
             "8640000000000001__b",
             "99999999999999999999__b",
         ] {
-            assert_eq!(decode(1, &edges, text), None, "{text}");
+            assert_eq!(decode(1, text), None, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::{Answer, Turn},
-    edges::{Edge, SEQUENCE_STEP},
+    edges::Edge,
     faults::FaultKind,
     population::{Account, Population, UserState},
     world::{Platform, State},
@@ -54,6 +54,7 @@ fn serve(state: &mut State, turn: &Turn<'_>) -> Result<Answer, Answer> {
         Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
         Some(FaultKind::MissingCursor) => None,
         Some(FaultKind::OddCursor) => next.map(|key| cursor::encode_odd(people.seed, key)),
+        _ if edges.is_empty() => next.map(|key| cursor::encode_above(people.seed, key, turn.ask.cursor())),
         _ => next.map(|key| cursor::encode(people.seed, key)),
     };
     Ok(write(people, turn, user, &rows, next))
@@ -84,13 +85,13 @@ fn cut(
         // The server answers a cursor of another generation with an empty list, not with an error.
         Some(text) if text.contains("::") => return Ok((Vec::new(), None)),
         Some(text) => {
-            let decoded = cursor::decode(people.seed, &account.edges, text);
+            let decoded = cursor::decode(people.seed, text);
             let kept = decoded.filter(|_| !turn.has_fault(&FaultKind::ExpiredCursor));
             kept.ok_or_else(errors::internal)?
         }
     };
     if turn.has_fault(&FaultKind::EmptyPage) {
-        return Ok((Vec::new(), empty_page_position(account, position)));
+        return Ok((Vec::new(), next_key(account, position)));
     }
     let limit = if turn.has_fault(&FaultKind::ShortPage) {
         limit.div_ceil(2).min(limit - 1)
@@ -102,7 +103,7 @@ fn cut(
     // A short page of a limit of one touches nothing, and must not look like the end.
     let next = next.or_else(|| {
         if limit == 0 {
-            empty_page_position(account, position)
+            next_key(account, position)
         } else {
             None
         }
@@ -110,16 +111,10 @@ fn cut(
     Ok((edges, next))
 }
 
-/// A position between this one and the next row, so that the cursor of an empty page is a new one.
-fn empty_page_position(account: &Account, position: u64) -> Option<u64> {
-    let next = account.edges.key(account.edges.older_than(position).next()?);
-    Some(if position == u64::MAX {
-        next + SEQUENCE_STEP / 2
-    } else if position - 1 > next {
-        position - 1
-    } else {
-        position
-    })
+/// The next row's key, where there is one: an empty page has a cursor as well.
+fn next_key(account: &Account, position: u64) -> Option<u64> {
+    let next = account.edges.older_than(position).next()?;
+    Some(account.edges.key(next))
 }
 
 fn write(people: &Population, turn: &Turn<'_>, user: u64, rows: &[u64], next: Option<String>) -> Answer {

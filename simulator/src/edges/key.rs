@@ -14,11 +14,6 @@ pub(crate) const fn key_ms(key: u64) -> u64 {
     key >> SEQUENCE_BITS
 }
 
-/// The sequence inside a key.
-pub(crate) const fn key_sequence(key: u64) -> u64 {
-    key & ((1 << SEQUENCE_BITS) - 1)
-}
-
 /// The smallest key of a millisecond.
 pub(crate) const fn first_key(ms: u64) -> u64 {
     // A fabricated cursor may name any time; beyond the representable it is simply "the far future".

@@ -145,18 +145,26 @@ impl Bench {
         .await
     }
 
-    /// All DIDs of a Bluesky list.
+    /// All DIDs of a Bluesky list. Rows of a cursor's own key come again, or a page that ends among them loses some.
     pub(crate) async fn sky_walk(&self, actor: &str, limit: usize) -> Vec<String> {
         let mut ids = Vec::new();
         let mut query = format!("limit={limit}");
         loop {
             let page = self.sky_page(actor, &query).await;
             assert_eq!(page.status, 200, "{}", page.body);
-            ids.extend(texts(&page.json()["followers"], "did"));
-            match page.json()["cursor"].as_str() {
-                Some(cursor) => query = format!("limit={limit}&cursor={cursor}"),
-                None => return ids,
-            }
+            let last = ids.len().saturating_sub(limit);
+            let known: Vec<String> = ids[last..].to_vec();
+            let rows = texts(&page.json()["followers"], "did");
+            ids.extend(rows.into_iter().filter(|id| !known.contains(id)));
+            let Some(cursor) = page.json()["cursor"].as_str().map(str::to_owned) else {
+                return ids;
+            };
+            let again = format!("limit={limit}&cursor={cursor}~");
+            query = if query == again {
+                format!("limit={limit}&cursor={cursor}")
+            } else {
+                again
+            };
         }
     }
 

@@ -42,51 +42,37 @@ async fn fabricated_cursors_tile_the_list_by_time() {
     let borders: Vec<i64> = (0..=4)
         .map(|quarter| oldest + four_years / 4 * quarter + 1)
         .collect();
-    let mut parts = Vec::new();
+    let mut parts = BTreeSet::new();
     for border in borders.windows(2) {
         let mut query = format!("limit=100&cursor={}__3", border[1]);
-        'part: loop {
+        loop {
             let page = bench.sky_page(ACTOR, &query).await.json();
+            parts.extend(texts(&page["followers"], "did"));
             let Some(cursor) = page["cursor"].as_str() else {
-                parts.extend(texts(&page["followers"], "did"));
                 break;
             };
             let ms: i64 = cursor.split("__").next().unwrap().parse().unwrap();
-            if ms < border[0] {
-                // The page crosses into the next part: its rows are read there one by one.
-                let mut fine = query.replace("limit=100", "limit=1");
-                loop {
-                    let one = bench.sky_page(ACTOR, &fine).await.json();
-                    let Some(cursor) = one["cursor"].as_str() else {
-                        break 'part;
-                    };
-                    if cursor.split("__").next().unwrap().parse::<i64>().unwrap() < border[0] {
-                        break 'part;
-                    }
-                    parts.extend(texts(&one["followers"], "did"));
-                    fine = format!("limit=1&cursor={cursor}");
-                }
+            let again = format!("limit=100&cursor={cursor}~");
+            if ms < border[0] || query == again {
+                break;
             }
-            parts.extend(texts(&page["followers"], "did"));
-            query = format!("limit=100&cursor={cursor}");
+            query = again;
         }
     }
     assert_eq!(parts.len(), 2_000);
-    assert_eq!(parts.into_iter().collect::<BTreeSet<_>>(), whole);
+    assert_eq!(parts, whole);
 }
 
 #[tokio::test]
-async fn several_followers_share_a_millisecond() {
+async fn a_page_that_ends_among_rows_of_one_key_is_followed_by_none_of_them() {
     let (bench, _) = Bench::with_account("{}", Platform::Bluesky, ACTOR, 400);
-    let mut times = Vec::new();
-    let mut query = "limit=1".to_owned();
+    let (mut seen, mut query) = (0, "limit=1".to_owned());
     while let Some(cursor) = bench.sky_page(ACTOR, &query).await.json()["cursor"].as_str() {
-        times.push(cursor.split("__").next().unwrap().to_owned());
+        seen += 1;
         query = format!("limit=1&cursor={cursor}");
     }
-    assert_eq!(times.len(), 400);
-    let distinct: BTreeSet<_> = times.iter().collect();
-    assert!(distinct.len() < 390, "{}", distinct.len());
+    assert!((300..390).contains(&seen), "{seen}");
+    assert_eq!(bench.sky_walk(ACTOR, 50).await.len(), 400);
 }
 
 #[tokio::test]
@@ -110,10 +96,10 @@ async fn rows_that_cannot_be_hydrated_make_pages_short_and_even_empty() {
     let page = bench.sky_page(ACTOR, "limit=100").await.json();
     let rows = page["followers"].as_array().unwrap().len();
     assert!((30..70).contains(&rows) && page["cursor"].is_string(), "{rows}");
-    let seen = bench.sky_walk(ACTOR, 1).await;
+    let seen = bench.sky_walk(ACTOR, 5).await;
     let totals = bench.world.totals();
     assert!(
-        totals.by_endpoint["bluesky.followers"][&200] > 300,
+        totals.by_endpoint["bluesky.followers"][&200] > 60,
         "empty pages were walked through"
     );
     let truth = bench

@@ -13,6 +13,7 @@ use followlytics_core::{
     platform::{Family, list::Hides},
     scan::{
         certificate::{Certificate, Guarantee},
+        observed::Anomaly,
         source::Source,
         summary::{Stage, Summary},
     },
@@ -167,7 +168,9 @@ impl Simulation {
             certificate.unexplained
         );
         let scenario = &self.shared.scenario;
-        let ordered = target.plan.platform != Platform::Gitea || scenario.gitea_order == GiteaOrder::Follow;
+        let observed = self.ledger.merge_input(&target.uid).await?.observed;
+        let in_order = target.plan.platform != Platform::Gitea || scenario.gitea_order == GiteaOrder::Follow;
+        let ordered = in_order && observed.anomalies.is_empty();
         ensure!(
             missed.is_empty() || !ordered || scenario.cut_short,
             "STABLE: {} who followed throughout are missing of a list in order: {:?}",
@@ -176,7 +179,9 @@ impl Simulation {
         );
         let hidden = ids.is_empty() && summary.expected > 0;
         // Everybody older may have left between one range's end and another's.
-        let may_contradict = target.plan.churn > 0 || scenario.cut_short;
+        let odd = |anomaly: &Anomaly| matches!(anomaly, Anomaly::SurplusRows | Anomaly::KeysTied);
+        let may_contradict =
+            target.plan.churn > 0 || scenario.cut_short || observed.anomalies.keys().any(odd);
         ensure!(
             is_exact == (list.carries_exact() && !hidden)
                 || !is_exact && may_contradict && list.carries_exact(),
