@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::File,
+    fs::{self, File},
     io::Read as _,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
@@ -156,7 +156,30 @@ impl S3 {
 
     /// Stops it in the middle of whatever it does; connections stay open and nobody answers.
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        // The call returns before the last thread has stopped, and on a busy machine that one still answers.
+        for _ in 0..LOOKS {
+            if self.is_stopped() {
+                return Ok(());
+            }
+            wait(LOOK);
+        }
+        bail!("the S3 server goes on after it was told to stop")
+    }
+
+    fn is_stopped(&self) -> bool {
+        let Some(server) = &self.server else {
+            return false;
+        };
+        let threads = fs::read_dir(format!("/proc/{}/task", server.pid()))
+            .into_iter()
+            .flatten();
+        threads.flatten().all(|thread| {
+            let status = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            status
+                .rsplit_once(") ")
+                .is_none_or(|(_, fields)| fields.starts_with('T'))
+        })
     }
 
     /// Lets it go on.

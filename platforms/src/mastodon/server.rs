@@ -38,13 +38,22 @@ fn named(instance: &Instance) -> Server {
         .split_once("(compatible; ")
         .and_then(|(_, own)| own.trim_end_matches(')').split_once(' '));
     if let Some((software, version)) = compatible {
-        return Server::new(software, version);
+        return Server::new(not_mastodon(software), version);
     }
     let software = match instance.source_url.trim_end_matches('/') {
         "https://github.com/mastodon/mastodon" => "mastodon",
-        other => other.rsplit('/').next().unwrap_or_default(),
+        other => not_mastodon(other.rsplit('/').next().unwrap_or_default()),
     };
     Server::new(software, &instance.version)
+}
+
+/// The name of a program that is not Mastodon's own repository, whatever it calls itself.
+fn not_mastodon(name: &str) -> &str {
+    if name.eq_ignore_ascii_case("mastodon") {
+        "mastodon-fork"
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +108,11 @@ mod tests {
             version: "4.3.0".to_owned(),
             source_url: "https://github.com/somebody/mastodon".to_owned(),
         };
-        assert_ne!(named(&fork).software, "mastodon");
+        assert_eq!(named(&fork).software, "mastodon-fork");
+        let compatible = Instance {
+            version: "4.3.0 (compatible; Mastodon 4.3.0)".to_owned(),
+            ..Instance::default()
+        };
+        assert_eq!(named(&compatible).software, "mastodon-fork");
     }
 }

@@ -87,7 +87,7 @@ impl Watched {
 }
 
 /// Checks everything that can be checked at any moment.
-pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
+pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str, answered: bool) {
     let watched = {
         let mut state = shared.lock();
         state.hops += 1;
@@ -112,7 +112,7 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str) {
     if let Err(what) = stolen(&watched).await {
         shared.report(what);
     }
-    if let Err(what) = pages(shared, &watched, path.ends_with("/pages")).await {
+    if let Err(what) = pages(shared, &watched, answered && path.ends_with("/pages")).await {
         shared.report(what);
     }
 }

@@ -56,7 +56,7 @@ async fn deliver(
             if status == 400 && leg == Leg::Broker {
                 shared.report(format!("FENCE: the broker took {who}'s {path} for a mistake"));
             }
-            super::invariants::after_message(&shared, leg, &path).await;
+            super::invariants::after_message(&shared, leg, &path, (200..300).contains(&status)).await;
             response
         }
     };

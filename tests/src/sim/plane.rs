@@ -119,7 +119,7 @@ impl Plane {
             let index = self.shared.lock().chance.below(objects.len());
             let object = objects.swap_remove(index);
             self.reconcile(object).await;
-            after_message(&self.shared, Leg::Broker, "").await;
+            after_message(&self.shared, Leg::Broker, "", true).await;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ fn unlucky(shared: &Shared, router: axum::Router) -> Client {
         let (shared, router) = (shared.clone(), router.clone());
         async move {
             // What the reconcile did to the ledger since its last request is looked at before anybody else acts.
-            after_message(&shared, Leg::Broker, "").await;
+            after_message(&shared, Leg::Broker, "", true).await;
             let ms = shared.draw(0, 3);
             shared.sleep_ms(ms).await;
             if shared.fault(shared.scenario.api) {

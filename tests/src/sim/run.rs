@@ -217,7 +217,7 @@ impl Simulation {
                 healed = true;
             }
             self.plane.step().await?;
-            after_message(&self.shared, Leg::Broker, "").await;
+            after_message(&self.shared, Leg::Broker, "", true).await;
             let mut open = false;
             for index in 0..self.targets.len() {
                 open |= self.attend(index, healed).await?;

@@ -194,7 +194,10 @@ async fn an_empty_scan_has_columns_and_a_certificate() {
     let record = bench.merged("s").await;
     assert_eq!((record.rows, record.parts.len()), (0, 1));
     assert!(result_ids(&bench.objects, &record).await.unwrap().is_empty());
-    assert_eq!((record.certificate.unique, record.certificate.hidden), (0, 1));
+    assert_eq!(
+        (record.certificate.unique, record.certificate.unexplained),
+        (0, 1)
+    );
     let manifest = read_manifest(&bench.objects, &record).await.unwrap();
     let bytes = read_part(&bench.objects, &manifest.parts[0]).await.unwrap();
     let schema = ParquetRecordBatchReaderBuilder::try_new(bytes)

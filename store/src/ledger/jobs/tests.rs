@@ -200,6 +200,27 @@ async fn delays_double_up_to_five_minutes_and_the_scan_says_why_it_waits() {
 }
 
 #[tokio::test]
+async fn failed_jobs_are_due_at_once_when_storage_is_available_again() {
+    let bench = Bench::new();
+    bench.merging("s", "nasa").await;
+    bench.ledger.retry_jobs().await.unwrap();
+    for _ in 0..6 {
+        let job = bench.claim("a").await;
+        let later = Retry::Later;
+        assert!(
+            bench
+                .ledger
+                .fail_job(&job, "the disk is full", later)
+                .await
+                .unwrap()
+        );
+        bench.ledger.retry_jobs().await.unwrap();
+        assert_eq!(bench.scan("s").await.hold, None);
+    }
+    assert!(bench.ledger.claim_job("a").await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_hopeless_job_ends_its_scan_with_the_reason() {
     let bench = Bench::new();
     bench.merging("s", "nasa").await;
