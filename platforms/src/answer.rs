@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use followlytics_core::{
+    clock::TOLERANCE,
     retry::{Class, Failure},
     scan::window::Told,
 };
@@ -29,12 +30,14 @@ impl Answer {
     /// Reads what the headers say; `limits` is what the names of each kind of rate-limit headers begin with.
     pub fn read(response: Response<Bytes>, limits: &[&str], now: Timestamp) -> Self {
         let (parts, body) = response.into_parts();
+        let theirs = their_now(&parts.headers, now);
         // A day's window counts as soon as it has less left than the short one.
         let told = limits
             .iter()
-            .filter_map(|limits| told(&parts.headers, limits, now))
+            .filter_map(|limits| told(&parts.headers, limits, theirs))
+            .map(|told| told.moved(now.duration_since(theirs)))
             .min_by_key(|told| told.remaining.unwrap_or(i64::MAX));
-        let retry_after_ms = retry_after_ms(&parts.headers, now);
+        let retry_after_ms = retry_after_ms(&parts.headers, theirs);
         Self {
             status: parts.status,
             headers: parts.headers,
@@ -99,6 +102,15 @@ impl Answer {
             format!("the platform's answer cannot be read: {what}"),
         )
     }
+}
+
+/// The platform's clock at this answer. `Date` has whole seconds, so it counts only where it differs by more than that.
+fn their_now(headers: &HeaderMap, now: Timestamp) -> Timestamp {
+    let date = text(headers, http::header::DATE.as_str()).and_then(|date| rfc2822::parse(date).ok());
+    let theirs = date.map(|date| date.timestamp());
+    theirs
+        .filter(|theirs| theirs.duration_since(now).abs() >= TOLERANCE)
+        .unwrap_or(now)
 }
 
 /// What the headers said of the window: `-limit`, `-remaining`, and `-reset-ms` (milliseconds since 1970) or
@@ -204,6 +216,33 @@ mod tests {
             answer(&[("x-rate-limit-reset", "-9223372036854775808")]).told,
             None
         );
+    }
+
+    #[test]
+    fn instants_are_by_the_platforms_own_clock_where_it_differs() {
+        // Now is 22:13:20; the platform says a minute later, and its window ends 90 s after that.
+        let reset = |date| {
+            let headers = [
+                ("date", date),
+                ("x-rate-limit-reset", "1700000150"),
+                ("retry-after", "Tue, 14 Nov 2023 22:14:27 GMT"),
+            ];
+            let answer = answer(&headers);
+            (answer.told.unwrap().reset, answer.retry_after_ms)
+        };
+        assert_eq!(
+            reset("Tue, 14 Nov 2023 22:14:20 GMT"),
+            (at(1_700_000_090_000), Some(7000))
+        );
+        assert_eq!(
+            reset("Tue, 14 Nov 2023 22:13:21 GMT"),
+            (at(1_700_000_150_000), Some(67_000))
+        );
+        let relative = [
+            ("date", "Tue, 14 Nov 2023 22:14:20 GMT"),
+            ("x-rate-limit-reset", "60"),
+        ];
+        assert_eq!(answer(&relative).told.unwrap().reset, at(1_700_000_060_000));
     }
 
     #[test]
