@@ -20,7 +20,7 @@ fn seeds() -> u64 {
 }
 
 /// What must have happened in a thousand seeds.
-const COVERED: [&str; 26] = [
+const COVERED: [&str; 27] = [
     "adopted",
     "ambiguous dollars",
     "api faults",
@@ -45,6 +45,7 @@ const COVERED: [&str; 26] = [
     "refused entry",
     "returned",
     "seam pages",
+    "skewed clocks",
     "splits",
     "suspended",
 ];

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub x_user_token: bool,
     /// When the object store refuses everything, in seconds after the start, and for how long.
     pub objects_away: Option<(i64, i64)>,
+    /// Seconds by which the clock of a runner is ahead of or behind everybody else's, at most.
+    pub skew_seconds: i64,
 }
 
 /// One scan.
@@ -117,6 +119,7 @@ impl Scenario {
             },
             cut_short: c.happens(100),
             objects_away: objects_away(seed),
+            skew_seconds: skew_seconds(seed),
         };
         scenario.with_browsers().with_returns()
     }
@@ -207,6 +210,12 @@ impl Scenario {
     pub fn is_calm(&self) -> bool {
         self.lost + self.kill + self.freeze + self.objects + self.api + self.platform + self.browser == 0
     }
+}
+
+/// In one world of three every runner has a clock of its own. Drawn apart, as [`objects_away`].
+fn skew_seconds(seed: u64) -> i64 {
+    let mut chance = Chance::new(seed ^ 0x5ce3);
+    if chance.happens(333) { 60 } else { 0 }
 }
 
 /// In one world of eight the object store is away for minutes. Drawn apart, so that the rest of a seed stays as it was.

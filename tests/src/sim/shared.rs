@@ -180,18 +180,33 @@ impl Shared {
         Arc::new(ProcessClock {
             shared: self.clone(),
             who: who.to_owned(),
+            ahead: self.skew_of(who),
         })
+    }
+
+    /// By how much the clock of this process is ahead, for as long as it lives.
+    fn skew_of(&self, who: &str) -> SignedDuration {
+        let most = self.scenario.skew_seconds;
+        if most == 0 {
+            return SignedDuration::ZERO;
+        }
+        self.count("skewed clocks");
+        let seed = who.bytes().fold(self.scenario.seed, |seed, byte| {
+            seed.rotate_left(7) ^ u64::from(byte)
+        });
+        SignedDuration::from_secs(Chance::new(seed).between(-most, most))
     }
 }
 
 struct ProcessClock {
     shared: Shared,
     who: String,
+    ahead: SignedDuration,
 }
 
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        self.shared.now()
+        self.shared.now() + self.ahead
     }
 
     fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {
