@@ -10,6 +10,7 @@
 //! Times and random numbers are arguments. Nothing here can fail for a reason outside its arguments.
 
 pub mod account;
+pub mod clock;
 pub mod health;
 pub mod layout;
 pub mod money;

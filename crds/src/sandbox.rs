@@ -88,7 +88,8 @@ pub struct SandboxStatus {
     pub observed_generation: Option<i64>,
     /// One word for people; programs read the conditions.
     pub phase: SandboxPhase,
-    /// Ready, and Honoured: False names the fields the backend can't honour.
+    /// Ready; ClockInSync: False where its clock and the control plane's differ; Honoured: False names the fields the
+    /// backend can't honour.
     pub conditions: Vec<Condition>,
     /// The backend's own name of what runs: a process id, a pod's uid.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +117,10 @@ pub mod reasons {
     pub const COULD_NOT_START: &str = "CouldNotStart";
     /// It is being torn down.
     pub const TERMINATING: &str = "Terminating";
+    /// Its clock agrees with the control plane's.
+    pub const CLOCKS_AGREE: &str = "ClocksAgree";
+    /// Its clock differs from the control plane's, as the message says.
+    pub const CLOCK_SKEWED: &str = "ClockSkewed";
     /// The backend honours every field.
     pub const ALL_FIELDS: &str = "AllFields";
     /// The backend can't honour the fields that the message names.

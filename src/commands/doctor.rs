@@ -96,6 +96,7 @@ pub(super) async fn run(global: &Global, _: DoctorArgs) -> Result<Exit, Failure>
             let (found, objects) = control_plane(global).await;
             checks.extend(found);
             checks.extend(storage::durability(global, &data).await);
+            checks.extend(storage::database_clock(global, &data).await);
             checks.push(storage::objects(global, &data, objects).await);
         }
         Err(failure) => checks.push(Check::failed("data directory", &failure)),

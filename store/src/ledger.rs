@@ -51,7 +51,7 @@ pub use locks::LockTaken;
 pub use meetings::{Meeting, Sides};
 pub use permits::PermitState;
 pub use results::{Account, MergeInput, NewResult, PageRow};
-pub use sandboxes::{Sandbox, SandboxIdentity, Sent};
+pub use sandboxes::{Contact, Sandbox, SandboxIdentity, Sent};
 pub use scans::ScanRow;
 pub use shards::{NewRun, OpenRun, PagesOfRange, Run, Shard, Span};
 

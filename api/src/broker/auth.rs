@@ -33,10 +33,9 @@ impl FromRequestParts<Broker> for Caller {
             at: sent_at(parts)?,
             arrived: broker.ledger.now(),
         };
-        let sandbox = broker.ledger.find_sandbox(token).await?;
+        let sandbox = broker.ledger.find_sandbox(token, Some(sent)).await?;
         Ok(Self(Sandbox {
             tab: tab(parts)?,
-            sent: Some(sent),
             ..sandbox.ok_or(BrokerError::Unknown)?
         }))
     }

@@ -269,7 +269,7 @@ impl Bench {
         let tokens: Vec<String> = self.backend.tokens.lock().unwrap().values().cloned().collect();
         let mut known = Vec::new();
         for token in tokens {
-            known.extend(self.ledger.find_sandbox(&token).await.unwrap());
+            known.extend(self.ledger.find_sandbox(&token, None).await.unwrap());
         }
         known
     }

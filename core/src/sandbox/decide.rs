@@ -9,9 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Announcement, Finalizer, Instance, InstanceState, Known, Requeue, build, phase};
+use crate::clock::difference;
 
 /// Condition: the runner reached the broker and still runs.
 pub const READY: &str = "Ready";
+/// Condition: its clock agrees with the control plane's; absent until it reached the broker.
+pub const CLOCK: &str = "ClockInSync";
 /// Condition: the backend honours every field of the spec.
 pub const HONOURED: &str = "Honoured";
 
@@ -22,6 +25,8 @@ pub struct Observed {
     pub instance: Known<Instance>,
     /// When the broker last heard of it.
     pub contact: Option<Timestamp>,
+    /// By how much its clock is ahead of the control plane's; `None` if it was not compared.
+    pub clock_ahead: Option<SignedDuration>,
     /// Fields of the spec that the backend can't honour.
     pub unhonoured: Vec<&'static str>,
 }
@@ -309,6 +314,13 @@ fn status(
     if to != SandboxPhase::Pending {
         conditions.push(make(READY, told.ready, told.reason, &told.message));
     }
+    if let Some(ahead) = seen.clock_ahead {
+        let said = difference("its clock", ahead, "the control plane's");
+        conditions.push(match &said {
+            None => make(CLOCK, true, reasons::CLOCKS_AGREE, ""),
+            Some(said) => make(CLOCK, false, reasons::CLOCK_SKEWED, said),
+        });
+    }
     conditions.push(if seen.unhonoured.is_empty() {
         make(HONOURED, true, reasons::ALL_FIELDS, "")
     } else {
@@ -334,6 +346,7 @@ pub fn could_not_start(sandbox: &Sandbox, why: &str, now: Timestamp) -> (Sandbox
     let seen = Observed {
         instance: Known::Absent,
         contact: None,
+        clock_ahead: None,
         unhonoured: Vec::new(),
     };
     let told = Told {

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use followlytics_core::clock::difference;
 use jiff::Timestamp;
 
 use super::Check;
@@ -98,6 +99,21 @@ pub(super) async fn durability(global: &Global, data: &DataDir) -> Option<Check>
             format!("set {names} to on in postgresql.conf"),
         )
     })
+}
+
+/// Whether a database server's clock and this machine's agree. What cannot be opened was told before.
+pub(super) async fn database_clock(global: &Global, data: &DataDir) -> Option<Check> {
+    const WHAT: &str = "database's clock";
+    let storage = Storage::chosen(global, data).ok().filter(Storage::is_on_server)?;
+    let database = storage.open_database().await.ok()?;
+    let theirs = database.read().await.ok()?.time()?;
+    let ahead = theirs.duration_since(edge::now());
+    Some(
+        match difference("the database's clock", ahead, "this machine's") {
+            None => Check::good(WHAT, "it agrees with this machine's"),
+            Some(said) => Check::note(WHAT, said),
+        },
+    )
 }
 
 /// Writes, syncs and removes a file.

@@ -1,6 +1,7 @@
 //! Sandboxes as the broker knows them: a token's hash, and the scan it may work for.
 
 use followlytics_core::{
+    clock::TOLERANCE,
     page::sha256,
     scan::{lease, window::Told},
 };
@@ -36,6 +37,15 @@ pub struct Sandbox {
     pub tab: u32,
     /// When it sent the request that is being served; `None` if it did not say.
     pub sent: Option<Sent>,
+}
+
+/// What the broker knows of a sandbox that reached it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// When it first did.
+    pub first: Timestamp,
+    /// By how much its clock is ahead of the ledger's ([`Ledger::now`]); `None` if it did not say.
+    pub clock_ahead: Option<SignedDuration>,
 }
 
 /// When a request was sent, by two clocks that may disagree.
@@ -103,27 +113,42 @@ impl Ledger {
     }
 
     /// The sandbox that a token was issued for. The look-up is by hash: its time says nothing of the token.
-    pub async fn find_sandbox(&self, token: &str) -> Result<Option<Sandbox>, LedgerError> {
-        let sql = "SELECT uid, name, scan, seen_at FROM sandboxes WHERE token_sha256 = $1";
+    pub async fn find_sandbox(
+        &self,
+        token: &str,
+        sent: Option<Sent>,
+    ) -> Result<Option<Sandbox>, LedgerError> {
+        let sql = "SELECT uid, name, scan, seen_at, skew_ms FROM sandboxes WHERE token_sha256 = $1";
         let row = self.db.find(sql, params![sha256(token.as_bytes())]).await?;
         let Some(row) = row else { return Ok(None) };
-        let sandbox = read(&row)?;
-        if row.get::<Option<Timestamp>>(3)?.is_none() {
+        let sandbox = Sandbox { sent, ..read(&row)? };
+        let (seen, known): (Option<Timestamp>, Option<i64>) = (row.get(3)?, row.get(4)?);
+        let ahead = sent.map(|sent| milliseconds(sent.at.duration_since(sent.arrived)));
+        let tolerance = milliseconds(TOLERANCE).unsigned_abs();
+        let is_news = ahead.is_some_and(|ahead| known.is_none_or(|known| known.abs_diff(ahead) >= tolerance));
+        if seen.is_none() || is_news {
             let mut tx = self.db.begin_within(Scope::Rows).await?;
             let now = self.now_in(&tx);
-            let sql = "UPDATE sandboxes SET seen_at = $2 WHERE uid = $1 AND seen_at IS NULL";
-            tx.execute(sql, params![&sandbox.uid, now]).await?;
+            let sql = "UPDATE sandboxes SET seen_at = COALESCE(seen_at, $2), skew_ms = COALESCE($3, skew_ms) \
+                       WHERE uid = $1";
+            tx.execute(sql, params![&sandbox.uid, now, ahead]).await?;
             tx.commit().await?;
             self.notify();
         }
         Ok(Some(sandbox))
     }
 
-    /// When the sandbox first reached the broker.
-    pub async fn sandbox_seen(&self, uid: &str) -> Result<Option<Timestamp>, LedgerError> {
-        let sql = "SELECT seen_at FROM sandboxes WHERE uid = $1";
+    /// What the broker knows of the sandbox; `None` before it first reached the broker.
+    pub async fn sandbox_contact(&self, uid: &str) -> Result<Option<Contact>, LedgerError> {
+        let sql = "SELECT seen_at, skew_ms FROM sandboxes WHERE uid = $1 AND seen_at IS NOT NULL";
         let row = self.db.find(sql, params![uid]).await?;
-        Ok(row.map(|row| row.get(0)).transpose()?.flatten())
+        row.map(|row| {
+            Ok(Contact {
+                first: row.get(0)?,
+                clock_ahead: row.get::<Option<i64>>(1)?.map(SignedDuration::from_millis),
+            })
+        })
+        .transpose()
     }
 
     /// Makes the sandbox's token void and gives its leases back.
@@ -135,6 +160,10 @@ impl Ledger {
         tx.commit().await?;
         Ok(())
     }
+}
+
+fn milliseconds(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<Sandbox>, LedgerError> {

@@ -84,7 +84,7 @@ impl Desk {
             scan_uid: scan.into(),
         };
         let token = self.ledger.issue_sandbox_token(&identity).await.unwrap();
-        self.ledger.find_sandbox(&token).await.unwrap().unwrap()
+        self.ledger.find_sandbox(&token, None).await.unwrap().unwrap()
     }
 
     async fn claim(&self, sandbox: &Sandbox) -> Lease {

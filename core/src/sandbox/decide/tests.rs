@@ -48,6 +48,7 @@ fn run(sandbox: &Sandbox, instance: Known<Instance>, contact: Option<Timestamp>,
         &Observed {
             instance,
             contact,
+            clock_ahead: None,
             unhonoured: Vec::new(),
         },
         &Policy::default(),
@@ -237,6 +238,7 @@ fn fields_that_the_backend_ignores_are_named() {
     let seen = Observed {
         instance: Known::Absent,
         contact: None,
+        clock_ahead: None,
         unhonoured: vec!["spec.memory", "spec.image"],
     };
     let decision = decide(&sandbox(None), &seen, &Policy::default(), at(0));
@@ -249,6 +251,33 @@ fn fields_that_the_backend_ignores_are_named() {
         honoured.message,
         "this backend can't honour spec.memory, spec.image"
     );
+}
+
+#[test]
+fn a_clock_that_differs_is_a_condition_that_says_by_how_much() {
+    for (ahead, standing) in [
+        (None, None),
+        (Some(4), Some(("True", ""))),
+        (
+            Some(-20),
+            Some((
+                "False",
+                "its clock is 20 s behind the control plane's: let NTP set both",
+            )),
+        ),
+    ] {
+        let seen = Observed {
+            instance: present(InstanceState::Running),
+            contact: Some(at(0)),
+            clock_ahead: ahead.map(SignedDuration::from_secs),
+            unhonoured: Vec::new(),
+        };
+        let decision = decide(&sandbox(None), &seen, &Policy::default(), at(0));
+        let conditions = decision.report.status.conditions;
+        let found = conditions.find(CLOCK);
+        let found = found.map(|found| (found.status.as_str(), found.message.as_str()));
+        assert_eq!(found, standing);
+    }
 }
 
 #[test]

@@ -116,10 +116,10 @@ async fn a_token_is_void_once_another_is_issued_or_the_sandbox_is_gone() {
     };
     let first = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
     let second = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
-    assert_eq!(desk.ledger.find_sandbox(&first).await.unwrap(), None);
-    assert!(desk.ledger.find_sandbox(&second).await.unwrap().is_some());
+    assert_eq!(desk.ledger.find_sandbox(&first, None).await.unwrap(), None);
+    assert!(desk.ledger.find_sandbox(&second, None).await.unwrap().is_some());
     desk.ledger.revoke_sandbox("a").await.unwrap();
-    assert_eq!(desk.ledger.find_sandbox(&second).await.unwrap(), None);
+    assert_eq!(desk.ledger.find_sandbox(&second, None).await.unwrap(), None);
 }
 
 #[tokio::test]

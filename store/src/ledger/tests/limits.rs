@@ -23,7 +23,7 @@ async fn on_github(desk: &Desk, uid: &str) -> Sandbox {
         scan_uid: uid.into(),
     };
     let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
-    desk.ledger.find_sandbox(&token).await.unwrap().unwrap()
+    desk.ledger.find_sandbox(&token, None).await.unwrap().unwrap()
 }
 
 async fn refuse(desk: &Desk, sandbox: &Sandbox, lease: &Lease, failure: Failure) {

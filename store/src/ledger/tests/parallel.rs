@@ -44,7 +44,7 @@ async fn sandbox(ledger: &Ledger, scan: &str, name: &str) -> Sandbox {
         scan_uid: scan.into(),
     };
     let token = ledger.issue_sandbox_token(&identity).await.unwrap();
-    ledger.find_sandbox(&token).await.unwrap().unwrap()
+    ledger.find_sandbox(&token, None).await.unwrap().unwrap()
 }
 
 async fn open(ledger: &Ledger, sandbox: &Sandbox) -> Option<Lease> {

@@ -1,9 +1,10 @@
 //! What is read of a scan beside its work, and what is left of it once it is forgotten.
 
 use followlytics_core::layout;
+use jiff::SignedDuration;
 
 use super::*;
-use crate::ledger::Meeting;
+use crate::ledger::{Meeting, SandboxIdentity, Sent};
 
 #[tokio::test]
 async fn a_scan_is_listed_while_it_may_change_and_shows_its_ranges_and_first_pages() {
@@ -39,15 +40,40 @@ async fn a_scan_is_listed_while_it_may_change_and_shows_its_ranges_and_first_pag
 }
 
 #[tokio::test]
+async fn the_clock_of_a_sandbox_is_compared_and_compared_again_when_it_moves() {
+    let desk = Desk::new("100.00", None).await;
+    let identity = SandboxIdentity {
+        uid: "a".to_owned(),
+        name: "a".to_owned(),
+        scan_uid: "scan".to_owned(),
+    };
+    let token = desk.ledger.issue_sandbox_token(&identity).await.unwrap();
+    assert_eq!(desk.ledger.sandbox_contact("a").await.unwrap(), None);
+    let arrived = desk.ledger.now();
+    for (ahead, known) in [(-20, -20), (-18, -20), (0, 0), (60, 60)] {
+        let ahead = SignedDuration::from_secs(ahead);
+        let sent = Sent {
+            at: arrived + ahead,
+            arrived,
+        };
+        let found = desk.ledger.find_sandbox(&token, Some(sent)).await.unwrap();
+        assert_eq!(found.unwrap().sent, Some(sent));
+        let contact = desk.ledger.sandbox_contact("a").await.unwrap().unwrap();
+        assert_eq!(contact.clock_ahead, Some(SignedDuration::from_secs(known)));
+        assert_eq!(contact.first, arrived);
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_scan_leaves_only_the_name_of_what_is_to_be_deleted() {
     let desk = Desk::new("100.00", None).await;
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 3000).await;
-    assert!(desk.ledger.sandbox_seen("a").await.unwrap().is_some());
+    assert!(desk.ledger.sandbox_contact("a").await.unwrap().is_some());
     desk.ledger.forget_scan("scan", false).await.unwrap();
     assert!(desk.ledger.find_scan("scan").await.unwrap().is_none());
     assert!(desk.ledger.list_ranges("scan").await.unwrap().is_empty());
-    assert_eq!(desk.ledger.sandbox_seen("a").await.unwrap(), None);
+    assert_eq!(desk.ledger.sandbox_contact("a").await.unwrap(), None);
     assert_eq!(desk.ledger.claim(&a).await.unwrap(), Claimed::Finished);
     let pages = layout::pages_of_scan("scan");
     let left = desk.ledger.list_erasures().await.unwrap();
