@@ -174,7 +174,7 @@ impl Platform {
                 price_version: 0,
                 base_url: Some("https://public.api.bsky.app"),
                 anonymous: true,
-                names_server: false,
+                names_server: true,
                 // XRPC has no version but the names of its methods.
                 api: "/xrpc",
                 told_from_ms: 0,

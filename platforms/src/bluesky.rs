@@ -15,6 +15,7 @@ pub mod cursor;
 
 mod answer;
 mod profile;
+mod server;
 
 use followlytics_core::{
     account::{AccountRef, Platform},
@@ -32,7 +33,7 @@ use serde_json::value::RawValue;
 use self::{cursor::Form, profile::Profile};
 use crate::{
     answer::Answer,
-    connector::{Connector, Context, FetchedPage, LookedUp, PageRequest},
+    connector::{Connector, Context, FetchedPage, Identified, LookedUp, PageRequest},
     request::{Dialect, encode, failure, get},
     rows::{lines, object},
 };
@@ -61,6 +62,10 @@ impl Connector for Bluesky {
         id: Option<&'a str>,
     ) -> BoxFuture<'a, Result<LookedUp, Failure>> {
         look_up(ctx, id.unwrap_or(&account.handle)).boxed()
+    }
+
+    fn server<'a>(&'a self, ctx: &'a Context) -> BoxFuture<'a, Result<Identified, Failure>> {
+        server::ask(ctx).boxed()
     }
 
     fn page<'a>(
@@ -107,7 +112,7 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
     }
     let answer = get(ctx, DIALECT, &path).await?;
     answer::check(&answer)?;
-    read_page(&answer, place, asked, cursor.as_deref())
+    read_page(&answer, place, asked, (cursor.as_deref(), rows))
 }
 
 /// What a page is asked by.
@@ -148,7 +153,7 @@ fn read_page(
     answer: &Answer,
     place: &Place,
     asked: Asked<'_>,
-    used: Option<&str>,
+    (used, rows): (Option<&str>, u32),
 ) -> Result<FetchedPage, Failure> {
     let list: Followers<'_> =
         object(&answer.body).map_err(|_| answer.malformed("it has no list of followers"))?;
@@ -160,6 +165,7 @@ fn read_page(
         let message = "the platform named the cursor of this page as the next one";
         return Err(answer.failure(Class::CursorRepeated, message));
     }
+    let is_one_key = cursor.as_deref().is_some_and(|cursor| is_again(cursor, used));
     let next = cursor.map(|cursor: String| match asked {
         Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
         Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
@@ -171,9 +177,12 @@ fn read_page(
     let is_cut = next.is_none() && returned > 0;
     let mut anomalies = anomalies(next.as_ref());
     anomalies.extend(is_cut.then_some(Anomaly::EndUnproven));
-    // Behind a page of one key nothing may follow, or rows of that key were left out.
+    // Rows of one key that fill a page leave out those that do not fit. A page lacks a row for each hidden account, so it
+    // counts as full from its half on. Behind rows of one key that did fit nothing follows.
     let is_behind_a_tie = matches!(asked, Asked::Token(token) if is_key(token) && !token.ends_with(TIE));
-    anomalies.extend((is_behind_a_tie && (returned > 0 || next.is_some())).then_some(Anomaly::KeysTied));
+    let is_tied =
+        is_one_key && returned >= rows.div_ceil(2) || is_behind_a_tie && (returned > 0 || next.is_some());
+    anomalies.extend(is_tied.then_some(Anomaly::KeysTied));
     Ok(FetchedPage {
         lines,
         returned,
@@ -187,12 +196,16 @@ fn read_page(
 /// The cursor that brings the rows of its own key again; as it came where they are all that this page was, so that a
 /// list goes on behind them.
 fn with_ties(cursor: String, used: Option<&str>) -> String {
-    let again = format!("{cursor}{TIE}");
-    if is_key(&cursor) && used != Some(&again) {
-        again
+    if is_key(&cursor) && !is_again(&cursor, used) {
+        format!("{cursor}{TIE}")
     } else {
         cursor
     }
+}
+
+/// Whether a page that was asked for with the rows of this key ended at the same key.
+fn is_again(cursor: &str, used: Option<&str>) -> bool {
+    is_key(cursor) && used.and_then(|used| used.strip_suffix(TIE)) == Some(cursor)
 }
 
 /// Whether a cursor is a key of the open `AppView`.

@@ -212,6 +212,7 @@ pub(crate) enum Content {
     #[default]
     Empty,
     Json,
+    Text,
     Html,
     Script,
 }
@@ -329,6 +330,7 @@ impl IntoResponse for Answer {
         let headers = response.headers_mut();
         let content_type = match self.content {
             Content::Json => Some("application/json; charset=utf-8"),
+            Content::Text => Some("text/plain; charset=utf-8"),
             Content::Html => Some("text/html; charset=utf-8"),
             Content::Script => Some("text/javascript; charset=utf-8"),
             Content::Empty => None,

@@ -6,6 +6,7 @@
 mod cursor;
 mod errors;
 mod followers;
+mod front;
 mod gate;
 mod profile;
 
@@ -21,6 +22,7 @@ use crate::{
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
+        .route("/", get(get_front))
         .route("/xrpc/com.atproto.identity.resolveHandle", get(resolve_handle))
         .route("/xrpc/app.bsky.actor.getProfile", get(get_profile))
         .route("/xrpc/app.bsky.graph.getFollowers", get(get_followers))
@@ -38,6 +40,11 @@ fn ask(endpoint: Endpoint, wire: Wire) -> Ask {
         None => Subject::Nobody,
     };
     Ask::new(Platform::Bluesky, endpoint, subject, wire)
+}
+
+async fn get_front(State(world): State<Arc<World>>, wire: Wire) -> Response {
+    let ask = Ask::new(Platform::Bluesky, Endpoint::Instance, Subject::Nobody, wire);
+    respond(&world, &ask, front::page).await
 }
 
 async fn get_profile(State(world): State<Arc<World>>, wire: Wire) -> Response {

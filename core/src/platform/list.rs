@@ -81,7 +81,7 @@ pub fn list_traits(
         (_, Source::Browser) => WEB_X,
         (Platform::X, Source::Api) => X,
         (Platform::Bluesky, Source::Api) if is_hosted(base_url) => HOSTED_BLUESKY,
-        (Platform::Bluesky, Source::Api) => APP_VIEW,
+        (Platform::Bluesky, Source::Api) => bluesky(seek, server),
         (Platform::Gitea, Source::Api) => gitea(server),
         (Platform::GitHub, Source::Api) => GITHUB,
         (Platform::Mastodon, Source::Api) => mastodon(seek, server),
@@ -174,6 +174,24 @@ const LIKE_MASTODON: ListTraits = ListTraits {
     ..MASTODON
 };
 
+const LIKE_APP_VIEW: ListTraits = ListTraits {
+    order: observed("speaks the API of Bluesky's AppView, newest follow first"),
+    lacks: Some(
+        "the server runs a program whose order of followers was not checked, or was not entered by time",
+    ),
+    end: observed("a page without rows has no cursor"),
+    ..APP_VIEW
+};
+
+/// The `AppView`'s keys are times; where its list was not entered by one, nothing shows that they fall.
+fn bluesky(seek: Seek, server: Option<&Server>) -> ListTraits {
+    if seek == Seek::Time && server.is_some_and(|server| server.software == Server::APP_VIEW) {
+        APP_VIEW
+    } else {
+        LIKE_APP_VIEW
+    }
+}
+
 fn gitea(server: Option<&Server>) -> ListTraits {
     match server {
         Some(server) if server.version.ends_with(BY_FOLLOW) => FOLLOW_ORDER,
@@ -240,7 +258,10 @@ mod tests {
         let local = "http://127.0.0.1:8080";
         for (platform, seek, base_url, server, carries) in [
             (Platform::X, Seek::Chain, "https://api.x.com", None, false),
-            (Platform::Bluesky, Seek::Time, local, None, true),
+            (Platform::Bluesky, Seek::Time, local, server("bsky", ""), true),
+            (Platform::Bluesky, Seek::Chain, local, server("bsky", ""), false),
+            (Platform::Bluesky, Seek::Time, local, server("", ""), false),
+            (Platform::Bluesky, Seek::Time, local, None, false),
             (
                 Platform::Bluesky,
                 Seek::Time,

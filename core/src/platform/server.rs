@@ -13,6 +13,8 @@ pub struct Server {
 }
 
 impl Server {
+    /// Bluesky's own `AppView`.
+    pub const APP_VIEW: &str = "bsky";
     /// Longest name or version kept, in bytes.
     pub const LONGEST: usize = 100;
 

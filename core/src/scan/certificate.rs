@@ -68,6 +68,9 @@ pub struct Certificate {
     /// Whether everybody in the result was seen by this scan, rather than by the one it extends.
     #[serde(default = "is_current")]
     pub current: bool,
+    /// Version of the result it extends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<i64>,
     /// Strength of the evidence for the list's order.
     #[serde(default = "observed")]
     pub grade: Grade,
@@ -164,6 +167,7 @@ pub fn issue(evidence: &Evidence<'_>) -> Certificate {
         },
         complete,
         current: stale.is_none(),
+        extends: evidence.since.map(|base| base.version),
         grade: list.order.grade,
         basis: format!("{server}{}", list.order.citation),
         support: support(evidence, &counts),

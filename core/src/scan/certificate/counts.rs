@@ -11,7 +11,7 @@ use crate::platform::{Drift, list::Hides};
 const DRIFT_PER_MILLE: i64 = 20;
 /// Accounts that a list may leave out without a trace, in thousandths of the count.
 const SILENT_PER_MILLE: i64 = 50;
-/// Followers that come and go in any scan.
+/// Followers that come and go in any scan; of a short list at most a fourth.
 const ALWAYS: i64 = 50;
 
 /// What the platform counts, and what of it is missing.
@@ -68,13 +68,14 @@ fn of_account(evidence: &Evidence<'_>, counts: Counts) -> Counts {
     let count = evidence.platform_count;
     let missing = (count - evidence.unique).max(0);
     let share = |per_mille: i64| count.max(0) / 1000 * per_mille + count.max(0) % 1000 * per_mille / 1000;
+    let always = ALWAYS.min(count / 4);
     let hidden = match evidence.list.hides {
         Hides::Nothing => 0,
         Hides::Rows => missing.min(evidence.observed.lacking),
-        Hides::Silently => missing.min(share(SILENT_PER_MILLE) + ALWAYS),
+        Hides::Silently => missing.min(share(SILENT_PER_MILLE) + always),
     };
     let rest = missing - hidden;
-    let drifts = rest <= share(DRIFT_PER_MILLE) + ALWAYS && (evidence.unique > 0 || count == 0);
+    let drifts = rest <= share(DRIFT_PER_MILLE) + always && (evidence.unique > 0 || count == 0);
     Counts {
         hidden,
         unexplained: if drifts { 0 } else { rest },
