@@ -139,21 +139,21 @@ struct Conclusions {
 
 impl Conclusions {
     fn of(earlier: &ResultRecord, later: &ResultRecord) -> Self {
+        let (before, after) = (&earlier.certificate, &later.certificate);
         let incomplete = incomplete(earlier).or_else(|| incomplete(later));
-        let stale = stale(earlier).or_else(|| stale(later));
+        let lost_unknown = || stale(earlier).or_else(|| stale(later));
+        // Of what it took over from yet another result, the later one does not say when it was seen.
+        let is_newer = after.current || after.extends == Some(earlier.version);
+        let gained_unknown = || if is_newer { None } else { stale(later) };
         Self {
-            missing: if later.certificate.complete {
-                Kind::Lost
-            } else {
-                Kind::NotSeen
-            },
-            new: if earlier.certificate.complete {
+            missing: if after.complete { Kind::Lost } else { Kind::NotSeen },
+            new: if before.complete && is_newer {
                 Kind::Gained
             } else {
                 Kind::FirstSeen
             },
-            lost_unknown: incomplete.clone().or(stale),
-            gained_unknown: incomplete,
+            lost_unknown: incomplete.clone().or_else(lost_unknown),
+            gained_unknown: incomplete.or_else(gained_unknown),
         }
     }
 
@@ -177,8 +177,12 @@ fn incomplete(record: &ResultRecord) -> Option<String> {
 fn stale(record: &ResultRecord) -> Option<String> {
     (!record.certificate.current).then(|| {
         format!(
-            "result {} extends an earlier one and still holds who left meanwhile",
-            record.version
+            "result {} extends {}, and still holds who left meanwhile",
+            record.version,
+            record
+                .certificate
+                .extends
+                .map_or_else(|| "an earlier one".to_owned(), |base| format!("result {base}"))
         )
     })
 }
@@ -268,4 +272,64 @@ fn texts(batch: &RecordBatch, name: &str) -> Result<StringViewArray, ArrowError>
     column
         .cloned()
         .ok_or_else(|| ArrowError::SchemaError(format!("column {name} is missing or no text")))
+}
+
+#[cfg(test)]
+mod tests {
+    use followlytics_core::{
+        platform::list::Grade,
+        scan::certificate::{Certificate, Guarantee},
+    };
+
+    use super::*;
+
+    fn result(version: i64, extends: Option<i64>) -> ResultRecord {
+        let certificate = Certificate {
+            guarantee: Guarantee::Exact,
+            complete: true,
+            current: extends.is_none(),
+            extends,
+            grade: Grade::Source,
+            basis: String::new(),
+            support: Vec::new(),
+            evidence: Vec::new(),
+            seams: Vec::new(),
+            scanned: 10,
+            unique: 10,
+            platform_count: 10,
+            list_total: None,
+            hidden: 0,
+            unexplained: 0,
+            drift: None,
+        };
+        ResultRecord {
+            version,
+            manifest: String::new(),
+            parts: Vec::new(),
+            sha256: String::new(),
+            rows: 10,
+            duplicates: 0,
+            unread: 0,
+            certificate,
+        }
+    }
+
+    /// A follower of result 1 who left before result 2 is still in result 3, which extends result 1.
+    #[test]
+    fn who_was_taken_over_from_another_result_was_not_gained() {
+        let conclusions = |earlier, later| Conclusions::of(&earlier, &later);
+        let found = conclusions(result(2, None), result(3, Some(1)));
+        assert_eq!(found.new, Kind::FirstSeen);
+        assert_eq!(
+            found.gained_unknown.as_deref(),
+            Some("result 3 extends result 1, and still holds who left meanwhile")
+        );
+        for (earlier, later) in [
+            (result(1, None), result(3, Some(1))),
+            (result(1, None), result(2, None)),
+        ] {
+            let found = conclusions(earlier, later);
+            assert_eq!((found.new, found.gained_unknown), (Kind::Gained, None));
+        }
+    }
 }

@@ -174,7 +174,9 @@ fn manifest(
     let trimmed: i64 = open.shards.iter().map(|shard| shard.trimmed).sum();
     let unique = rows + trimmed;
     let known = input.since.as_ref().map_or(0, |base| base.rows);
-    let capped = input.row_cap > 0 && unique >= input.row_cap;
+    // Rows may have come twice: a list that was not read to its end was cut by the cap, however few are left.
+    let is_cut = scanned >= input.row_cap && !input.has_ended();
+    let capped = input.row_cap > 0 && (unique >= input.row_cap || is_cut);
     Manifest {
         format: Manifest::FORMAT,
         scan: work.job.scan.clone(),

@@ -207,13 +207,15 @@ pub fn plan(
     let cap = wishes.max_rows.max(0);
     let counted = counted(platform, report, probes);
     let seek = match (facts.seek, ids::top(probes)) {
-        (Seek::Id, None) => Seek::Chain,
+        // A list too short to be probed begins at its newest end, by number or not: its pages show which.
+        (Seek::Id, None) if !probes.is_empty() => Seek::Chain,
         (Seek::Time, _) if !seeks(probes) => Seek::Chain,
         (seek, _) => seek,
     };
     let rows = if cap > 0 { counted.min(cap) } else { counted };
     let page_rows = page_rows(facts.page_rows, seek, probes, counted);
-    let count = if cap > 0 && seek != Seek::Index {
+    let is_unknown = seek == Seek::Id && probes.is_empty();
+    let count = if cap > 0 && seek != Seek::Index || is_unknown {
         1
     } else {
         range_count(rows, wishes)

@@ -8,7 +8,7 @@ use followlytics_core::{
         ends, lease,
         meeting::End,
         observed::Anomaly,
-        permit::most_rows,
+        permit::{self, most_rows},
         plan::Plan,
         range::{Kind, Range, State},
         seam,
@@ -161,7 +161,11 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let header = &page.header;
         check_permit(permit, header)?;
-        let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
+        let pages = header.seq.saturating_add(1);
+        let row_cap = scan
+            .plan
+            .as_ref()
+            .map_or(0, |plan| permit::allowed(plan.seek, plan.row_cap, pages));
         accept(
             range,
             right,

@@ -7,6 +7,7 @@ use followlytics_core::{
         source::Source,
         summary::{Hold, Stage},
     },
+    wire::Mode,
 };
 use jiff::Timestamp;
 
@@ -92,7 +93,7 @@ pub(super) async fn end_early(tx: &mut Tx, row: &mut ScanRow, now: Timestamp) ->
         params![&uid],
     )
     .await?;
-    if row.failure.is_some() && row.lines > 0 {
+    if row.failure.is_some() && row.lines > 0 && row.request.mode != Mode::Cancel {
         row.stage = Stage::Merging;
         super::jobs::enqueue_merge(tx, &uid, now).await?;
     } else {

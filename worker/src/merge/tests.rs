@@ -100,7 +100,7 @@ async fn one_row_per_follower_the_latest_sighting_in_order_of_ids() {
         (certificate.guarantee, certificate.scanned, certificate.unique),
         (Guarantee::BestEffort, 5, 3)
     );
-    assert_eq!((certificate.platform_count, certificate.unexplained), (6, 0));
+    assert_eq!((certificate.platform_count, certificate.unexplained), (6, 3));
     let summary = bench.ledger.summary("s").await.unwrap().unwrap();
     assert_eq!((summary.stage, summary.result), (Stage::Merged, Some(record)));
 }

@@ -8,7 +8,7 @@
 use super::{AccountReport, Place, Probe, Space, Wishes, keyed, range_count};
 use crate::scan::range::NEWEST;
 
-/// Under so many pages a list is read as a chain: what a probe costs is more than cutting it would save.
+/// Up to so many pages a list is read in one piece: what a probe costs is more than cutting it would save.
 const CHAIN_PAGES: i64 = 4;
 
 /// Where the next probe should look.

@@ -243,16 +243,23 @@ fn ids_nobody_can_compute_make_a_chain() {
         ),
         None
     );
-    for (probes, followers) in [(vec![opaque], 50_000), (Vec::new(), 300)] {
-        let plan = plan(
-            Platform::Mastodon,
-            &report(followers),
-            &probes,
-            &wishes(0),
-            &[],
-            now(),
+    let plan = plan(Platform::Mastodon, &many, &[opaque], &wishes(0), &[], now());
+    assert_eq!((plan.seek, plan.root, plan.ranges.len()), (Seek::Chain, None, 1));
+}
+
+#[test]
+fn a_list_too_short_for_a_probe_is_one_range_by_id() {
+    for (followers, cap) in [(300, 0), (0, 0), (50_000, 200)] {
+        let wishes = Wishes {
+            rows_per_range: 100,
+            ..wishes(cap)
+        };
+        let plan = plan(Platform::Mastodon, &report(followers), &[], &wishes, &[], now());
+        let root = Span { lo: 0, hi: NEWEST };
+        assert_eq!(
+            (plan.seek, plan.root, plan.ranges.len()),
+            (Seek::Id, Some(root), 1)
         );
-        assert_eq!((plan.seek, plan.root, plan.ranges.len()), (Seek::Chain, None, 1));
     }
 }
 
