@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use followlytics_core::{
-    clock::TOLERANCE,
     retry::{Class, Failure},
     scan::window::Told,
 };
@@ -27,7 +26,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads what the headers say; `limits` is what the names of each kind of rate-limit headers begin with.
+    /// Reads what the headers say; `limits` is what the names of each kind of rate-limit headers begin with, `now` when the
+    /// answer came.
     pub fn read(response: Response<Bytes>, limits: &[&str], now: Timestamp) -> Self {
         let (parts, body) = response.into_parts();
         let theirs = their_now(&parts.headers, now);
@@ -104,13 +104,11 @@ impl Answer {
     }
 }
 
-/// The platform's clock at this answer. `Date` has whole seconds, so it counts only where it differs by more than that.
+/// The platform's clock when it answered, by its `Date`: whole seconds, cut off. So its instants are never read as earlier
+/// than they are, and at most a second and the way of the answer later.
 fn their_now(headers: &HeaderMap, now: Timestamp) -> Timestamp {
     let date = text(headers, http::header::DATE.as_str()).and_then(|date| rfc2822::parse(date).ok());
-    let theirs = date.map(|date| date.timestamp());
-    theirs
-        .filter(|theirs| theirs.duration_since(now).abs() >= TOLERANCE)
-        .unwrap_or(now)
+    date.map_or(now, |date| date.timestamp())
 }
 
 /// What the headers said of the window: `-limit`, `-remaining`, and `-reset-ms` (milliseconds since 1970) or
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_by_the_platforms_own_clock_where_it_differs() {
+    fn instants_are_by_the_platforms_own_clock() {
         // Now is 22:13:20; the platform says a minute later, and its window ends 90 s after that.
         let reset = |date| {
             let headers = [
@@ -236,7 +234,7 @@ mod tests {
         );
         assert_eq!(
             reset("Tue, 14 Nov 2023 22:13:21 GMT"),
-            (at(1_700_000_150_000), Some(67_000))
+            (at(1_700_000_149_000), Some(66_000))
         );
         let relative = [
             ("date", "Tue, 14 Nov 2023 22:14:20 GMT"),

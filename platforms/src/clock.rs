@@ -37,24 +37,32 @@ impl Clock for SystemClock {
 /// little as its own drift does. Time in which the machine was suspended has passed.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyClock {
-    origin: Timestamp,
-    started: SignedDuration,
+    at_boot: Timestamp,
 }
 
 impl SteadyClock {
     /// A clock that shows the system's time now.
     pub fn start() -> Self {
-        Self {
-            origin: SystemClock.now(),
-            started: since_boot(),
-        }
+        let now = SystemClock.now();
+        Self::since(now.saturating_sub(since_boot()).unwrap_or(now))
+    }
+
+    /// A clock that showed this when the machine was started: another process's clock.
+    pub const fn since(at_boot: Timestamp) -> Self {
+        Self { at_boot }
+    }
+
+    /// What it showed when the machine was started.
+    pub const fn at_boot(&self) -> Timestamp {
+        self.at_boot
     }
 }
 
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        let passed = since_boot().saturating_sub(self.started);
-        self.origin.saturating_add(passed).unwrap_or(Timestamp::MAX)
+        self.at_boot
+            .saturating_add(since_boot())
+            .unwrap_or(Timestamp::MAX)
     }
 
     fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {

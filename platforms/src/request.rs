@@ -6,7 +6,9 @@ use followlytics_core::{
     retry::{Class, Failure},
 };
 use http::{HeaderValue, Request, Uri, header};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 
 use crate::{
     answer::Answer,
@@ -50,8 +52,11 @@ pub(crate) async fn get(ctx: &Context, dialect: Dialect, path: &str) -> Result<A
         request = request.header(header::AUTHORIZATION, value);
     }
     let request = request.body(Bytes::new()).map_err(|_| no_base_url())?;
+    let began = Instant::now();
     let response = send(&ctx.http, request).await.map_err(|error| lost(&error))?;
-    Ok(Answer::read(response, dialect.limits, ctx.now))
+    let passed = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
+    let now = ctx.now.saturating_add(passed).unwrap_or(ctx.now);
+    Ok(Answer::read(response, dialect.limits, now))
 }
 
 /// Sends one GET, and one more where the platform redirects to another address of its own: it has been asked

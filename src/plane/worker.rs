@@ -14,7 +14,7 @@ use std::{
 use followlytics_store::health::Monitor;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{data::DataDir, logs};
+use crate::{data::DataDir, edge, logs};
 
 /// How often the child is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -109,7 +109,8 @@ fn spawn(program: &Path, data: &Path, environment: &[(String, String)]) -> io::R
     command
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .env("FOLLOWLYTICS_PARENT", std::process::id().to_string());
+        .env("FOLLOWLYTICS_PARENT", std::process::id().to_string())
+        .env(edge::CLOCK_VARIABLE, edge::clock_to_hand_on());
     if let Ok(level) = std::env::var(logs::VARIABLE) {
         command.env(logs::VARIABLE, level);
     }

@@ -148,6 +148,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_of_a_clock_that_was_set_back_since_is_over() {
+        let mut ranges = ranges(1);
+        grant(&mut ranges[0], "a", at(3_600));
+        assert_eq!(claim(&ranges, "b", GRAIN, at(0)), Claim::Take(0));
+    }
+
+    #[test]
     fn a_free_runner_takes_half_when_nothing_waits() {
         let mut ranges = ranges(1);
         grant(&mut ranges[0], "a", at(0));

@@ -284,9 +284,11 @@ impl Range {
         !self.keeps_terms() && self.terms.as_ref().is_some_and(is_other)
     }
 
-    /// Whether somebody holds it at `now`.
+    /// Whether somebody holds it at `now`. A lease that ends later than any can was granted by a clock that was set back
+    /// since, and nobody knows how long ago.
     pub fn is_held(&self, now: Timestamp) -> bool {
-        self.holder.is_some() && self.lease_until.is_some_and(|until| until > now)
+        let is_possible = |until: Timestamp| until > now && now.duration_until(until) <= lease::TTL * 2;
+        self.holder.is_some() && self.lease_until.is_some_and(is_possible)
     }
 
     /// What its holder has not claimed; empty for a chain.

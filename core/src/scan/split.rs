@@ -209,7 +209,7 @@ mod tests {
         range.claimed = claimed;
         range.place = Place::at(claimed);
         range.holder = Some("a".into());
-        range.lease_until = Some(Timestamp::MAX);
+        range.lease_until = Timestamp::from_second(20).ok();
         range.leased_at = Some(Timestamp::UNIX_EPOCH);
         range
     }
@@ -350,7 +350,7 @@ mod tests {
     fn a_chain_is_never_split() {
         let mut chain = Range::new(0, Kind::Listing, None, Walk::Down, 50_000);
         chain.holder = Some("a".into());
-        chain.lease_until = Some(Timestamp::MAX);
+        chain.lease_until = Timestamp::from_second(1).ok();
         assert_eq!(
             choose(&[chain], grain(1, 1000, 50_000), Timestamp::UNIX_EPOCH),
             None

@@ -11,6 +11,9 @@ use crate::{
     platform::Family,
 };
 
+/// A window that ends so much later than twice its length was counted by a clock that was set back.
+const SET_BACK: SignedDuration = SignedDuration::from_mins(5);
+
 /// A limit: so many requests of a family in a window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,8 +130,18 @@ impl Window {
         fits && (told.limit.is_none_or(|limit| limit == self.rule.requests) || published.iter().any(is_own))
     }
 
-    /// The window as it stands at `now`: one that has ended is empty again.
+    /// The window as it stands at `now`: one that has ended is empty again. One that ends later than any can was counted by
+    /// a clock that was set back since; it is taken to begin now.
     pub fn refresh(&mut self, now: Timestamp) {
+        let length = SignedDuration::from_millis(self.rule.window_ms);
+        let longest = length.saturating_mul(2).saturating_add(SET_BACK);
+        if self
+            .reset
+            .is_some_and(|reset| now.duration_until(reset) > longest)
+        {
+            self.reset = now.saturating_add(length).ok();
+            self.told = false;
+        }
         if self.reset.is_some_and(|reset| reset <= now) {
             self.used = 0;
             self.reset = None;
@@ -395,6 +408,17 @@ mod tests {
             (window.used, window.limit(), window.reset),
             (5, 20, Some(at(2000)))
         );
+    }
+
+    #[test]
+    fn a_window_that_was_counted_by_a_clock_since_set_back_ends_all_the_same() {
+        let hour = 3_600_000;
+        let mut windows = [Window::new(Rule::new(Family::Followers, 1, 1000))];
+        take(&mut windows, at(hour), LONG);
+        // What was used stays used; it ends by its own length.
+        assert_eq!(take(&mut windows, at(0), LONG), Slot::Full { until: at(1000) });
+        assert_eq!(take(&mut windows, at(500), LONG), Slot::Full { until: at(1000) });
+        assert!(matches!(take(&mut windows, at(1000), LONG), Slot::Free { .. }));
     }
 
     #[test]

@@ -32,12 +32,33 @@ pub(super) async fn of_api(
     let Some(budget) = scan.monthly_budget() else {
         return Ok(None);
     };
-    let credential = match &scan.terms {
+    let used = used(tx, credential(scan), now).await?;
+    Ok(Some(Month { budget, used }))
+}
+
+/// The month once every request under way has ended without a charge: what is short of it may be there in a minute.
+pub(super) async fn settled(
+    tx: &mut Tx,
+    scan: &ScanRow,
+    now: Timestamp,
+) -> Result<Option<Month>, LedgerError> {
+    let Some(month) = month(tx, scan, now).await? else {
+        return Ok(None);
+    };
+    let sql = "SELECT CAST(SUM(price) AS BIGINT) FROM permits WHERE credential = $1 AND state = 'Open'";
+    let row = tx.find(sql, params![credential(scan)]).await?;
+    let open: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
+    Ok(Some(Month {
+        used: month.used.minus(Usd::from_nanos(open.unwrap_or(0))),
+        ..month
+    }))
+}
+
+fn credential(scan: &ScanRow) -> &str {
+    match &scan.terms {
         Some(terms) => &terms.credential,
         None => &scan.request.credential,
-    };
-    let used = used(tx, credential, now).await?;
-    Ok(Some(Month { budget, used }))
+    }
 }
 
 async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, LedgerError> {
@@ -103,7 +124,7 @@ pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
 
 /// Before the first page: a plan that the month can't pay for is not begun.
 pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
-    let month = month(tx, scan, now).await?;
+    let month = settled(tx, scan, now).await?;
     let begins = |plan: &&Plan| scan.hold.is_none() && !plan.has_browser();
     let Some(plan) = scan.plan.as_ref().filter(begins) else {
         return Ok(());

@@ -4,10 +4,13 @@ use followlytics_core::{
     money::Usd,
     mutants::{self, Mutant},
     platform::Family,
-    scan::range::{Place, Range},
+    scan::{
+        permit::{SETTLE, START},
+        range::{Place, Range},
+    },
     wire::Permit,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{Ledger, LedgerError, ScanRow, ranges, windows};
@@ -70,11 +73,16 @@ impl PermitRow {
             family: self.family,
             place: self.place.clone(),
             max_rows: self.max_rows,
-            start_within_ms: ms_until(now, self.start_by),
-            settle_within_ms: ms_until(now, self.settle_by),
+            // By a clock that was set back since it would be more.
+            start_within_ms: ms_until(now, self.start_by).min(ms(START)),
+            settle_within_ms: ms_until(now, self.settle_by).min(ms(START) + ms(SETTLE)),
             seen_at: self.granted_at,
         }
     }
+}
+
+fn ms(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whole milliseconds until an instant; 0 once it has passed.
@@ -328,12 +336,18 @@ pub(super) async fn charge(
     Ok(())
 }
 
+/// What is past its end. What was granted in the future was granted by a clock that was set back since, and nobody knows
+/// how long ago.
+const OVERDUE: &str = "state = 'Open' AND (settle_by <= $1 OR granted_at > $2)";
+
+fn soon(now: Timestamp) -> Timestamp {
+    now.saturating_add(START).unwrap_or(now)
+}
+
 /// Permits of this scan past `settle_by`: their slot stays used, their dollars become ambiguous.
 pub(super) async fn sweep(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bool, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM permits WHERE scan = $1 AND state = 'Open' AND settle_by <= $2 ORDER BY id"
-    );
-    let overdue = tx.query(&sql, params![&scan.request.uid, now]).await?;
+    let sql = format!("SELECT {COLUMNS} FROM permits WHERE {OVERDUE} AND scan = $3 ORDER BY id");
+    let overdue = tx.query(&sql, params![now, soon(now), &scan.request.uid]).await?;
     for row in &overdue {
         settle(tx, scan, &read(row)?, PermitState::Ambiguous, Usd::ZERO).await?;
         scan.requests.unanswered += 1;
@@ -374,8 +388,8 @@ impl Ledger {
     async fn list_overdue(&self) -> Result<Vec<String>, LedgerError> {
         let mut tx = self.db.read().await?;
         let now = self.now_in(&tx);
-        let sql = "SELECT DISTINCT scan FROM permits WHERE state = 'Open' AND settle_by <= $1 ORDER BY scan";
-        let rows = tx.query(sql, params![now]).await?;
+        let sql = format!("SELECT DISTINCT scan FROM permits WHERE {OVERDUE} ORDER BY scan");
+        let rows = tx.query(&sql, params![now, soon(now)]).await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 }

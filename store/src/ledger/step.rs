@@ -5,6 +5,7 @@ use followlytics_core::{
     mutants::{self, Mutant},
     platform::Family,
     scan::{
+        edit::MONTHLY_BUDGET,
         permit::{self, Ask, Purse},
         plan,
         range::{Kind, Place, Range, State},
@@ -25,6 +26,8 @@ use crate::db::Tx;
 
 /// How long a runner is told to wait on something only a person can change.
 const PERSON: SignedDuration = SignedDuration::from_mins(10);
+/// How long a runner waits for the outcome of another one's request.
+const RESERVED: SignedDuration = SignedDuration::from_secs(2);
 
 impl Ledger {
     /// What the holder does next, after it waited or gave an unused permit back.
@@ -131,7 +134,13 @@ impl Ledger {
                 return Ok(another_credential());
             }
             Ask::Exhausted => {
-                if months::is_short(scan, month) {
+                let short = months::is_short(scan, month);
+                let settled = months::settled(tx, scan, now).await?;
+                let ask = asked(scan, range, family, &months::purse(scan, settled));
+                if short && ask != Ask::Exhausted {
+                    return Ok(reserved(now));
+                }
+                if short {
                     months::exhaust(scan, now);
                 } else {
                     holds::exhaust(scan);
@@ -199,6 +208,15 @@ pub(super) fn another_credential() -> Step {
     }
 }
 
+/// Another request has reserved what is left of the month, and may not need it.
+fn reserved(now: Timestamp) -> Step {
+    Step::Wait {
+        wait_ms: permits::ms_until(now, later(now, RESERVED)),
+        reason: MONTHLY_BUDGET.to_owned(),
+        held: false,
+    }
+}
+
 /// What the holder of a range hears; the broker adds the token.
 pub(super) const fn reply(step: Step, range: &Range) -> Reply {
     Reply {
@@ -249,7 +267,11 @@ fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
             permit::ask(from, scan.page_rows(), 0, 0, purse)
         }
         (Family::Followers, Kind::Listing) => {
-            let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap);
+            let next = range.seq.saturating_add(1);
+            let cap = scan
+                .plan
+                .as_ref()
+                .map_or(0, |plan| permit::allowed(plan.seek, plan.row_cap, next));
             permit::ask(from, scan.page_rows(), cap, range.rows, purse)
         }
     }

@@ -41,9 +41,12 @@ pub(super) async fn slot(
     if let Some(until) = held_back(share.as_ref(), scan, &windows, now) {
         return Ok(Slot::Full { until });
     }
+    let before = windows.clone();
     let slot = take(&mut windows, now, START);
-    if matches!(slot, Slot::Free { .. }) {
+    if windows != before {
         store(tx, scan.credential(), &windows).await?;
+    }
+    if matches!(slot, Slot::Free { .. }) {
         if let Some(share) = share {
             share.took(tx, scan, family).await?;
         }

@@ -15,6 +15,8 @@ pub(super) fn throttle(
     policy: &Policy,
     now: Timestamp,
 ) -> (ScanStatus, Option<Timestamp>) {
+    // A clock that was set back since withholds nothing.
+    let written = written.filter(|at| *at <= now);
     let due = written.and_then(|at| at.saturating_add(policy.progress_every).ok());
     match (before, due) {
         (Some(before), Some(due)) if *before != next && steady(before) == steady(&next) && now < due => {

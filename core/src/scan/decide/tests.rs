@@ -69,6 +69,7 @@ fn merged(failed: i64) -> Summary {
         guarantee: Guarantee::Exact,
         complete: true,
         current: true,
+        extends: None,
         grade: crate::platform::list::Grade::Source,
         basis: String::new(),
         support: Vec::new(),

@@ -16,6 +16,7 @@ fn result(scan: &str) -> NewResult {
             guarantee: Guarantee::Exact,
             complete: true,
             current: true,
+            extends: None,
             grade: followlytics_core::platform::list::Grade::Source,
             basis: String::new(),
             support: Vec::new(),

@@ -195,3 +195,30 @@ async fn a_possible_charge_counts_in_one_month() {
         "of September"
     );
 }
+
+/// A page that returns fewer rows than were reserved for it leaves the rest of the month to others.
+#[tokio::test]
+async fn what_another_scan_has_reserved_of_the_month_is_waited_for() {
+    let desk = Desk::new("600.00", Some("10.02")).await;
+    let other = ScanRequest {
+        uid: "other".into(),
+        name: "other".into(),
+        ..desk.request.clone()
+    };
+    desk.ledger.ensure_scan(&other).await.unwrap();
+    let (a, b) = (desk.sandbox("a").await, desk.sandbox_of("other", "b").await);
+    desk.resolve(&a, 1000).await;
+    desk.resolve(&b, 1000).await;
+    let lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 300, true);
+    let waiting = desk.claim(&b).await;
+    assert!(
+        matches!(waiting.step, Step::Wait { ref reason, held: false, .. } if reason == "MonthlyBudgetReached"),
+        "{:?}",
+        waiting.step
+    );
+    let summary = desk.ledger.summary("other").await.unwrap().unwrap();
+    assert_eq!(summary.hold, None);
+    desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert_eq!(permit(&desk.claim(&b).await.step).max_rows, 700);
+}

@@ -1,10 +1,13 @@
 //! A list of keys whose oldest followers change while it is read.
 
-use followlytics_core::scan::{
-    ends::{Ended, Verdict, judge},
-    plan::Probe,
-    range::{Kind, OLDEST, Range},
-    summary::Stage,
+use followlytics_core::{
+    platform::server::Server,
+    scan::{
+        ends::{Ended, Verdict, judge},
+        plan::Probe,
+        range::{Kind, OLDEST, Range},
+        summary::Stage,
+    },
 };
 
 use super::*;
@@ -24,16 +27,20 @@ async fn planned(desk: &Desk) -> Sandbox {
     desk.ledger.ensure_scan(&request).await.unwrap();
     let sandbox = desk.sandbox_of("keys", "a").await;
     let mut step = desk.resolve(&sandbox, 30_000).await.step;
-    while let Step::Permit(probe) = step {
-        let found = Found {
-            held: Held { range: 0, epoch: 1 },
-            permit: probe.id,
-            finding: Finding::Probe(Probe {
-                asked: probe.place,
+    while let Step::Permit(permit) = step {
+        let finding = match permit.family {
+            Family::Server => Finding::Server(Server::new(Server::APP_VIEW, "")),
+            _ => Finding::Probe(Probe {
+                asked: permit.place,
                 rows: 100,
                 next: None,
                 total: None,
             }),
+        };
+        let found = Found {
+            held: Held { range: 0, epoch: 1 },
+            permit: permit.id,
+            finding,
             told: None,
         };
         step = desk.ledger.record_finding(&sandbox, &found).await.unwrap().step;

@@ -34,6 +34,7 @@ async fn merged() -> Desk {
             guarantee: Guarantee::Exact,
             complete: true,
             current: true,
+            extends: None,
             grade: followlytics_core::platform::list::Grade::Source,
             basis: String::new(),
             support: Vec::new(),
