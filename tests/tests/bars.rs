@@ -28,10 +28,10 @@ fn without_a_fault_only_necessary_requests_are_made() {
 }
 
 #[test]
-fn a_list_that_does_not_tell_its_end_costs_the_one_request_that_proves_it() {
+fn a_list_that_does_not_tell_its_end_costs_the_two_requests_that_prove_it() {
     for followers in [1, 99, 100, 250] {
         let found = requests::measure(Case::calm(Bluesky, followers, 1, 1_000)).unwrap();
-        assert_eq!(found.requests, found.necessary + 1, "{found:?}");
+        assert_eq!(found.requests, found.necessary + found.end, "{found:?}");
     }
 }
 

@@ -152,6 +152,14 @@ fn every_dollar_is_accounted_for_while_the_object_store_is_away() {
 }
 
 #[test]
+fn scans_go_on_after_the_clock_of_the_database_is_set() {
+    for seed in 0..seeds().div_ceil(10).max(20) {
+        let report = run(Scenario::step(seed));
+        assert!(report.broken.is_none(), "{}", explain(seed, &report));
+    }
+}
+
+#[test]
 fn one_seed() {
     let Some(seed) = std::env::var("FOLLOWLYTICS_SIM_SEED")
         .ok()
@@ -164,6 +172,8 @@ fn one_seed() {
         Scenario::calm(seed)
     } else if std::env::var_os("FOLLOWLYTICS_SIM_OUTAGE").is_some() {
         Scenario::outage(seed)
+    } else if std::env::var_os("FOLLOWLYTICS_SIM_STEP").is_some() {
+        Scenario::step(seed)
     } else {
         Scenario::of(seed)
     };

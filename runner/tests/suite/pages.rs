@@ -14,7 +14,7 @@ const FIRST: &str = "/xrpc/app.bsky.graph.getFollowers?actor=did%3Aplc%3Anasa&li
 fn next() -> Place {
     Place {
         position: 5_000_001,
-        cursor: Some("5000__b".into()),
+        cursor: Some("5000__b~".into()),
     }
 }
 
@@ -36,7 +36,7 @@ async fn each_permit_becomes_one_request_and_one_page() {
         [ok(&reply(permit(8, next(), 10))), ok(&reply(Step::Done))],
     );
     assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
-    let second = format!("{FIRST}&cursor=5000__b");
+    let second = format!("{FIRST}&cursor=5000__b~");
     assert_eq!(
         ends.talk(),
         ["claim", FIRST, "pages", second.as_str(), "pages", "claim"]

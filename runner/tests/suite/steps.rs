@@ -128,6 +128,6 @@ async fn an_account_is_looked_up_and_its_list_probed() {
     );
     assert_eq!(
         found[1]["finding"]["probe"],
-        serde_json::json!({"asked": {"position": 5_000_000}, "rows": 2, "next": {"position": 4_000_001, "cursor": "4000__b"}})
+        serde_json::json!({"asked": {"position": 5_000_000}, "rows": 2, "next": {"position": 4_000_001, "cursor": "4000__b~"}})
     );
 }

@@ -45,7 +45,8 @@ pub struct Ratio {
     pub requests: i64,
     /// Look-ups, probes, full pages, seam pages and one page for each further range of a list sought by time.
     pub necessary: i64,
-    /// The request that proves the end of a list that does not tell: in no count of pages, yet not to be saved.
+    /// Requests that prove the end of a list that does not tell, the last row's key and what follows it: in no count of pages,
+    /// yet not to be saved.
     pub end: i64,
     /// Pages of a list read without a fault, to compare kills with.
     pub pages: i64,
@@ -103,13 +104,18 @@ fn count(case: Case, facts: &Facts) -> Result<Ratio> {
     let page_rows = i64::from(plan.map_or(1, |plan| plan.page_rows));
     let by_time = plan.is_some_and(|plan| plan.seek == Seek::Time);
     let tally = &summary.requests;
-    let pages = ((rows + page_rows - 1) / page_rows).max(1);
+    // Keys of a list by time are not unique: each page but the first repeats the last row before it.
+    let pages = if by_time {
+        1 + ((rows - page_rows).max(0) + page_rows - 2) / (page_rows - 1)
+    } else {
+        ((rows + page_rows - 1) / page_rows).max(1)
+    };
     let seams = tally.seam_pages + if by_time { ranges - 1 } else { 0 };
     Ok(Ratio {
         case,
         requests: i64::try_from(facts.requests)?,
         necessary: tally.lookups + tally.probes + pages + seams,
-        end: i64::from(by_time && rows > 0),
+        end: if by_time && rows > 0 { 2 } else { 0 },
         pages,
     })
 }

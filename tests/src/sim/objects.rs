@@ -58,7 +58,7 @@ impl ObjectStore for FaultyStore {
         self.late().await;
         self.broken("put refused", location)?;
         let stored = self.inner.put_opts(location, payload, opts).await;
-        let now = self.shared.now();
+        let now = self.shared.ledger_now();
         self.shared.lock().puts.entry(location.to_string()).or_insert(now);
         self.late().await;
         self.broken("put done but failed", location)?;

@@ -132,7 +132,7 @@ impl Simulation {
         let (of_clock, of_ids, of_world) = (shared.clone(), shared.clone(), shared.clone());
         let ledger = Ledger::new(
             db.clone(),
-            Arc::new(move || of_clock.now()),
+            Arc::new(move || of_clock.ledger_now()),
             Arc::new(move || format!("{:032x}", of_ids.lock().chance.bits())),
         );
         let objects = Objects::new(Arc::new(FaultyStore {
@@ -306,7 +306,7 @@ impl Simulation {
             .await?;
         drop(tx);
         ensure!(
-            later.is_none(),
+            later.is_none() || self.shared.scenario.step.is_some(),
             "PAUSE: a permit was granted after the pause was asked for"
         );
         let conditions = scan

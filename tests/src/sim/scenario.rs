@@ -49,6 +49,8 @@ pub struct Scenario {
     pub objects_away: Option<(i64, i64)>,
     /// Seconds by which the clock of a runner is ahead of or behind everybody else's, at most.
     pub skew_seconds: i64,
+    /// When the database's clock is set, in seconds after the start, and by how many seconds.
+    pub step: Option<(i64, i64)>,
 }
 
 /// One scan.
@@ -120,6 +122,7 @@ impl Scenario {
             cut_short: c.happens(100),
             objects_away: objects_away(seed),
             skew_seconds: skew_seconds(seed),
+            step: None,
         };
         scenario.with_browsers().with_returns()
     }
@@ -163,6 +166,17 @@ impl Scenario {
         Self {
             objects_away: away,
             ..world
+        }
+    }
+
+    /// The world of this seed, in which the database's clock is set by up to an hour while scans run.
+    pub fn step(seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x57e9);
+        let by = chance.between(60, 3_600);
+        let by = if chance.happens(500) { by } else { -by };
+        Self {
+            step: Some((chance.between(1, 60), by)),
+            ..Self::of(seed)
         }
     }
 

@@ -81,6 +81,15 @@ impl Shared {
         self.clock.now()
     }
 
+    /// The time by the database's clock, which is set in some worlds.
+    pub(super) fn ledger_now(&self) -> Timestamp {
+        let now = self.now();
+        match self.scenario.step {
+            Some((after, by)) if now.duration_since(self.started).as_secs() >= after => later(now, by * 1000),
+            _ => now,
+        }
+    }
+
     pub(super) async fn sleep_ms(&self, ms: i64) {
         if ms > 0 {
             self.clock.sleep(SignedDuration::from_millis(ms)).await;

@@ -17,7 +17,7 @@ fn a_session_that_ends_in_mid_scan_is_asked_for_and_the_scan_goes_on() {
     stage.goes_wrong(Endpoint::WebFollowers, 8, FaultKind::LoggedOut);
     stage
         .scan(BROWSER)
-        .refused(5, &["sign in again", "--type web-session"]);
+        .refused(5, &["sign in again", "followlytics why x-nasa"]);
     let why = stage.home.run("why x-nasa");
     assert!(
         why.out.contains("SessionEnded") && why.out.contains("--type web-session"),

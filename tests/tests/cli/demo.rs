@@ -50,11 +50,12 @@ fn nothing_is_lost_though_followers_change_and_a_runner_is_killed() {
         "{killed}"
     );
     assert!(parallel["ranges"].as_i64().unwrap() >= 4, "{parallel}");
-    // The killed runner's own request is the only one that may be made twice.
+    // The killed runner's own request is the only one that may be made twice; the end is proved by two, and each page
+    // repeats a row.
     let requests = &parallel["requests"];
     let [made, necessary, failed] =
         ["made", "necessary", "failed"].map(|name| requests[name].as_i64().unwrap());
-    assert!(made <= necessary + failed + 2, "{requests}");
+    assert!(made <= necessary + failed + 4, "{requests}");
     assert!(parallel["refetchedRows"].as_i64().unwrap() <= 100, "{parallel}");
     assert!(
         parallel["checked"]["platformRequests"].as_i64().unwrap() <= made + 1,

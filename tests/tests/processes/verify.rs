@@ -55,9 +55,10 @@ async fn verify_scan(
     } else {
         Guarantee::BestEffort
     };
-    assert_eq!(
-        (record.certificate.guarantee, record.certificate.unexplained),
-        (promised, 0),
+    // Rows of a list without an order move between its pages.
+    let may_lack = plan.churn > 0.0 && !list.carries_exact();
+    assert!(
+        record.certificate.guarantee == promised && (may_lack || record.certificate.unexplained == 0),
         "seed {}: {:?}",
         schedule.seed,
         record.certificate.evidence

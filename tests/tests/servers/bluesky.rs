@@ -39,16 +39,25 @@ fn lists_of_the_app_view_stay_exact_under_changes_and_kills() {
 #[test]
 fn more_follows_of_one_instant_than_a_page_holds_are_never_exact() {
     let bluesky = Bluesky::start().unwrap();
-    let star = bluesky.create_account("star").unwrap();
-    let follows: Vec<Follow> = (0..600)
+    check_ties(&bluesky, "middle", 0..600, &(200..350));
+    check_ties(&bluesky, "oldest", 1000..1600, &(1000..1150));
+}
+
+fn check_ties(bluesky: &Bluesky, name: &str, numbers: Range<u32>, tied: &Range<u32>) {
+    let star = bluesky.create_account(name).unwrap();
+    let follows: Vec<Follow> = numbers
         .map(|number| {
-            let at = if (200..350).contains(&number) { 200 } else { number };
+            let at = if tied.contains(&number) {
+                tied.start
+            } else {
+                number
+            };
             follow(number, FIRST + i64::from(at) * 1000)
         })
         .collect();
     bluesky.seed(&star.did, &follows).unwrap();
     let truth = Truth::of(bluesky.followers(&star.did).unwrap());
-    let scanned = scan_star(&bluesky, &star, Disturbance::Quiet, || {});
+    let scanned = scan_star(bluesky, &star, Disturbance::Quiet, || {});
     let missed = scanned.check(&truth);
     let certificate = scanned.certificate();
     assert_eq!(missed, 50, "a page of them is listed: {certificate}");
