@@ -417,7 +417,7 @@ pub mod reasons {
     pub const PLATFORM_REFUSED: &str = "PlatformRefused";
     /// The platform does not answer.
     pub const PLATFORM_UNREACHABLE: &str = "PlatformUnreachable";
-    /// The platform answers with a page that cannot be read.
+    /// The platform answers with a page that cannot be read, or refuses its place.
     pub const PAGE_UNREADABLE: &str = "PageUnreadable";
     /// The plan costs more than the budget.
     pub const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";

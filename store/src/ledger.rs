@@ -25,6 +25,7 @@ mod meetings;
 mod months;
 mod permits;
 mod ranges;
+mod restart;
 mod results;
 mod sandboxes;
 mod scans;

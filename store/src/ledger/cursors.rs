@@ -14,7 +14,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{LedgerError, ScanRow, commit, holds, ranges};
+use super::{LedgerError, ScanRow, failed::end_range};
 use crate::{db::Tx, params};
 
 const CURSOR_REPEATED: &str = "CursorRepeated";
@@ -63,23 +63,16 @@ pub(super) async fn give_up(
     range: &mut Range,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let uid = scan.request.uid.clone();
     scan.observed.add(Anomaly::CursorRepeated);
-    range.give_up();
-    ranges::put(tx, &uid, range).await?;
     let message = format!(
         "{}: after page {} the list leads back to a page that was read; its rows are kept. Create another Scan to read \
          the list again",
         scan.request.account, range.seq
     );
-    scan.failure = Some(Hold {
+    let reason = Hold {
         reason: CURSOR_REPEATED.to_owned(),
         message,
         until: None,
-    });
-    if scan.lines == 0 {
-        return holds::end_early(tx, scan, now).await;
-    }
-    let all = ranges::all(tx, &uid).await?;
-    commit::merge_if_read(tx, scan, &all, now).await
+    };
+    end_range(tx, scan, range, reason, now).await
 }

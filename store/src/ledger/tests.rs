@@ -12,6 +12,7 @@ mod model;
 mod money;
 mod parallel;
 mod records;
+mod refusals;
 mod since;
 mod sweeps;
 
