@@ -57,6 +57,8 @@ pub enum Class {
     NoAnswer,
     /// An answer came that could not be read.
     Malformed,
+    /// No request can be made of the page's cursor, or it is longer than the platform accepts.
+    CursorUnusable,
     /// The platform answered with the same place again.
     CursorRepeated,
     /// A browser's session has ended, was never one, or is another account's.
@@ -141,9 +143,9 @@ pub struct Policy {
 }
 
 impl Class {
-    /// Whether the platform answered, with a page that cannot be used.
+    /// Whether it is about one page, which cannot be used or requested.
     pub const fn is_unreadable(self) -> bool {
-        matches!(self, Self::Malformed)
+        matches!(self, Self::Malformed | Self::CursorUnusable)
     }
 
     /// The table.
@@ -154,6 +156,8 @@ impl Class {
             Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
             Self::Network | Self::PageStuck | Self::NotStarted => (3, Linear, Last::Hold, false),
             Self::ServerError => (3, Exponential, Last::Hold, false),
+            // Refused before it was read, or never sent.
+            Self::CursorUnusable => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             // What markup has changed was counted as well: an answer came that could not be read.
             Self::CursorRepeated => (3, Linear, Last::Hold, true),

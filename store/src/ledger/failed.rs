@@ -319,7 +319,7 @@ pub(super) fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) 
         Class::BrowserCrashed | Class::PageStuck | Class::NotStarted => {
             ("BrowserFailing", "it goes on by itself")
         }
-        Class::Malformed => (
+        Class::Malformed | Class::CursorUnusable => (
             "PageUnreadable",
             "the page is tried again, and its range is given up if that does not help",
         ),
