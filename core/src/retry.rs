@@ -148,6 +148,14 @@ impl Class {
         matches!(self, Self::Malformed | Self::CursorUnusable)
     }
 
+    /// Whether it may be about one page although it looks like an outage.
+    pub const fn may_be_the_page(self) -> bool {
+        matches!(
+            self,
+            Self::ServerError | Self::Network | Self::NoAnswer | Self::Unknown
+        )
+    }
+
     /// The table.
     pub const fn policy(self) -> Policy {
         use Growth::{Exponential, Linear};
@@ -197,7 +205,8 @@ impl Class {
 }
 
 /// Tries of a page whose answer cannot be read, with holds between them, before its range is given up: about 45
-/// minutes. The platform answers, so waiting longer does not help.
+/// minutes. The platform answers, so waiting longer does not help. The same number holds for a page that brings no
+/// answer while other pages are read.
 pub const MOST_UNREADABLE: u32 = 10;
 
 /// What to do after a failure.

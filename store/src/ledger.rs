@@ -21,6 +21,7 @@ mod heartbeat;
 mod holds;
 mod jobs;
 mod locks;
+mod lone;
 mod meetings;
 mod months;
 mod permits;

@@ -46,14 +46,14 @@ pub(super) async fn leads_back(
     Ok(row.is_some())
 }
 
-/// Holds in a row after which a range that is read for nothing is given up.
-const PATIENCE: u32 = 3;
+/// Tries after which a range that is read for nothing is given up where nothing is charged.
+const MOST_TRIES: u32 = 12;
 
 /// Whether the range is given up because the platform names the token of a page as the next one, again and again.
 /// Where nothing is charged it is tried again later, a few times.
 pub(super) fn is_hopeless(scan: &ScanRow, range: &Range) -> bool {
     let is_paid = scan.price(Family::Followers, 1) > Usd::ZERO;
-    range.kind == Kind::Listing && range.source == Source::Api && (is_paid || scan.hold_rounds >= PATIENCE)
+    range.source == Source::Api && (is_paid || range.attempts >= MOST_TRIES)
 }
 
 /// Gives the range up. Its rows stay; the result of the scan is partial.
@@ -63,7 +63,9 @@ pub(super) async fn give_up(
     range: &mut Range,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    scan.observed.add(Anomaly::CursorRepeated);
+    if range.kind != Kind::Resolve {
+        scan.observed.add(Anomaly::CursorRepeated);
+    }
     let message = format!(
         "{}: after page {} the list leads back to a page that was read; its rows are kept. Create another Scan to read \
          the list again",

@@ -2,12 +2,14 @@
 
 use followlytics_core::{
     money::Usd,
-    retry::{self, Class, Failure, Last, Next},
+    platform::Family,
+    retry::{self, Class, Failure, Last, MOST_UNREADABLE, Next},
     scan::{
         consent,
         fallback::gives_out,
         lease,
-        range::{Range, State},
+        plan::Probe,
+        range::{Kind, Range, State},
         source::Source,
         summary::{Hold, Stage},
     },
@@ -18,13 +20,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, commit, cursors,
     fallback::{self, Entered},
-    holds,
+    holds, lone,
     permits::{self, PermitState},
     ranges, restart, scans,
-    step::{another_credential, reply, save},
+    step::{another_credential, reply, request_of, save},
     windows,
 };
 use crate::db::Tx;
+
+const PAGE_UNREADABLE: &str = "PageUnreadable";
 
 impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
@@ -133,17 +137,29 @@ async fn apply(
             give_up(tx, scan, range, failure, &tries, now).await
         }
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
-            // Tries of a page that cannot be read are counted over all holds.
-            if !failure.class.is_unreadable() {
-                range.attempts = 0;
+            let is_alone =
+                last == Last::Hold && lone::is_about_the_page(tx, scan, range, failure.class).await?;
+            if is_alone && range.attempts >= MOST_UNREADABLE && failure.class != Class::CursorRepeated {
+                let tries = tries(range);
+                return give_up(tx, scan, range, failure, &tries, now).await;
             }
+            let others = last == Last::Hold && others_go_on(tx, scan, range, now).await?;
             match last {
-                Last::Hold if failure.class.is_unreadable() && others_go_on(tx, scan, range, now).await? => {
+                Last::Hold if is_alone && others => {
                     let rounds = range.attempts.saturating_sub(failure.class.policy().tries);
                     range.not_before = Some(again_at(failure, retry::hold(rounds), now));
                 }
-                Last::Hold => wait(scan, failure, now),
+                Last::Hold => {
+                    wait(scan, failure, now);
+                    // If it is the page after all, the others show it first.
+                    let until = scan.hold_mut().as_ref().and_then(|hold| hold.until);
+                    range.not_before = until.filter(|_| others).map(lone::after_the_others);
+                }
                 _ => *scan.hold_mut() = Some(held(scan, failure, None)),
+            }
+            // Tries of a page are counted over all holds.
+            if !is_alone {
+                range.attempts = 0;
             }
             if gives_out(range.source, failure.class, last) {
                 fallback::fall_back(tx, scan, range, now).await?;
@@ -191,7 +207,7 @@ pub(super) fn tries(range: &Range) -> String {
     format!("given up after {} tries", range.attempts)
 }
 
-/// Gives a range up whose next page cannot be read.
+/// Gives a range up whose next page cannot be read or requested.
 pub(super) async fn give_up(
     tx: &mut Tx,
     scan: &mut ScanRow,
@@ -200,16 +216,20 @@ pub(super) async fn give_up(
     why: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let mut reason = held(scan, failure, None);
-    reason.message = format!(
+    let message = format!(
         "{}: {}; {why}, the rest of this part of the list is missing: scan the account again later",
         scan.request.account, failure.message
     );
+    let reason = Hold {
+        reason: PAGE_UNREADABLE.to_owned(),
+        message,
+        until: None,
+    };
     end_range(tx, scan, range, reason, now).await
 }
 
 /// Ends a range before its end. What was read of it is merged with the other ranges; the scan has failed if there is no
-/// row and nothing left to read.
+/// row and nothing left to read. The list is planned without a probe that cannot be read.
 pub(super) async fn end_range(
     tx: &mut Tx,
     scan: &mut ScanRow,
@@ -217,6 +237,12 @@ pub(super) async fn end_range(
     reason: Hold,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
+    if let (Kind::Resolve, Some((Family::Followers, place))) = (range.kind, request_of(scan, range, now)) {
+        scan.probes.push(Probe::given_up(place));
+        range.seq += 1;
+        range.attempts = 0;
+        return Ok(());
+    }
     let uid = scan.request.uid.clone();
     scan.failure = Some(reason);
     range.give_up();
@@ -289,7 +315,7 @@ pub(super) fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) 
             "this is a fault of this program: please report it",
         ),
         Class::CursorExpired | Class::SeekRefused => (
-            "PageUnreadable",
+            PAGE_UNREADABLE,
             "the platform refuses the place of this page; it is tried again",
         ),
         Class::CursorRepeated => (
@@ -320,7 +346,7 @@ pub(super) fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) 
             ("BrowserFailing", "it goes on by itself")
         }
         Class::Malformed | Class::CursorUnusable => (
-            "PageUnreadable",
+            PAGE_UNREADABLE,
             "the page is tried again, and its range is given up if that does not help",
         ),
         Class::ServerError | Class::Network | Class::NoAnswer | Class::Unknown => {

@@ -35,14 +35,14 @@ pub(super) async fn restart(
     if range.span.is_some() {
         return go_on_by_position(tx, scan, range, failure, now).await;
     }
-    if got_no_further(tx, scan, range).await? {
+    if range.kind == Kind::Resolve || got_no_further(tx, scan, range).await? {
         return give_up(tx, scan, range, failure, NO_FURTHER, now).await;
     }
     range.attempts = 0;
     let from = (range.source, scan.request.account.platform);
     let again = scan.price(Family::Followers, scan.plan.as_ref().map_or(0, |plan| plan.rows));
     let pays = scan.purse.left() >= again && !matches!(ask(from, 1, 0, 0, &scan.purse), Ask::Exhausted);
-    if range.kind == Kind::Listing && pays {
+    if pays {
         scan.requests.refetched_rows += range.rows;
         range.place = Place::at(0);
         range.pass_from = range.seq;

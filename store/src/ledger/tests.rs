@@ -8,6 +8,7 @@ mod ends;
 mod fallback;
 mod leases;
 mod limits;
+mod lone;
 mod model;
 mod money;
 mod parallel;

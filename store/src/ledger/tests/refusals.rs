@@ -13,7 +13,7 @@ use super::*;
 
 /// A scan of a list of Bluesky without a price, and the name of its scan: a chain where no probe shows a position,
 /// otherwise ranges by time.
-async fn free(is_chain: bool) -> (Desk, Sandbox) {
+pub(super) async fn free(is_chain: bool) -> (Desk, Sandbox) {
     let mut desk = Desk::new("1.00", None).await;
     desk.request = ScanRequest {
         uid: "free".into(),
@@ -53,7 +53,7 @@ async fn free(is_chain: bool) -> (Desk, Sandbox) {
 }
 
 /// Commits a page of a hundred rows that leads to this place.
-async fn commit(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, output: Place) {
+pub(super) async fn commit(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, output: Place) {
     let mut page = Desk::page(lease, &permit(&lease.step), 100, false);
     page.header.scan.clone_from(&sandbox.scan);
     page.header.platform = desk.request.account.platform;
@@ -62,7 +62,7 @@ async fn commit(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, output: Place
 }
 
 /// Commits so many pages of a chain, with tokens that never come again.
-async fn read(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, pages: u32) {
+pub(super) async fn read(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, pages: u32) {
     for _ in 0..pages {
         let permit = permit(&lease.step);
         let next = permit.place.followed_by(&format!("token-{}", permit.seq));
@@ -70,15 +70,15 @@ async fn read(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease, pages: u32) {
     }
 }
 
-async fn refuse(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease) {
+pub(super) async fn refuse(desk: &Desk, sandbox: &Sandbox, lease: &mut Lease) {
     lease.step = desk.fail(sandbox, lease, Class::CursorExpired).await.step;
 }
 
-async fn summary(desk: &Desk, uid: &str) -> Summary {
+pub(super) async fn summary(desk: &Desk, uid: &str) -> Summary {
     desk.ledger.summary(uid).await.unwrap().unwrap()
 }
 
-async fn range(desk: &Desk, uid: &str, id: u32) -> Range {
+pub(super) async fn range(desk: &Desk, uid: &str, id: u32) -> Range {
     let mut ranges = desk.ledger.merge_input(uid).await.unwrap().ranges;
     ranges.retain(|range| range.id == id);
     ranges.remove(0)
