@@ -196,6 +196,11 @@ impl Ledger {
         if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await? {
             cursors::give_up(tx, scan, range, now).await?;
         }
+        if range.state == State::Open
+            && let Some(followers) = cursors::overrun(tx, scan, range).await?
+        {
+            cursors::end_overrun(tx, scan, range, followers, now).await?;
+        }
         if range.state == State::Done {
             ranges::put(tx, &scan.request.uid, range).await?;
             let end = if page.met { End::Met } else { End::Exhausted };

@@ -6,7 +6,7 @@ use followlytics_core::{
     platform::Family,
     scan::{
         observed::Anomaly,
-        range::{Kind, Range},
+        range::{Kind, Range, most_lines},
         source::Source,
         summary::Hold,
     },
@@ -44,6 +44,43 @@ pub(super) async fn leads_back(
         .find(sql, params![uid, header.range, hash(next), next, pass_from])
         .await?;
     Ok(row.is_some())
+}
+
+const LIST_ENDLESS: &str = "ListEndless";
+
+/// Followers of the account, where the range has more lines over all of its passes than such a list can have.
+pub(super) async fn overrun(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Result<Option<i64>, LedgerError> {
+    let counted = scan.report.as_ref().map_or(0, |report| report.followers);
+    let followers = counted.max(scan.plan.as_ref().map_or(0, |plan| plan.rows));
+    let most = most_lines(followers);
+    if range.source != Source::Api || scan.lines <= most {
+        return Ok(None);
+    }
+    let sql = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages WHERE scan = $1 AND range_id = $2";
+    let row = tx.find(sql, params![&scan.request.uid, range.id]).await?;
+    let lines: i64 = row.map(|row| row.get(0)).transpose()?.unwrap_or(0);
+    Ok((lines > most).then_some(followers))
+}
+
+/// Gives a range up whose list does not end. Its rows stay; the result of the scan is partial.
+pub(super) async fn end_overrun(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    followers: i64,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let message = format!(
+        "{}: the list of {followers} followers has more than {} rows and names ever new cursors; its rows are kept",
+        scan.request.account,
+        most_lines(followers)
+    );
+    let reason = Hold {
+        reason: LIST_ENDLESS.to_owned(),
+        message,
+        until: None,
+    };
+    end_range(tx, scan, range, reason, now).await
 }
 
 /// Tries after which a range that is read for nothing is given up where nothing is charged.

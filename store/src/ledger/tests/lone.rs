@@ -3,7 +3,7 @@
 use followlytics_core::{
     retry::MOST_UNREADABLE,
     scan::{
-        range::{Kind, Range, RangeId, State},
+        range::{Kind, Range, RangeId, State, most_lines},
         summary::Stage,
     },
     wire::Release,
@@ -216,4 +216,27 @@ async fn a_second_pass_whose_place_comes_again_is_given_up() {
         (tries, summary.stage, summary.failure.unwrap().reason.as_str()),
         (12, Stage::Merging, "CursorRepeated")
     );
+}
+
+#[tokio::test]
+async fn a_chain_of_ever_new_cursors_ends_with_every_row_it_read() {
+    let (desk, a) = free(true).await;
+    let mut lease = desk.claim(&a).await;
+    let most = most_lines(50_000);
+    let mut lines = 0;
+    while let Step::Permit(permit) = lease.step.clone() {
+        let mut page = Desk::page(&lease, &permit, 9_000, false);
+        page.header.scan = "free".into();
+        page.header.platform = Platform::Bluesky;
+        page.header.output = permit.place.followed_by(&format!("c{}", permit.seq));
+        lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+        lines += 9_000;
+        assert!(lines <= most + 9_000, "it is read for ever");
+    }
+    assert!(lines > most);
+    let summary = summary(&desk, "free").await;
+    assert_eq!((summary.stage, summary.scanned), (Stage::Merging, lines));
+    let failure = summary.failure.unwrap();
+    assert_eq!(failure.reason, "ListEndless");
+    assert!(failure.message.contains("50000 followers"), "{}", failure.message);
 }
