@@ -180,7 +180,8 @@ impl Ledger {
         permits::charge(tx, scan, permit, page.lines, price, now).await?;
         insert(tx, scan, page, price.nanos(), now).await?;
         let most = most_rows(scan.seek(), permit.max_rows, scan.page_rows());
-        if scan.source.is_api() && page.lines > most {
+        let is_shown = header.anomalies.contains(&Anomaly::SurplusRows);
+        if scan.source.is_api() && page.lines > most && !is_shown {
             scan.observed.add(Anomaly::SurplusRows);
         }
         count(tx, scan, range, permit, page.lines).await?;
