@@ -163,9 +163,8 @@ impl Class {
         let (tries, growth, last, may_be_charged) = match self {
             Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
             Self::Network | Self::PageStuck | Self::NotStarted => (3, Linear, Last::Hold, false),
-            Self::ServerError => (3, Exponential, Last::Hold, false),
-            // Refused before it was read, or never sent.
-            Self::CursorUnusable => (3, Exponential, Last::Hold, false),
+            // An unusable cursor is refused before the request is read, or never sent.
+            Self::ServerError | Self::CursorUnusable => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             // What markup has changed was counted as well: an answer came that could not be read.
             Self::CursorRepeated => (3, Linear, Last::Hold, true),
