@@ -57,6 +57,8 @@ pub enum Class {
     NoAnswer,
     /// An answer came that could not be read.
     Malformed,
+    /// No request can be made of the page's cursor, or it is longer than the platform accepts.
+    CursorUnusable,
     /// The platform answered with the same place again.
     CursorRepeated,
     /// A browser's session has ended, was never one, or is another account's.
@@ -141,9 +143,17 @@ pub struct Policy {
 }
 
 impl Class {
-    /// Whether the platform answered, with a page that cannot be used.
+    /// Whether it is about one page, which cannot be used or requested.
     pub const fn is_unreadable(self) -> bool {
-        matches!(self, Self::Malformed)
+        matches!(self, Self::Malformed | Self::CursorUnusable)
+    }
+
+    /// Whether it may be about one page although it looks like an outage.
+    pub const fn may_be_the_page(self) -> bool {
+        matches!(
+            self,
+            Self::ServerError | Self::Network | Self::NoAnswer | Self::Unknown
+        )
     }
 
     /// The table.
@@ -153,7 +163,8 @@ impl Class {
         let (tries, growth, last, may_be_charged) = match self {
             Self::RateLimited | Self::SecondaryLimited => (5, Exponential, Last::Hold, false),
             Self::Network | Self::PageStuck | Self::NotStarted => (3, Linear, Last::Hold, false),
-            Self::ServerError => (3, Exponential, Last::Hold, false),
+            // An unusable cursor is refused before the request is read, or never sent.
+            Self::ServerError | Self::CursorUnusable => (3, Exponential, Last::Hold, false),
             Self::NoAnswer | Self::Malformed | Self::BrowserCrashed => (3, Exponential, Last::Hold, true),
             // What markup has changed was counted as well: an answer came that could not be read.
             Self::CursorRepeated => (3, Linear, Last::Hold, true),
@@ -193,7 +204,8 @@ impl Class {
 }
 
 /// Tries of a page whose answer cannot be read, with holds between them, before its range is given up: about 45
-/// minutes. The platform answers, so waiting longer does not help.
+/// minutes. The platform answers, so waiting longer does not help. The same number holds for a page that brings no
+/// answer while other pages are read.
 pub const MOST_UNREADABLE: u32 = 10;
 
 /// What to do after a failure.

@@ -417,7 +417,7 @@ pub mod reasons {
     pub const PLATFORM_REFUSED: &str = "PlatformRefused";
     /// The platform does not answer.
     pub const PLATFORM_UNREACHABLE: &str = "PlatformUnreachable";
-    /// The platform answers with a page that cannot be read.
+    /// The platform answers with a page that cannot be read, or refuses its place.
     pub const PAGE_UNREADABLE: &str = "PageUnreadable";
     /// The plan costs more than the budget.
     pub const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";
@@ -437,6 +437,8 @@ pub mod reasons {
     pub const CURSOR_EXPIRED: &str = "CursorExpired";
     /// The platform's list leads back to a page that was read.
     pub const CURSOR_REPEATED: &str = "CursorRepeated";
+    /// The platform's list has far more rows than the account has followers.
+    pub const LIST_ENDLESS: &str = "ListEndless";
     /// The Scan names another credential; runners change over.
     pub const CREDENTIAL_CHANGED: &str = "CredentialChanged";
     /// The command that consented to the cost is gone.

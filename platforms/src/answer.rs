@@ -76,6 +76,11 @@ impl Answer {
                 Class::BadRequest,
                 "the server does not know this request (501): check the base URL".to_owned(),
             ),
+            // A place with a long cursor; what stands before a platform allows less than the platform itself.
+            414 | 431 => (
+                Class::CursorUnusable,
+                format!("the platform, or what stands before it, refuses the request as too long ({status})"),
+            ),
             408 => (
                 Class::ServerError,
                 "the platform gave the request up (408)".to_owned(),
@@ -241,6 +246,15 @@ mod tests {
             ("x-rate-limit-reset", "60"),
         ];
         assert_eq!(answer(&relative).told.unwrap().reset, at(1_700_000_060_000));
+    }
+
+    #[test]
+    fn a_request_that_is_too_long_is_about_its_place() {
+        for status in [414, 431] {
+            let response = Response::builder().status(status).body(Bytes::new()).unwrap();
+            let failure = Answer::read(response, &[], at(0)).common_failure().unwrap();
+            assert_eq!(failure.class, Class::CursorUnusable, "{status}");
+        }
     }
 
     #[test]

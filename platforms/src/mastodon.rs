@@ -150,14 +150,11 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
     let lines = lines(&list, Account::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let returned = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-    if returned > 0 && !links::any(&answer.headers) {
-        // Even a list's last page has a way back. Taking this for the end could lose all the rest.
-        return Err(answer.malformed("it has rows but no Link header to say what follows them"));
-    }
-    let next = match (asked, links::query(&answer.headers, "next")) {
-        (Asked::Below { .. } | Asked::Link { .. }, None) if returned >= rows => {
-            return Err(answer.malformed("its page is full, but nothing says what follows it"));
-        }
+    let link = links::query(&answer.headers, "next");
+    // Even a list's last page has a way back, and a list of numbers does not end with a full page.
+    let is_full = returned >= rows && !matches!(asked, Asked::Chain(_));
+    let is_cut = link.is_none() && returned > 0 && (is_full || !links::any(&answer.headers));
+    let next = match (asked, link) {
         (_, None) => None,
         (Asked::Chain(used), Some(query)) if used == Some(query) => return Err(repeated(answer)),
         (Asked::Link { query: used, .. }, Some(query)) if used == query => return Err(repeated(answer)),
@@ -179,10 +176,11 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
         .as_ref()
         .filter(|next| next.is_unread())
         .and_then(Place::token);
-    let anomaly = unread.map(|query| match number_in(query, "max_id") {
+    let odd = unread.map(|query| match number_in(query, "max_id") {
         Some(_) => Anomaly::KeyRose,
         None => Anomaly::CursorUnreadable,
     });
+    let anomaly = odd.or(is_cut.then_some(Anomaly::EndUnproven));
     Ok(FetchedPage {
         lines,
         next,

@@ -7,7 +7,10 @@ use followlytics_core::{
     page::MAX_ROWS,
     retry::Failure,
     row::{Line, Row},
-    scan::range::{Place, Walk},
+    scan::{
+        observed::Anomaly,
+        range::{Place, Walk},
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -72,25 +75,28 @@ impl Numbered {
             serde_json::from_slice(&answer.body).map_err(|_| answer.malformed("it is no list"))?;
         let read = lines(&list, row)
             .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
-        if i64::try_from(read.len()).unwrap_or(i64::MAX) > self.size {
-            // Then no row number is known: the server cuts its pages in another way.
-            return Err(answer.malformed("it holds more rows than were asked for"));
-        }
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let lines: Vec<Line> = read
             .into_iter()
             .zip(self.first..)
-            .filter(|(_, number)| match walk {
-                Walk::Down => *number < position,
-                Walk::Up => *number >= position,
+            .enumerate()
+            .filter(|(index, (_, number))| {
+                // Rows beyond the page have no number: they may be anywhere in the list, and are kept.
+                *index >= size
+                    || match walk {
+                        Walk::Down => *number < position,
+                        Walk::Up => *number >= position,
+                    }
             })
-            .map(|(line, _)| line)
+            .map(|(_, (line, _))| line)
             .collect();
+        let has_surplus = list.len() > size;
         Ok(FetchedPage {
             lines,
             next: self.next(walk, list.len()),
             returned: u32::try_from(list.len()).unwrap_or(u32::MAX),
             total,
-            anomalies: Vec::new(),
+            anomalies: has_surplus.then_some(Anomaly::SurplusRows).into_iter().collect(),
             told: answer.told,
         })
     }

@@ -101,13 +101,22 @@ pub(crate) fn encode(text: &str) -> String {
     out
 }
 
-/// The base URL and a path as one URL.
+/// The base URL and a path as one URL. A valid base URL that is none with the path has a cursor in it that no URL may
+/// hold, or that is too long for one.
 pub(crate) fn url(base_url: &str, path: &str) -> Result<Uri, Failure> {
-    let uri: Uri = format!("{}{path}", base_url.trim_end_matches('/'))
-        .parse()
-        .map_err(|_| no_base_url())?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
+    let base = base_url.trim_end_matches('/');
+    let is_http = |uri: &Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    match format!("{base}{path}").parse::<Uri>() {
+        Ok(uri) if is_http(&uri) => Ok(uri),
+        Err(_) if base.parse().is_ok_and(|base| is_http(&base)) => {
+            let message = format!(
+                "no valid URL holds the cursor of this page ({} characters)",
+                base.len() + path.len()
+            );
+            Err(failure(Class::CursorUnusable, message))
+        }
         _ => Err(no_base_url()),
     }
 }
@@ -189,6 +198,19 @@ mod tests {
                 Class::BadRequest,
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_makes_no_url_is_not_blamed_on_the_base_url() {
+        // Within the longest cursor that is kept; encoded it is over the longest URL.
+        let path = format!("/api?cursor={}", encode(&"|".repeat(22 << 10)));
+        for (base, path, class) in [
+            ("https://h", path.as_str(), Class::CursorUnusable),
+            ("https://h", "/api?a b", Class::CursorUnusable),
+            ("not a url", path.as_str(), Class::BadRequest),
+        ] {
+            assert_eq!(url(base, path).unwrap_err().class, class, "{base}");
         }
     }
 

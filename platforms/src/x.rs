@@ -104,7 +104,7 @@ async fn page(ctx: &Context, request: PageRequest<'_>) -> Result<FetchedPage, Fa
 fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<FetchedPage, Failure> {
     let body = answer::read(answer, Asked::Followers { id: account_id })?;
     let list = body.list(answer)?;
-    let token = body.next_token(answer)?;
+    let token = body.next_token(answer, !list.is_empty())?;
     if token.is_some() && token.as_deref() == place.token() {
         return Err(answer.failure(
             Class::CursorRepeated,
@@ -115,15 +115,17 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let next = token.map(|token| place.followed_by(&token));
     let leads_nowhere = next.as_ref().is_some_and(Place::is_end);
+    let anomaly = if leads_nowhere {
+        Some(Anomaly::CursorUnreadable)
+    } else {
+        (!body.has_meta()).then_some(Anomaly::EndUnproven)
+    };
     Ok(FetchedPage {
         returned: u32::try_from(lines.len()).unwrap_or(u32::MAX),
         lines,
         next,
         total: None,
-        anomalies: leads_nowhere
-            .then_some(Anomaly::CursorUnreadable)
-            .into_iter()
-            .collect(),
+        anomalies: anomaly.into_iter().collect(),
         told: answer.told,
     })
 }

@@ -60,6 +60,22 @@ pub struct Probe {
     pub total: Option<i64>,
 }
 
+impl Probe {
+    /// A probe that was given up: it shows nothing of the list.
+    pub fn given_up(asked: Place) -> Self {
+        Self {
+            next: Some(Place::unread(asked.position, "")),
+            asked,
+            rows: 0,
+            total: None,
+        }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.rows == 0 && self.next.as_ref().is_some_and(Place::is_end)
+    }
+}
+
 /// What the user allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -174,6 +190,9 @@ pub fn probe_at(
     probes: &[Probe],
     now: Timestamp,
 ) -> Option<Place> {
+    if probes.iter().any(Probe::is_given_up) {
+        return None;
+    }
     let facts = platform.facts();
     let number = u32::try_from(probes.len()).unwrap_or(u32::MAX);
     match facts.seek {

@@ -28,6 +28,14 @@ const LONGEST_CURSOR: usize = 24 << 10;
 /// Marks a cursor that does not show its position.
 const UNREAD: char = '?';
 
+/// Most lines that a range of an account with so many followers may have, over all of its passes: four times the
+/// followers, for lists that change or are read again after a refused token, and 10,000 for counts that are wrong. A
+/// list that is longer has no end: the platform names ever new cursors.
+pub const fn most_lines(followers: i64) -> i64 {
+    let followers = if followers > 0 { followers } else { 0 };
+    followers.saturating_mul(4).saturating_add(10_000)
+}
+
 /// The direction of reading, in the order of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
 pub enum Walk {

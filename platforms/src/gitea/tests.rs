@@ -133,9 +133,26 @@ fn rows_that_cannot_be_read_keep_their_number() {
 }
 
 #[test]
-fn a_page_of_another_size_is_refused() {
+fn rows_beyond_the_page_are_kept_and_shown() {
+    // Down from row 3 in pages of 2: the page of rows 2 and 3, of which row 3 was read; a third row has no number.
     let page = Numbered::at(3, Walk::Down, 2).unwrap();
-    for unreadable in [body(0..3), "{}".into(), String::new(), "[1".into()] {
+    let read = read_page(&answer(200, &body(2..5)), page, 3, Walk::Down).unwrap();
+    assert_eq!(ids(&read), [2, 4]);
+    assert_eq!((read.returned, read.next), (3, Some(Place::at(2))));
+    assert_eq!(read.anomalies, [Anomaly::SurplusRows]);
+    let up = Numbered::at(2, Walk::Up, 2).unwrap();
+    let read = read_page(&answer(200, &body(2..5)), up, 2, Walk::Up).unwrap();
+    assert_eq!(
+        (ids(&read), read.next),
+        (vec![2, 3, 4], Some(Place::at(4))),
+        "the next page is the next one by number"
+    );
+}
+
+#[test]
+fn what_is_no_list_is_refused() {
+    let page = Numbered::at(3, Walk::Down, 2).unwrap();
+    for unreadable in ["{}".to_owned(), String::new(), "[1".into()] {
         assert_eq!(
             read_page(&answer(200, &unreadable), page, 3, Walk::Down)
                 .unwrap_err()

@@ -187,18 +187,25 @@ async fn a_page_that_leads_to_itself_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_missing_place_is_not_taken_for_the_end() {
+async fn a_missing_place_keeps_the_rows_and_proves_no_end() {
     let rows = vec![r#"{"id":"1","acct":"b"}"#; 80].join(",");
     let full = format!("[{rows}]");
     let prev = "<https://h/f?since_id=9>; rel=\"prev\"";
-    for (link, body) in [(None, PAGE), (None, full.as_str()), (Some(prev), full.as_str())] {
+    for (link, body, rows) in [
+        (None, PAGE, 2),
+        (None, full.as_str(), 80),
+        (Some(prev), full.as_str(), 80),
+    ] {
         let (_, page) = ask(Place::at(NEWEST), Some(WHOLE), link, body).await;
-        assert_eq!(page.unwrap_err().class, Class::Malformed, "{link:?}");
+        let page = page.unwrap();
+        assert_eq!((page.lines.len(), page.next), (rows, None), "{link:?}");
+        assert_eq!(page.anomalies, [Anomaly::EndUnproven], "{link:?}");
     }
-    let (_, end) = ask(Place::at(NEWEST), Some(WHOLE), Some(prev), PAGE).await;
-    assert_eq!(end.unwrap().next, None);
-    let (_, empty) = ask(Place::at(NEWEST), Some(WHOLE), None, "[]").await;
-    assert_eq!(empty.unwrap().next, None);
+    for (link, body) in [(Some(prev), PAGE), (None, "[]")] {
+        let (_, end) = ask(Place::at(NEWEST), Some(WHOLE), link, body).await;
+        let end = end.unwrap();
+        assert_eq!((end.next, end.anomalies), (None, Vec::new()), "{link:?}");
+    }
 }
 
 #[tokio::test]

@@ -67,10 +67,20 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The token of the next page; none at the end. Without `meta` nobody knows whether this is the end.
-    pub(super) fn next_token(&self, answer: &Answer) -> Result<Option<String>, Failure> {
+    /// Whether it says that something follows, or that nothing does.
+    pub(super) fn has_meta(&self) -> bool {
+        matches!(self.meta, Some(Value::Object(_)))
+    }
+
+    /// The token of the next page; none at the end. Without `meta` nothing says whether this is the end: rows are kept,
+    /// for they are paid; an answer without both cannot be read.
+    pub(super) fn next_token(&self, answer: &Answer, has_rows: bool) -> Result<Option<String>, Failure> {
         let Some(Value::Object(meta)) = &self.meta else {
-            return Err(answer.malformed("it has no meta"));
+            return if has_rows {
+                Ok(None)
+            } else {
+                Err(answer.malformed("it has no meta"))
+            };
         };
         match meta.get("next_token") {
             None | Some(Value::Null) => Ok(None),

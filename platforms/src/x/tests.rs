@@ -131,6 +131,16 @@ fn an_empty_page_may_end_the_list_or_go_on() {
 }
 
 #[test]
+fn rows_without_meta_are_kept_and_prove_no_end() {
+    for meta in ["", r#","meta":null"#, r#","meta":[]"#] {
+        let body = format!(r#"{{"data":[{{"id":"8","username":"n"}}]{meta}}}"#);
+        let page = read_page(&answer(200, &body), "12", &at(1, "a")).unwrap();
+        assert_eq!((page.returned, page.next), (1, None), "{meta}");
+        assert_eq!(page.anomalies, [Anomaly::EndUnproven], "{meta}");
+    }
+}
+
+#[test]
 fn a_row_that_cannot_be_read_is_kept_as_it_came() {
     let body = r#"{"data":[{"id":7, "username":"n"},{"id":"8"},null,["1","n"],{"id":""},{"id":"9","created_at":"yesterday"}],"meta":{}}"#;
     let page = read_page(&answer(200, body), "12", &Place::at(0)).unwrap();

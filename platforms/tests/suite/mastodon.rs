@@ -7,6 +7,7 @@ use followlytics_core::{
     platform::{Auth, Seek},
     retry::Class,
     scan::{
+        observed::Anomaly,
         plan::{AccountReport, Plan, Probe, Wishes, plan, probe_at},
         range::{NEWEST, Place, Walk},
     },
@@ -111,7 +112,6 @@ async fn every_fault_has_its_class() {
         ),
         (FaultKind::Unauthorized, Class::Unauthorized),
         (FaultKind::TruncatedBody, Class::Malformed),
-        (FaultKind::MissingCursor, Class::Malformed),
         (FaultKind::RepeatedCursor, Class::CursorRepeated),
         (FaultKind::ResponseLost, Class::NoAnswer),
     ] {
@@ -131,6 +131,22 @@ async fn every_fault_has_its_class() {
             }
             assert!(reader.page(&second, Walk::Down).await.is_ok(), "{kind}: once");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_page_without_links_keeps_its_rows_and_proves_no_end() {
+    for ids in [MastodonIds::Snowflake, MastodonIds::Ulid] {
+        let (sky, account) = sky(Platform::Mastodon, 500, server(|server| server.ids = ids));
+        let reader = reader(&sky, &account).await;
+        let (reader, first) = match ids {
+            MastodonIds::Snowflake => (reader, Place::at(NEWEST)),
+            _ => (Reader { span: None, ..reader }, Place::at(0)),
+        };
+        sky.fault(FaultKind::MissingCursor);
+        let page = reader.page(&first, Walk::Down).await.unwrap();
+        assert_eq!((page.lines.len(), page.next), (80, None), "{ids:?}");
+        assert_eq!(page.anomalies, [Anomaly::EndUnproven], "{ids:?}");
     }
 }
 

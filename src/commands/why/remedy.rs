@@ -100,7 +100,7 @@ pub(super) fn remedy(reason: &str, scan: &Scan) -> Option<String> {
             "room or reach for the data directory and the object store (`followlytics doctor`); it goes on by itself"
                 .to_owned()
         }
-        reasons::RANGES_GIVEN_UP | reasons::CURSOR_REPEATED | reasons::CANCELLED => "another Scan reads the list again".to_owned(),
+        reasons::RANGES_GIVEN_UP | reasons::CURSOR_REPEATED | reasons::LIST_ENDLESS | reasons::CANCELLED => "another Scan reads the list again".to_owned(),
         _ => return None,
     })
 }
@@ -190,6 +190,7 @@ mod tests {
             reasons::CURSOR_EXPIRED,
             reasons::DRAINING,
             reasons::INTERRUPTED,
+            reasons::LIST_ENDLESS,
             reasons::MARKUP_CHANGED,
             reasons::MONTHLY_BUDGET_REACHED,
             reasons::PAGE_UNREADABLE,

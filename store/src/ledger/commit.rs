@@ -184,7 +184,8 @@ impl Ledger {
         permits::charge(tx, scan, permit, page.lines, price, now).await?;
         insert(tx, scan, page, price.nanos(), now).await?;
         let most = most_rows(scan.seek(), permit.max_rows, scan.page_rows());
-        if scan.source.is_api() && page.lines > most {
+        let is_shown = header.anomalies.contains(&Anomaly::SurplusRows);
+        if scan.source.is_api() && page.lines > most && !is_shown {
             scan.observed.add(Anomaly::SurplusRows);
         }
         count(tx, scan, range, permit, page.lines).await?;
@@ -199,6 +200,11 @@ impl Ledger {
         fallback::watch_speed(tx, scan, range, now).await?;
         if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await? {
             cursors::give_up(tx, scan, range, now).await?;
+        }
+        if range.state == State::Open
+            && let Some(followers) = cursors::overrun(tx, scan, range).await?
+        {
+            cursors::end_overrun(tx, scan, range, followers, now).await?;
         }
         if range.state == State::Done {
             ranges::put(tx, &scan.request.uid, range).await?;

@@ -6,7 +6,7 @@ use followlytics_core::{
     platform::Family,
     scan::{
         observed::Anomaly,
-        range::{Kind, Range},
+        range::{Kind, Range, most_lines},
         source::Source,
         summary::Hold,
     },
@@ -14,7 +14,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{LedgerError, ScanRow, commit, holds, ranges};
+use super::{LedgerError, ScanRow, failed::end_range};
 use crate::{db::Tx, params};
 
 const CURSOR_REPEATED: &str = "CursorRepeated";
@@ -46,14 +46,51 @@ pub(super) async fn leads_back(
     Ok(row.is_some())
 }
 
-/// Holds in a row after which a range that is read for nothing is given up.
-const PATIENCE: u32 = 3;
+const LIST_ENDLESS: &str = "ListEndless";
+
+/// Followers of the account, where the range has more lines over all of its passes than such a list can have.
+pub(super) async fn overrun(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Result<Option<i64>, LedgerError> {
+    let counted = scan.report.as_ref().map_or(0, |report| report.followers);
+    let followers = counted.max(scan.plan.as_ref().map_or(0, |plan| plan.rows));
+    let most = most_lines(followers);
+    if range.source != Source::Api || scan.lines <= most {
+        return Ok(None);
+    }
+    let sql = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages WHERE scan = $1 AND range_id = $2";
+    let row = tx.find(sql, params![&scan.request.uid, range.id]).await?;
+    let lines: i64 = row.map(|row| row.get(0)).transpose()?.unwrap_or(0);
+    Ok((lines > most).then_some(followers))
+}
+
+/// Gives a range up whose list does not end. Its rows stay; the result of the scan is partial.
+pub(super) async fn end_overrun(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    followers: i64,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let message = format!(
+        "{}: the list of {followers} followers has more than {} rows and names ever new cursors; its rows are kept",
+        scan.request.account,
+        most_lines(followers)
+    );
+    let reason = Hold {
+        reason: LIST_ENDLESS.to_owned(),
+        message,
+        until: None,
+    };
+    end_range(tx, scan, range, reason, now).await
+}
+
+/// Tries after which a range that is read for nothing is given up where nothing is charged.
+const MOST_TRIES: u32 = 12;
 
 /// Whether the range is given up because the platform names the token of a page as the next one, again and again.
 /// Where nothing is charged it is tried again later, a few times.
 pub(super) fn is_hopeless(scan: &ScanRow, range: &Range) -> bool {
     let is_paid = scan.price(Family::Followers, 1) > Usd::ZERO;
-    range.kind == Kind::Listing && range.source == Source::Api && (is_paid || scan.hold_rounds >= PATIENCE)
+    range.source == Source::Api && (is_paid || range.attempts >= MOST_TRIES)
 }
 
 /// Gives the range up. Its rows stay; the result of the scan is partial.
@@ -63,23 +100,18 @@ pub(super) async fn give_up(
     range: &mut Range,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let uid = scan.request.uid.clone();
-    scan.observed.add(Anomaly::CursorRepeated);
-    range.give_up();
-    ranges::put(tx, &uid, range).await?;
+    if range.kind != Kind::Resolve {
+        scan.observed.add(Anomaly::CursorRepeated);
+    }
     let message = format!(
         "{}: after page {} the list leads back to a page that was read; its rows are kept. Create another Scan to read \
          the list again",
         scan.request.account, range.seq
     );
-    scan.failure = Some(Hold {
+    let reason = Hold {
         reason: CURSOR_REPEATED.to_owned(),
         message,
         until: None,
-    });
-    if scan.lines == 0 {
-        return holds::end_early(tx, scan, now).await;
-    }
-    let all = ranges::all(tx, &uid).await?;
-    commit::merge_if_read(tx, scan, &all, now).await
+    };
+    end_range(tx, scan, range, reason, now).await
 }

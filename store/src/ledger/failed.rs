@@ -3,13 +3,13 @@
 use followlytics_core::{
     money::Usd,
     platform::Family,
-    retry::{self, Class, Failure, Last, Next},
+    retry::{self, Class, Failure, Last, MOST_UNREADABLE, Next},
     scan::{
         consent,
         fallback::gives_out,
         lease,
-        permit::{Ask, ask},
-        range::{Kind, Place, Range},
+        plan::Probe,
+        range::{Kind, Range, State},
         source::Source,
         summary::{Hold, Stage},
     },
@@ -20,13 +20,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, commit, cursors,
     fallback::{self, Entered},
-    holds,
+    holds, lone,
     permits::{self, PermitState},
-    ranges, scans,
-    step::{another_credential, reply, save},
+    ranges, restart, scans,
+    step::{another_credential, reply, request_of, save},
     windows,
 };
 use crate::db::Tx;
+
+const PAGE_UNREADABLE: &str = "PageUnreadable";
 
 impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
@@ -130,19 +132,34 @@ async fn apply(
         {
             cursors::give_up(tx, scan, range, now).await
         }
-        Next::GiveUp => give_up(tx, scan, range, failure, now).await,
+        Next::GiveUp => {
+            let tries = tries(range);
+            give_up(tx, scan, range, failure, &tries, now).await
+        }
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
-            // Tries of a page that cannot be read are counted over all holds.
-            if !failure.class.is_unreadable() {
-                range.attempts = 0;
+            let is_alone =
+                last == Last::Hold && lone::is_about_the_page(tx, scan, range, failure.class).await?;
+            if is_alone && range.attempts >= MOST_UNREADABLE && failure.class != Class::CursorRepeated {
+                let tries = tries(range);
+                return give_up(tx, scan, range, failure, &tries, now).await;
             }
+            let others = last == Last::Hold && others_go_on(tx, scan, range, now).await?;
             match last {
-                Last::Hold if failure.class.is_unreadable() && others_go_on(tx, scan, range, now).await? => {
+                Last::Hold if is_alone && others => {
                     let rounds = range.attempts.saturating_sub(failure.class.policy().tries);
                     range.not_before = Some(again_at(failure, retry::hold(rounds), now));
                 }
-                Last::Hold => wait(scan, failure, now),
+                Last::Hold => {
+                    wait(scan, failure, now);
+                    // If it is the page after all, the others show it first.
+                    let until = scan.hold_mut().as_ref().and_then(|hold| hold.until);
+                    range.not_before = until.filter(|_| others).map(lone::after_the_others);
+                }
                 _ => *scan.hold_mut() = Some(held(scan, failure, None)),
+            }
+            // Tries of a page are counted over all holds.
+            if !is_alone {
+                range.attempts = 0;
             }
             if gives_out(range.source, failure.class, last) {
                 fallback::fall_back(tx, scan, range, now).await?;
@@ -161,7 +178,7 @@ async fn apply(
             }
             Ok(())
         }
-        Next::Over(Last::Restart) => restart(tx, scan, range, failure, now).await,
+        Next::Over(Last::Restart) => restart::restart(tx, scan, range, failure, now).await,
         Next::Over(Last::Fail) => {
             scan.failure = Some(held(scan, failure, None));
             holds::end_early(tx, scan, now).await?;
@@ -173,7 +190,7 @@ async fn apply(
 }
 
 /// Whether another range of the same source can be read now: one page that cannot be read holds up its own range only.
-async fn others_go_on(
+pub(super) async fn others_go_on(
     tx: &mut Tx,
     scan: &ScanRow,
     range: &Range,
@@ -185,41 +202,69 @@ async fn others_go_on(
     }))
 }
 
-/// Gives a range up whose next page cannot be read. What was read of it is merged with the other ranges; without any
-/// row the scan has failed.
-async fn give_up(
+/// How often the next page of a range was tried, as the reason to give the range up.
+pub(super) fn tries(range: &Range) -> String {
+    format!("given up after {} tries", range.attempts)
+}
+
+/// Gives a range up whose next page cannot be read or requested.
+pub(super) async fn give_up(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &mut Range,
     failure: &Failure,
+    why: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let mut reason = held(scan, failure, None);
-    reason.message = format!(
-        "{}: {}; given up after {} tries, the rest of this part of the list is missing: scan the account again later",
-        scan.request.account, failure.message, range.attempts
+    let message = format!(
+        "{}: {}; {why}, the rest of this part of the list is missing: scan the account again later",
+        scan.request.account, failure.message
     );
-    scan.failure = Some(reason);
-    if range.kind == Kind::Resolve || scan.lines == 0 {
-        holds::end_early(tx, scan, now).await?;
-        *range = ranges::get(tx, &scan.request.uid, range.id).await?;
+    let reason = Hold {
+        reason: PAGE_UNREADABLE.to_owned(),
+        message,
+        until: None,
+    };
+    end_range(tx, scan, range, reason, now).await
+}
+
+/// Ends a range before its end. What was read of it is merged with the other ranges; the scan has failed if there is no
+/// row and nothing left to read. The list is planned without a probe that cannot be read.
+pub(super) async fn end_range(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    reason: Hold,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    if let (Kind::Resolve, Some((Family::Followers, place))) = (range.kind, request_of(scan, range, now)) {
+        scan.probes.push(Probe::given_up(place));
+        range.seq += 1;
+        range.attempts = 0;
         return Ok(());
     }
+    let uid = scan.request.uid.clone();
+    scan.failure = Some(reason);
     range.give_up();
-    ranges::put(tx, &scan.request.uid, range).await?;
-    let all = ranges::all(tx, &scan.request.uid).await?;
+    ranges::put(tx, &uid, range).await?;
+    let all = ranges::all(tx, &uid).await?;
+    if scan.lines == 0 && all.iter().all(|range| range.state != State::Open) {
+        holds::end_early(tx, scan, now).await?;
+        *range = ranges::get(tx, &uid, range.id).await?;
+        return Ok(());
+    }
     commit::merge_if_read(tx, scan, &all, now).await
 }
 
 /// All of the source waits, longer each time.
-fn wait(scan: &mut ScanRow, failure: &Failure, now: Timestamp) {
+pub(super) fn wait(scan: &mut ScanRow, failure: &Failure, now: Timestamp) {
     let until = again_at(failure, retry::hold(scan.hold_rounds), now);
     *scan.hold_mut() = Some(held(scan, failure, Some(until)));
     scan.hold_rounds += 1;
 }
 
 /// A time the platform named wins over a computed delay.
-fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timestamp {
+pub(super) fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timestamp {
     let after = failure.retry_after_ms.map(SignedDuration::from_millis);
     let after = after.and_then(|after| now.saturating_add(after).ok());
     let reset = failure
@@ -237,47 +282,7 @@ fn again_at(failure: &Failure, delay: SignedDuration, now: Timestamp) -> Timesta
         .unwrap_or_else(|| now.saturating_add(delay).unwrap_or(Timestamp::MAX))
 }
 
-/// The platform refuses the token of a place. Where places are also positions the range goes on without the token. A
-/// chain starts again from its newest end, if the money left pays for what is read twice.
-async fn restart(
-    tx: &mut Tx,
-    scan: &mut ScanRow,
-    range: &mut Range,
-    failure: &Failure,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    range.attempts = 0;
-    if range.span.is_some() {
-        // Without an unread cursor the range would come to the same one again, forever.
-        if range.place.is_unread() || range.place.cursor.take().is_none() {
-            wait(scan, failure, now);
-        }
-        return Ok(());
-    }
-    let from = (range.source, scan.request.account.platform);
-    let again = scan.price(Family::Followers, scan.plan.as_ref().map_or(0, |plan| plan.rows));
-    let pays = scan.purse.left() >= again && !matches!(ask(from, 1, 0, 0, &scan.purse), Ask::Exhausted);
-    if range.kind == Kind::Listing && pays {
-        scan.requests.refetched_rows += range.rows;
-        range.place = Place::at(0);
-        range.pass_from = range.seq;
-        range.claimed = 0;
-        range.rows = 0;
-        range.lease_rows = 0;
-        Ok(())
-    } else {
-        let mut hold = held(scan, failure, None);
-        hold.message = format!(
-            "the platform refused the list's token; starting again from the newest end costs about ${again}, the budget \
-             has ${} left: raise spec.budget.maxUsd and resume",
-            scan.purse.left()
-        );
-        scan.hold = Some(hold);
-        fallback::fall_back(tx, scan, range, now).await
-    }
-}
-
-fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
+pub(super) fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
     let (reason, remedy) = match failure.class {
         Class::RateLimited | Class::SecondaryLimited => ("RateLimitWindow", "it goes on by itself"),
         Class::UsageCapped => (
@@ -310,8 +315,8 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
             "this is a fault of this program: please report it",
         ),
         Class::CursorExpired | Class::SeekRefused => (
-            "CursorExpired",
-            "resume the scan to start again from the newest end",
+            PAGE_UNREADABLE,
+            "the platform refuses the place of this page; it is tried again",
         ),
         Class::CursorRepeated => (
             "CursorRepeated",
@@ -340,8 +345,8 @@ fn held(scan: &ScanRow, failure: &Failure, until: Option<Timestamp>) -> Hold {
         Class::BrowserCrashed | Class::PageStuck | Class::NotStarted => {
             ("BrowserFailing", "it goes on by itself")
         }
-        Class::Malformed => (
-            "PageUnreadable",
+        Class::Malformed | Class::CursorUnusable => (
+            PAGE_UNREADABLE,
             "the page is tried again, and its range is given up if that does not help",
         ),
         Class::ServerError | Class::Network | Class::NoAnswer | Class::Unknown => {

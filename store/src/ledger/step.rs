@@ -227,7 +227,7 @@ pub(super) const fn reply(step: Step, range: &Range) -> Reply {
 }
 
 /// What the range's next request is.
-fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, Place)> {
+pub(super) fn request_of(scan: &ScanRow, range: &Range, now: Timestamp) -> Option<(Family, Place)> {
     match (range.kind, &scan.report) {
         (Kind::Resolve, None) => Some((Family::Lookup, Place::default())),
         (Kind::Resolve, Some(_)) if names_server(scan) && scan.server.is_none() => {

@@ -8,10 +8,12 @@ mod ends;
 mod fallback;
 mod leases;
 mod limits;
+mod lone;
 mod model;
 mod money;
 mod parallel;
 mod records;
+mod refusals;
 mod since;
 mod sweeps;
 

@@ -171,8 +171,10 @@ impl Simulation {
         let observed = self.ledger.merge_input(&target.uid).await?.observed;
         let in_order = target.plan.platform != Platform::Gitea || scenario.gitea_order == GiteaOrder::Follow;
         let ordered = in_order && observed.anomalies.is_empty();
+        // A range that was given up says so.
+        let cut_short = scenario.cut_short || summary.ranges.failed > 0;
         ensure!(
-            missed.is_empty() || !ordered || scenario.cut_short,
+            missed.is_empty() || !ordered || cut_short,
             "STABLE: {} who followed throughout are missing of a list in order: {:?}",
             missed.len(),
             missed.first()
@@ -180,8 +182,7 @@ impl Simulation {
         let hidden = ids.is_empty() && summary.expected > 0;
         // Everybody older may have left between one range's end and another's.
         let odd = |anomaly: &Anomaly| matches!(anomaly, Anomaly::SurplusRows | Anomaly::KeysTied);
-        let may_contradict =
-            target.plan.churn > 0 || scenario.cut_short || observed.anomalies.keys().any(odd);
+        let may_contradict = target.plan.churn > 0 || cut_short || observed.anomalies.keys().any(odd);
         ensure!(
             is_exact == (list.carries_exact() && !hidden)
                 || !is_exact && may_contradict && list.carries_exact(),

@@ -126,8 +126,8 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
         let platform = match kind {
             FaultKind::DuplicatedRow => Some(SimPlatform::Bluesky),
-            // Elsewhere a list without a cursor is at its end: only worlds of lists cut short have that.
-            FaultKind::MissingCursor if !scenario.cut_short => Some(SimPlatform::Mastodon),
+            // A list without a cursor is at its end: only worlds of lists cut short have that.
+            FaultKind::MissingCursor if !scenario.cut_short => continue,
             _ => None,
         };
         let trigger = Trigger::Probability(share * weight);

@@ -119,7 +119,7 @@ fn errors_about_rows_alone_do_not_end_a_list() {
     let answer = testing::answer(200, &filtered);
     let body = read(&answer, FOLLOWERS).unwrap();
     assert_eq!(body.list(&answer).unwrap().len(), 0);
-    assert_eq!(body.next_token(&answer).unwrap().as_deref(), Some("t"));
+    assert_eq!(body.next_token(&answer, false).unwrap().as_deref(), Some("t"));
     let account = PROTECTED.replacen('{', r#"{"meta":{"result_count":0},"#, 1);
     assert_eq!(
         read(&testing::answer(200, &account), FOLLOWERS)
@@ -134,7 +134,7 @@ proptest! {
     fn any_answer_is_read_or_refused(status in 200u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
         let answer = testing::answer(status, &String::from_utf8_lossy(&body));
         if let Ok(body) = read(&answer, FOLLOWERS) {
-            let _ = (body.list(&answer), body.next_token(&answer));
+            let _ = (body.list(&answer), body.next_token(&answer, false));
         }
     }
 
@@ -144,7 +144,7 @@ proptest! {
         value[field] = serde_json::from_str(shape).unwrap();
         let answer = testing::answer(status, &value.to_string());
         if let Ok(body) = read(&answer, FOLLOWERS) {
-            let _ = (body.list(&answer), body.next_token(&answer));
+            let _ = (body.list(&answer), body.next_token(&answer, false));
         }
     }
 }

@@ -166,6 +166,25 @@ async fn page_that_is_never_readable_ends_the_scan_with_its_reason() {
 }
 
 #[tokio::test]
+async fn page_whose_cursor_cannot_be_requested_is_given_up_and_costs_nothing() {
+    use followlytics_core::{money::Usd, retry::MOST_UNREADABLE, scan::summary::Stage};
+    let desk = Desk::new("1000.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    desk.ledger.commit_page(&a, &page).await.unwrap();
+    desk.ledger.release_sandbox("a").await.unwrap();
+    desk.pass(120);
+    let tries = fail_until_over(&desk, &a, Class::CursorUnusable).await;
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!((tries, summary.stage), (MOST_UNREADABLE, Stage::Merging));
+    // Only of the permit that was lost with its sandbox is the outcome unknown.
+    assert_eq!(summary.ambiguous, Usd::from_nanos(10_000_000_000));
+    assert_eq!(summary.failure.unwrap().reason, "PageUnreadable");
+}
+
+#[tokio::test]
 async fn account_whose_answers_are_never_readable_fails_with_that_reason() {
     use followlytics_core::scan::summary::Stage;
     let desk = Desk::new("1000.00", None).await;

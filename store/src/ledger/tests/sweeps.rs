@@ -9,7 +9,7 @@ use followlytics_core::scan::{
 use super::*;
 
 /// A scan of 120 followers on Gitea, in pages of 50.
-async fn resolved(desk: &Desk, sweeps: u32) -> Sandbox {
+pub(super) async fn resolved(desk: &Desk, sweeps: u32) -> Sandbox {
     let mut request = ScanRequest {
         uid: "twice".into(),
         name: "twice".into(),
@@ -49,7 +49,14 @@ async fn resolved(desk: &Desk, sweeps: u32) -> Sandbox {
     sandbox
 }
 
-async fn read(desk: &Desk, sandbox: &Sandbox, lease: &Lease, step: &Step, to: i64, last: bool) -> Step {
+pub(super) async fn read(
+    desk: &Desk,
+    sandbox: &Sandbox,
+    lease: &Lease,
+    step: &Step,
+    to: i64,
+    last: bool,
+) -> Step {
     let mut page = Desk::page(lease, &permit(step), 50, last);
     page.header.scan = "twice".into();
     page.header.platform = Platform::Gitea;
