@@ -281,7 +281,8 @@ impl Board {
             .collect();
         for outage in &mut current {
             if let Some(before) = self.health.find(outage.part) {
-                outage.since = before.since.min(outage.since);
+                // The published time identifies the outage: an earlier failure that is reported later is not another one.
+                outage.since = before.since;
             } else if let Some(place) = self.resumed(outage.part, now) {
                 outage.since = self.health.ended.remove(place).outage.since;
             }

@@ -145,6 +145,20 @@ fn outage_that_returns_soon_is_the_same_and_a_later_one_is_new() {
 }
 
 #[test]
+fn outage_keeps_its_start_when_a_child_reports_an_earlier_failure() {
+    let mut board = Board::default();
+    call(&mut board, WRITE, 9, Outcome::Failed(Cause::NoSpace), at(100));
+    assert_eq!(board.review(at(100)).outages[0].since, at(100));
+    let outage = Outage {
+        part: Part::Objects,
+        cause: Cause::NoSpace,
+        since: at(50),
+    };
+    board.report("worker", vec![outage]);
+    assert_eq!(board.review(at(300)).outages[0].since, at(100));
+}
+
+#[test]
 fn cause_is_the_known_one_and_a_child_counts_like_a_call() {
     let mut board = Board::default();
     call(&mut board, READ, 0, Outcome::Failed(Cause::TimedOut), at(0));
