@@ -12,11 +12,7 @@ use std::{io::Write as _, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use followlytics_core::{account::AccountRef, money::Usd, scan::since::Since};
 use followlytics_crds::{ConditionExt as _, Scan, SourceChoice, reasons};
-use kube::{
-    Api, ResourceExt as _,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use kube::{Api, ResourceExt as _};
 
 pub(super) use self::object::by_budget;
 use self::{
@@ -309,10 +305,7 @@ impl Scanning<'_> {
                     "nothing was listed: the budget was not confirmed".to_owned(),
                 )));
             }
-            let patch = json!({"spec": {"budget": {"maxUsd": budget.to_string()}}});
-            let patched = scans
-                .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-                .await?;
+            let patched = self.raise_budget(scans, name, budget).await?;
             settle(self.session, scans, &patched).await?;
         }
     }
