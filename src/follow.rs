@@ -13,6 +13,7 @@ use followlytics_core::{
 };
 use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
 use futures::{StreamExt as _, stream::BoxStream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api,
     runtime::watcher::{self, Event, watcher},
@@ -161,8 +162,16 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
     }
 }
 
+/// The condition that says why the spec was refused, if it was.
+pub(crate) fn refusal(scan: &Scan) -> Option<&Condition> {
+    let conditions = &scan.status.as_ref()?.conditions;
+    conditions
+        .find("Accepted")
+        .filter(|condition| condition.status == "False")
+}
+
 /// Whether the status speaks of the spec as it is now.
-fn is_current(scan: &Scan) -> bool {
+pub(crate) fn is_current(scan: &Scan) -> bool {
     let observed = scan.status.as_ref().and_then(|status| status.observed_generation);
     observed.is_some() && observed == scan.metadata.generation
 }
@@ -174,10 +183,7 @@ fn over(seen: &Seen, phase: ScanPhase) -> Verdict {
         .as_ref()
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
-    let refused = conditions
-        .find("Accepted")
-        .filter(|condition| condition.status == "False");
-    let why = refused.or_else(|| conditions.find("Complete"));
+    let why = refusal(&seen.scan).or_else(|| conditions.find("Complete"));
     let (reason, message) = why.map_or(("", String::new()), |condition| {
         (condition.reason.as_str(), condition.message.clone())
     });

@@ -315,6 +315,14 @@ fn what_is_refused_leaves_nothing_behind() {
     let up = home.up("");
     home.run("scan x:@nasa").refused(3, &["--budget 100.01"]);
     assert_eq!(home.run("get scans -o name").out, "");
+    // Neither does what a detached command learns of only afterwards.
+    home.apply(
+        "{apiVersion: followlytics.io/v1alpha1, kind: Credential, metadata: {name: g}, spec: {platform: gitea, type: \
+         UserToken, secretRef: {name: g}}}\n",
+    );
+    let detached = "scan x:@nasa --budget 130 --credential g --detach";
+    home.run(detached).refused(2, &["is for gitea"]);
+    assert_eq!(home.run("get scans -o name").out, "");
     assert_eq!(up.stop(), 0);
     assert_eq!(charged(&site), 0);
 }
