@@ -134,6 +134,26 @@ fn unavailable_database_or_bucket_is_shown_and_gone_once_it_answers() {
 }
 
 #[test]
+fn database_that_is_silent_for_longer_than_the_right_to_it_costs_time_alone() {
+    let site = Site::slow(60, [bluesky(ALICE, 8_000)]);
+    let postgres = Postgres::start(Options::default()).unwrap();
+    let database = postgres.create_database().unwrap();
+    let (home, _) = Home::elsewhere(&site, &database, S3::shared().unwrap());
+    let up = home.up("");
+    home.apply(&scan(8_000));
+    eventually("rows are in", || site.requests() > 15);
+    postgres.pause().unwrap();
+    why(&home, "database: timed out");
+    // The right to the database lasts a minute.
+    pause(Duration::from_secs(65));
+    why(&home, "database: timed out");
+    postgres.resume().unwrap();
+    gone(&home);
+    complete(&home.wait_for("one", "Succeeded"), 8_000);
+    assert_eq!(up.stop(), 0);
+}
+
+#[test]
 fn full_bucket_is_shown_while_it_is_full_also_by_the_merge() {
     let site = Site::slow(0, [bluesky(ALICE, 20_000)]);
     let s3 = S3::start_small(2).unwrap();
