@@ -246,11 +246,15 @@ impl Plane {
             self.monitor
                 .clone()
                 .watch(self.db.clone(), objects, Some(self.data.root().to_owned()));
+        let comparing = self
+            .monitor
+            .clone()
+            .compare_clocks(self.db.clone(), edge::clock());
         let mut settle = self.settle.subscribe();
         self.tasks.spawn(async move {
             tokio::select! {
                 _ = settle.wait_for(|settle| *settle) => {}
-                () = watching => {}
+                ((), ()) = futures::future::join(watching, comparing) => {}
             }
         });
     }

@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
+use crate::clock::{TOLERANCE, difference};
+
 #[cfg(test)]
 mod tests;
 
@@ -166,12 +168,22 @@ pub struct Health {
     pub outages: Vec<Outage>,
     /// Recent outages that are over.
     pub ended: Vec<Ended>,
+    /// Seconds by which the database's clock is ahead of the control plane's. `None` where both agree, and where the
+    /// database has no clock of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead: Option<i64>,
 }
 
 impl Health {
     /// The outage of this part.
     pub fn find(&self, part: Part) -> Option<&Outage> {
         self.outages.iter().find(|outage| outage.part == part)
+    }
+
+    /// The difference between the database's clock and the control plane's in words, if they differ.
+    pub fn clock_skew(&self) -> Option<String> {
+        let ahead = SignedDuration::from_secs(self.clock_ahead?);
+        difference("the database's clock", ahead, "the control plane's")
     }
 }
 
@@ -250,6 +262,20 @@ impl Board {
             self.reported.remove(child);
         } else {
             self.reported.insert(child.to_owned(), outages);
+        }
+    }
+
+    /// Records by how much the database's clock is ahead of the control plane's. A published difference stays while it
+    /// is the same within a second: every change writes every scan's status.
+    pub fn compare_clocks(&mut self, ahead: SignedDuration) {
+        let published = &mut self.health.clock_ahead;
+        let seconds = ahead
+            .as_secs()
+            .saturating_add(i64::from(ahead.subsec_millis() / 500));
+        if ahead.abs() < TOLERANCE {
+            *published = None;
+        } else if published.is_none_or(|before| before.abs_diff(seconds) > 1) {
+            *published = Some(seconds);
         }
     }
 

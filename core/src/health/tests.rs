@@ -178,3 +178,23 @@ fn cause_is_the_known_one_and_a_child_counts_like_a_call() {
     call(&mut board, READ, 0, Outcome::Answered, at(2));
     assert_eq!(causes(&mut board, at(3)), []);
 }
+
+#[test]
+fn difference_of_clocks_is_published_from_the_tolerance_on_and_steady() {
+    let mut board = Board::default();
+    let mut compare = |ms| {
+        board.compare_clocks(SignedDuration::from_millis(ms));
+        board.review(at(0)).clone()
+    };
+    assert_eq!(compare(4_999).clock_ahead, None);
+    assert_eq!(compare(-20_400).clock_ahead, Some(-20));
+    for ms in [-19_000, -19_600, -21_400] {
+        assert_eq!(compare(ms).clock_ahead, Some(-20));
+    }
+    let health = compare(-23_000);
+    assert_eq!(
+        health.clock_skew().as_deref(),
+        Some("the database's clock is 23 s behind the control plane's: let NTP set both")
+    );
+    assert_eq!(compare(0), Health::default());
+}
