@@ -13,6 +13,7 @@ use followlytics_core::{
 };
 use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
 use futures::{StreamExt as _, stream::BoxStream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api,
     runtime::watcher::{self, Event, watcher},
@@ -35,10 +36,6 @@ const REMOTE: Duration = Duration::from_secs(10);
 const OUTAGE: Duration = Duration::from_millis(500);
 /// The least between two looks, however often it changes.
 const CALM: Duration = Duration::from_millis(50);
-/// Free space below which a scan that does not move is taken for stopped by a full disk.
-const FULL: u64 = 1 << 20;
-/// Looks without a change after which that is asked.
-const STILL: u32 = 15;
 
 /// A scan as it was seen at one moment.
 #[derive(Debug, Clone)]
@@ -138,18 +135,8 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
     let Some(hold) = seen.hold() else {
         return Verdict::Going;
     };
-    let by_itself = [
-        reasons::REQUESTED,
-        reasons::DRAINING,
-        reasons::RUNNER_STARTING,
-        reasons::RUNNERS_BUSY,
-        reasons::STORAGE_UNAVAILABLE,
-        // Who follows a scan consents to it: another look finds that recorded.
-        reasons::INTERRUPTED,
-        reasons::UNATTENDED,
-    ];
     match hold.until {
-        None if !by_itself.contains(&hold.reason.as_str()) => Verdict::Stuck(hold.reason, hold.message),
+        None if !ends_by_itself(&hold) => Verdict::Stuck(hold.reason, hold.message),
         // Nothing was read, so nothing is waited for: the address is wrong more often than the platform is away.
         Some(_)
             if [reasons::PLATFORM_UNREACHABLE, reasons::PAGE_UNREADABLE].contains(&hold.reason.as_str())
@@ -161,8 +148,38 @@ pub(crate) fn verdict(seen: &Seen) -> Verdict {
     }
 }
 
+/// Whether a hold without an end needs no change by a person.
+fn ends_by_itself(hold: &Hold) -> bool {
+    [
+        reasons::REQUESTED,
+        reasons::DRAINING,
+        reasons::RUNNER_STARTING,
+        reasons::RUNNERS_BUSY,
+        reasons::STORAGE_UNAVAILABLE,
+        // Who follows a scan consents to it: another look finds that recorded.
+        reasons::INTERRUPTED,
+        reasons::UNATTENDED,
+    ]
+    .contains(&hold.reason.as_str())
+}
+
+/// The figures of a scan, with the outages of this process's storage as what it waits on.
+pub(crate) fn figures_of(session: &Session, seen: &Seen) -> Figures {
+    let mut figures = seen.figures();
+    outages::show_in(&mut figures, &outages::at_hand(session));
+    figures
+}
+
+/// The condition that says why the spec was refused, if it was.
+pub(crate) fn refusal(scan: &Scan) -> Option<&Condition> {
+    let conditions = &scan.status.as_ref()?.conditions;
+    conditions
+        .find("Accepted")
+        .filter(|condition| condition.status == "False")
+}
+
 /// Whether the status speaks of the spec as it is now.
-fn is_current(scan: &Scan) -> bool {
+pub(crate) fn is_current(scan: &Scan) -> bool {
     let observed = scan.status.as_ref().and_then(|status| status.observed_generation);
     observed.is_some() && observed == scan.metadata.generation
 }
@@ -174,10 +191,7 @@ fn over(seen: &Seen, phase: ScanPhase) -> Verdict {
         .as_ref()
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
-    let refused = conditions
-        .find("Accepted")
-        .filter(|condition| condition.status == "False");
-    let why = refused.or_else(|| conditions.find("Complete"));
+    let why = refusal(&seen.scan).or_else(|| conditions.find("Complete"));
     let (reason, message) = why.map_or(("", String::new()), |condition| {
         (condition.reason.as_str(), condition.message.clone())
     });
@@ -246,17 +260,15 @@ pub(crate) async fn follow(
     interrupt: &mut Interrupt,
 ) -> Result<Option<(Seen, Verdict)>, Failure> {
     let mut changes = Changes::of(session, scans, name);
-    let mut stillness = Stillness::default();
+    let mut figures = Figures::default();
     loop {
-        let shown = stillness.last.clone().unwrap_or_default();
-        let Some(seen) = look_patiently(session, scans, name, shown, progress, interrupt).await? else {
+        let Some(seen) = look_patiently(session, scans, name, figures, progress, interrupt).await? else {
             return Ok(None);
         };
-        let mut figures = seen.figures();
-        outages::show_in(&mut figures, &outages::at_hand(session));
+        figures = figures_of(session, &seen);
         progress.show(name, &figures, edge::now());
         match verdict(&seen) {
-            Verdict::Going => stillness.check(&figures, session)?,
+            Verdict::Going => {}
             verdict => return Ok(Some((seen, verdict))),
         }
         tokio::select! {
@@ -291,51 +303,6 @@ impl Changes {
                 // Whatever it says, also that it failed: the look that follows finds out.
                 let _ = tokio::time::timeout(REMOTE, events.next()).await;
             }
-        }
-    }
-}
-
-/// Notices a full disk: then nothing moves, and nothing can be written that would say why.
-#[derive(Default)]
-pub(crate) struct Stillness {
-    last: Option<Figures>,
-    looks: u32,
-}
-
-impl Stillness {
-    pub(crate) fn check(&mut self, figures: &Figures, session: &Session) -> Result<(), Failure> {
-        let moved = self.last.as_ref().is_none_or(|last| {
-            (last.scanned, last.phase, last.ranges_done)
-                != (figures.scanned, figures.phase, figures.ranges_done)
-        });
-        if moved {
-            *self = Self {
-                last: Some(figures.clone()),
-                looks: 0,
-            };
-            return Ok(());
-        }
-        self.looks = self.looks.saturating_add(1);
-        if self.looks >= STILL
-            && session.plane.is_some()
-            && let Some(full) = outages::full(session)
-        {
-            return Err(Failure::storage(format!(
-                "the storage is full ({}): free some space and run the same command again; nothing was lost",
-                full.brief()
-            )));
-        }
-        let waits = figures.hold.as_ref().is_some_and(|hold| hold.until.is_some());
-        match session.data.free_bytes() {
-            Some(free) if free < FULL && self.looks >= STILL && !waits && session.plane.is_some() => {
-                Err(Failure::storage(format!(
-                    "the disk of {} is full ({} kB left): free some space and run the same command again, nothing was \
-                     lost",
-                    session.data.root().display(),
-                    free / 1000
-                )))
-            }
-            _ => Ok(()),
         }
     }
 }

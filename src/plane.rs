@@ -163,14 +163,16 @@ impl Plane {
         namespace: &str,
     ) -> Result<Self, Failure> {
         let monitor = Monitor::new(edge::now());
-        let db = storage.open_database().await?.observed_by(&monitor);
-        let ledger = Ledger::new(db.clone(), edge::clock(), Arc::new(|| edge::new_id().to_string()));
+        let mut db = storage.open_database().await?.observed_by(&monitor);
+        let ledger_of = |db| Ledger::new(db, edge::clock(), Arc::new(|| edge::new_id().to_string()));
         let lost = watch::Sender::new(None);
-        let guard = if storage.is_shared() {
-            Some(Guard::take(&ledger, data, &storage.database(), lost.clone()).await?)
-        } else {
-            None
-        };
+        let mut guard = None;
+        if storage.is_shared() {
+            let taken = Guard::take(&ledger_of(db.clone()), data, &storage.database(), lost.clone()).await?;
+            db = db.guarded_by(taken.right());
+            guard = Some(taken);
+        }
+        let ledger = ledger_of(db.clone());
         let registry = Registry::from_crds(followlytics_crds::all()).context("failed to read the kinds")?;
         let server = ApiServer::new(db.clone(), registry, edge::clock(), Arc::new(edge::new_id));
         let sockets = Sockets::choose(data)?;
@@ -244,11 +246,15 @@ impl Plane {
             self.monitor
                 .clone()
                 .watch(self.db.clone(), objects, Some(self.data.root().to_owned()));
+        let comparing = self
+            .monitor
+            .clone()
+            .compare_clocks(self.db.clone(), edge::clock());
         let mut settle = self.settle.subscribe();
         self.tasks.spawn(async move {
             tokio::select! {
                 _ = settle.wait_for(|settle| *settle) => {}
-                () = watching => {}
+                ((), ()) = futures::future::join(watching, comparing) => {}
             }
         });
     }

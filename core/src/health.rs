@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
+use crate::clock::{TOLERANCE, difference};
+
 #[cfg(test)]
 mod tests;
 
@@ -166,12 +168,22 @@ pub struct Health {
     pub outages: Vec<Outage>,
     /// Recent outages that are over.
     pub ended: Vec<Ended>,
+    /// Seconds by which the database's clock is ahead of the control plane's. `None` where both agree, and where the
+    /// database has no clock of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead: Option<i64>,
 }
 
 impl Health {
     /// The outage of this part.
     pub fn find(&self, part: Part) -> Option<&Outage> {
         self.outages.iter().find(|outage| outage.part == part)
+    }
+
+    /// The difference between the database's clock and the control plane's in words, if they differ.
+    pub fn clock_skew(&self) -> Option<String> {
+        let ahead = SignedDuration::from_secs(self.clock_ahead?);
+        difference("the database's clock", ahead, "the control plane's")
     }
 }
 
@@ -253,6 +265,20 @@ impl Board {
         }
     }
 
+    /// Records by how much the database's clock is ahead of the control plane's. A published difference stays while it
+    /// is the same within a second: every change writes every scan's status.
+    pub fn compare_clocks(&mut self, ahead: SignedDuration) {
+        let published = &mut self.health.clock_ahead;
+        let seconds = ahead
+            .as_secs()
+            .saturating_add(i64::from(ahead.subsec_millis() / 500));
+        if ahead.abs() < TOLERANCE {
+            *published = None;
+        } else if published.is_none_or(|before| before.abs_diff(seconds) > 1) {
+            *published = Some(seconds);
+        }
+    }
+
     /// Kinds of calls that failed and are to be tried, with the bytes a write needs to carry.
     pub fn probes(&self) -> Vec<(Part, Access, u64)> {
         let faults = self.faults.iter();
@@ -281,7 +307,8 @@ impl Board {
             .collect();
         for outage in &mut current {
             if let Some(before) = self.health.find(outage.part) {
-                outage.since = before.since.min(outage.since);
+                // The published time identifies the outage: an earlier failure that is reported later is not another one.
+                outage.since = before.since;
             } else if let Some(place) = self.resumed(outage.part, now) {
                 outage.since = self.health.ended.remove(place).outage.since;
             }

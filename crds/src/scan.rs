@@ -457,6 +457,10 @@ pub mod reasons {
     pub const STORAGE_AVAILABLE: &str = "StorageAvailable";
     /// The database, the objects or the disk is unavailable.
     pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
+    /// The clocks of the database and the control plane agree again.
+    pub const CLOCKS_AGREE: &str = "ClocksAgree";
+    /// The clocks of the database and the control plane differ, as the message says.
+    pub const CLOCK_SKEWED: &str = "ClockSkewed";
     /// The scan runs, or ran until it ended.
     pub const RUNNING: &str = "Running";
     /// Every runner of the installation is busy with other scans.

@@ -34,7 +34,7 @@ use crate::{
     edge,
     exit::{Exit, Failure},
     figures::grouped,
-    follow::{Interrupt, Seen, Stillness, Verdict, exit_of, look, verdict},
+    follow::{Interrupt, Seen, Verdict, exit_of, figures_of, look, verdict},
     output,
     plane::{Options, Plane},
     progress::Progress,
@@ -342,16 +342,13 @@ async fn attend(
     progress: &mut Progress,
 ) -> Result<(Vec<Seen>, Option<Killed>), Failure> {
     let mut killed = None;
-    let mut stillness: Vec<Stillness> = names.iter().map(|_| Stillness::default()).collect();
     loop {
         let mut seen = Vec::new();
-        for (name, stillness) in names.iter().zip(&mut stillness) {
+        for name in names {
             let one = look(session, scans, name).await?;
-            let figures = one.figures();
-            progress.show(name, &figures, edge::now());
+            progress.show(name, &figures_of(session, &one), edge::now());
             match verdict(&one) {
-                Verdict::Going => stillness.check(&figures, session)?,
-                Verdict::Over(Exit::Ok | Exit::Partial, _) => {}
+                Verdict::Going | Verdict::Over(Exit::Ok | Exit::Partial, _) => {}
                 Verdict::Over(exit, message) => return Err(Failure::new(exit, message)),
                 Verdict::Stuck(reason, message) => return Err(Failure::new(exit_of(&reason), message)),
             }

@@ -11,24 +11,20 @@ use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use followlytics_core::{account::AccountRef, money::Usd, scan::since::Since};
-use followlytics_crds::{ConditionExt as _, Scan, SourceChoice, reasons};
-use kube::{
-    Api, ResourceExt as _,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use followlytics_crds::{Scan, SourceChoice, reasons};
+use kube::{Api, ResourceExt as _};
 
 pub(super) use self::object::by_budget;
 use self::{
     ask::{can_ask, confirm, price},
-    object::{clear_away, settle, told},
+    object::{Ensured, clear_away, settle, told},
 };
 use crate::{
     args::Global,
     connect::Session,
     consent::Consent,
     exit::{Exit, Failure},
-    follow::{Interrupt, Seen, Verdict, exit_of, follow},
+    follow::{Interrupt, Seen, Verdict, exit_of, follow, is_current, look, refusal},
     output,
     plane::Options,
     platform_env,
@@ -240,12 +236,10 @@ impl Scanning<'_> {
     async fn run(&self, interrupt: &mut Interrupt) -> Result<Exit, Failure> {
         let scans = self.scans();
         let ensured = self.ensure(&scans).await?;
-        let name = ensured.scan.name_any();
         if self.args.detach {
-            let what = if ensured.is_new { "created" } else { "configured" };
-            output::print(&format!("scan.followlytics.io/{name} {what}\n"))?;
-            return Ok(Exit::Ok);
+            return self.detach(&scans, &ensured).await;
         }
+        let name = ensured.scan.name_any();
         let consent = match &self.session.plane {
             Some(plane) => Some(Consent::give(plane, &ensured.scan).await?),
             None => None,
@@ -275,6 +269,31 @@ impl Scanning<'_> {
                 self.conclude(&seen, exit, message).await
             }
         }
+    }
+
+    /// Waits a few seconds for the control plane's decision. A new Scan that it refuses is deleted: a later change of a
+    /// Credential would start it.
+    async fn detach(&self, scans: &Api<Scan>, ensured: &Ensured) -> Result<Exit, Failure> {
+        let name = ensured.scan.name_any();
+        settle(self.session, scans, &ensured.scan).await?;
+        let seen = look(self.session, scans, &name).await?;
+        if is_current(&seen.scan)
+            && let Some(refused) = refusal(&seen.scan)
+        {
+            if ensured.is_new {
+                clear_away(scans, &name).await;
+            }
+            return Err(Failure::new(exit_of(&refused.reason), refused.message.clone()));
+        }
+        let what = if ensured.is_new { "created" } else { "configured" };
+        output::print(&format!("scan.followlytics.io/{name} {what}\n"))?;
+        if !is_current(&seen.scan) && !self.global.quiet {
+            say(&format!(
+                "note: the control plane has not accepted scan {name} yet; `followlytics why {name}{}` explains it",
+                self.global.again()
+            ));
+        }
+        Ok(Exit::Ok)
     }
 
     /// Follows the scan; asks for a budget where a person can answer.
@@ -309,10 +328,7 @@ impl Scanning<'_> {
                     "nothing was listed: the budget was not confirmed".to_owned(),
                 )));
             }
-            let patch = json!({"spec": {"budget": {"maxUsd": budget.to_string()}}});
-            let patched = scans
-                .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-                .await?;
+            let patched = self.raise_budget(scans, name, budget).await?;
             settle(self.session, scans, &patched).await?;
         }
     }
@@ -320,9 +336,7 @@ impl Scanning<'_> {
 
 /// Whether the spec was refused, or its price: then nothing was listed.
 fn is_refused(seen: &Seen, exit: Exit) -> bool {
-    let status = seen.scan.status.clone().unwrap_or_default();
-    let accepted = status.conditions.find("Accepted");
-    let is_unusable = exit == Exit::Usage || accepted.is_some_and(|condition| condition.status == "False");
+    let is_unusable = exit == Exit::Usage || refusal(&seen.scan).is_some();
     let is_too_dear = seen
         .hold()
         .is_some_and(|hold| hold.reason == reasons::BUDGET_TOO_SMALL);

@@ -46,6 +46,9 @@ struct Answer {
     since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+    /// The difference between the database's clock and the control plane's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clocks: Option<String>,
     /// What would change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -65,7 +68,11 @@ pub(super) async fn run(global: &Global, args: WhyArgs) -> Result<Exit, Failure>
                 {
                     suspend(&mut scan, hold);
                 }
-                Ok(outage::update(explain(&scan, &events, alone), &scan, &health))
+                let answer = outage::update(explain(&scan, &events, alone), &scan, &health);
+                Ok(Answer {
+                    clocks: health.clock_skew(),
+                    ..answer
+                })
             }
             Err(failure) => outage::unread(&args.name, &health).ok_or(failure),
         }
@@ -145,6 +152,7 @@ fn explain(scan: &Scan, events: &[Event], alone: bool) -> Answer {
         until: waiting
             .and_then(|waiting| waiting.until.as_ref())
             .map(|until| until.0),
+        clocks: None,
     }
 }
 
@@ -208,6 +216,7 @@ fn text(answer: &Answer, now: Timestamp) -> String {
     row("why", answer.message.clone());
     row("since", answer.since.map(ago));
     row("until", answer.until.map(left));
+    row("clocks", answer.clocks.clone());
     row("change", answer.remedy.clone());
     output::columns(&rows)
 }

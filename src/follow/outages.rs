@@ -14,19 +14,14 @@ pub(super) fn at_hand(session: &Session) -> Health {
     plane.map(|plane| plane.monitor.health()).unwrap_or_default()
 }
 
-/// The part of this process's storage that has no space left.
-pub(super) fn full(session: &Session) -> Option<Outage> {
-    let mut outages = at_hand(session).outages.into_iter();
-    outages.find(|outage| outage.cause == Cause::NoSpace)
-}
-
-/// The outage that explains why the scan could not be read. Anything else is the failure itself.
+/// The outage that explains why the scan could not be read: also a full disk, on which SQLite cannot grow the index of
+/// its log. Anything else is the failure itself.
 pub(super) async fn behind(session: &Session, failure: Failure) -> Result<Health, Failure> {
     match session.health().await {
         Some(health)
             if health
                 .find(Part::Database)
-                .is_some_and(|outage| outage.cause.is_away()) =>
+                .is_some_and(|outage| outage.cause.is_away() || outage.cause == Cause::NoSpace) =>
         {
             Ok(health)
         }
@@ -40,7 +35,7 @@ pub(super) fn show_in(figures: &mut Figures, health: &Health) {
     let stuck = figures
         .hold
         .as_ref()
-        .is_some_and(|hold| hold.until.is_none() && hold.reason != reasons::STORAGE_UNAVAILABLE);
+        .is_some_and(|hold| hold.until.is_none() && !super::ends_by_itself(hold));
     if messages.is_empty() || stuck || figures.phase.is_final() {
         return;
     }

@@ -1,15 +1,23 @@
 //! The right to be the one control plane of a database that the data directory's lock does not protect.
 //!
-//! Durable: one row of the ledger, with a holder and an end. It is renewed while the control plane runs; when it cannot
-//! be, the control plane ends before the row does, so that two never work on one ledger. (A few requests may still be
-//! on their way then: epochs keep those apart, as they do for any two holders of a range.)
+//! Durable: one row of the ledger, with a holder and an end, renewed while the control plane runs. While the database is
+//! away, the control plane waits. It writes nothing from before the row's end until the row is renewed, and ends if
+//! another control plane has taken the row meanwhile: two never write to one ledger. (Requests that have a permit may
+//! still be on their way then: epochs keep those apart, as they do for any two holders of a range.)
 
 use std::{os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
-use followlytics_store::ledger::{Ledger, LockTaken};
+use followlytics_store::{
+    db::Right,
+    ledger::{Ledger, LockTaken},
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 use crate::{
     data::DataDir,
@@ -26,8 +34,8 @@ const EVERY: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 /// How soon a renewal is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// When it is given up, since the last renewal was answered: sooner than the lease by that answer and some room.
-const GIVE_UP: Duration = Duration::from_secs(45);
+/// How long is written after the last renewal was sent: sooner than the lease ends by the time a commit may take.
+const WRITING: Duration = Duration::from_secs(50);
 /// How long everything may take to stop once the right is lost.
 const STOPPING: Duration = Duration::from_secs(10);
 /// How often the right is asked for by a command that finds it taken: others may hold it for a moment.
@@ -50,12 +58,13 @@ struct Holder {
 pub(super) struct Guard {
     ledger: Ledger,
     holder: String,
+    right: Right,
     keeping: JoinHandle<()>,
 }
 
 impl Guard {
-    /// Takes the right to this database for the process that holds this data directory's lock. `lost` is told why
-    /// when it is gone; whoever has not ended the process soon after finds it ended.
+    /// Takes the right to this database for the process that holds this data directory's lock. `ledger` is not bound to
+    /// that right. `lost` is told why when it is gone; whoever has not ended the process soon after finds it ended.
     pub(super) async fn take(
         ledger: &Ledger,
         data: &DataDir,
@@ -74,12 +83,21 @@ impl Guard {
         let is_gone =
             |holder: &str| serde_json::from_str::<Holder>(holder).is_ok_and(|holder| holder.home == own.home);
         for tried in 0..TRIES {
+            let sent = Instant::now();
             match ledger.take_lock(NAME, &text, LEASE, is_gone).await? {
                 LockTaken::Yes => {
-                    let keeping = tokio::spawn(keep(ledger.clone(), text.clone(), database.to_owned(), lost));
+                    let right = Right::until(sent + WRITING);
+                    let keeping = tokio::spawn(keep(
+                        ledger.clone(),
+                        text.clone(),
+                        right.clone(),
+                        database.to_owned(),
+                        lost,
+                    ));
                     return Ok(Self {
                         ledger: ledger.clone(),
                         holder: text,
+                        right,
                         keeping,
                     });
                 }
@@ -92,6 +110,11 @@ impl Guard {
         Err(Failure::storage(format!(
             "failed to take the database {database}"
         )))
+    }
+
+    /// What is allowed to write while the row is renewed.
+    pub(super) const fn right(&self) -> &Right {
+        &self.right
     }
 
     /// Gives the right back: the next control plane need not wait.
@@ -119,12 +142,18 @@ fn in_use(database: &str, holder: &str, until: jiff::Timestamp) -> Failure {
     ))
 }
 
-/// Renews the right for ever; ends the process when that cannot be done.
-async fn keep(ledger: Ledger, holder: String, database: String, lost: watch::Sender<Option<String>>) {
-    let why = renew_for_ever(&ledger, &holder).await;
+/// Renews the right for ever; ends the process once another one has it.
+async fn keep(
+    ledger: Ledger,
+    holder: String,
+    right: Right,
+    database: String,
+    lost: watch::Sender<Option<String>>,
+) {
+    renew_for_ever(&ledger, &holder, &right).await;
     let message = format!(
-        "lost the database {database}: {why}, and this control plane stops so that no two work on one ledger; nothing is \
-         lost, start it again"
+        "lost the database {database}: another control plane has taken it over, and this one stops so that no two work on \
+         one ledger; nothing is lost, start it again"
     );
     lost.send_replace(Some(message.clone()));
     tokio::time::sleep(STOPPING).await;
@@ -133,27 +162,22 @@ async fn keep(ledger: Ledger, holder: String, database: String, lost: watch::Sen
     std::process::exit(Exit::Storage.code().into());
 }
 
-/// Renews the right as long as that can be done; why it could not be.
-async fn renew_for_ever(ledger: &Ledger, holder: &str) -> &'static str {
+/// Renews the right until another control plane has taken it. A database that is away takes it from nobody.
+async fn renew_for_ever(ledger: &Ledger, holder: &str, right: &Right) {
+    let mut pause = EVERY;
     loop {
-        match timeout(GIVE_UP, renewed(ledger, holder)).await {
-            Ok(true) => {}
-            Ok(false) => return "another control plane has taken it over",
-            Err(_) => return "it could not be reached for too long",
-        }
-    }
-}
-
-/// Waits for the next renewal: `true` when it is done, `false` when somebody else has the right.
-async fn renewed(ledger: &Ledger, holder: &str) -> bool {
-    tokio::time::sleep(EVERY).await;
-    loop {
+        tokio::time::sleep(pause).await;
+        let sent = Instant::now();
+        pause = AGAIN;
         match timeout(ANSWER, ledger.renew_lock(NAME, holder, LEASE)).await {
-            Ok(Ok(is_ours)) => return is_ours,
+            Ok(Ok(true)) => {
+                right.extend(sent + WRITING);
+                pause = EVERY;
+            }
+            Ok(Ok(false)) => return,
             Ok(Err(error)) => tracing::warn!(%error, "failed to renew the right to the database"),
             Err(_) => tracing::warn!("failed to renew the right to the database: no answer"),
         }
-        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -209,38 +233,55 @@ mod tests {
         tx.commit().await.unwrap();
     }
 
+    fn right() -> Right {
+        Right::until(Instant::now() + WRITING)
+    }
+
+    async fn can_write(db: &Db, right: &Right) -> bool {
+        let tx = db.clone().guarded_by(right).begin().await;
+        tx.is_ok()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_right_that_can_be_renewed_is_kept() {
-        let (_db, ledger) = held().await;
-        let kept = timeout(Duration::from_hours(24), renew_for_ever(&ledger, "own"));
+        let (db, ledger) = held().await;
+        let right = right();
+        let kept = timeout(Duration::from_hours(24), renew_for_ever(&ledger, "own", &right));
         assert!(kept.await.is_err(), "given up though every renewal was answered");
+        assert!(can_write(&db, &right).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_right_that_somebody_took_is_lost_with_the_next_renewal() {
         let (db, ledger) = held().await;
         run(&db, "UPDATE locks SET holder = 'other'").await;
-        let why = timeout(EVERY + AGAIN, renew_for_ever(&ledger, "own"))
+        let right = right();
+        timeout(EVERY + AGAIN, renew_for_ever(&ledger, "own", &right))
             .await
             .unwrap();
-        assert!(why.contains("taken it over"), "{why}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_database_that_is_away_may_come_back_before_the_right_ends_and_not_later() {
+    async fn database_that_is_away_for_long_is_written_to_again_after_the_next_renewal() {
         let (db, ledger) = held().await;
-        let hide = "ALTER TABLE locks RENAME TO away";
-        run(&db, hide).await;
-        let (task, own) = (ledger.clone(), "own");
-        let keeping = tokio::spawn(async move { renew_for_ever(&task, own).await });
-        tokio::time::sleep(Duration::from_secs(40)).await;
+        run(&db, "ALTER TABLE locks RENAME TO away").await;
+        let right = right();
+        let task = right.clone();
+        let keeping = tokio::spawn(async move { renew_for_ever(&ledger, "own", &task).await });
+        tokio::time::sleep(WRITING - AGAIN).await;
+        assert!(can_write(&db, &right).await);
+        // From before another control plane can begin.
+        tokio::time::sleep(AGAIN).await;
+        assert!(WRITING + STOPPING <= Duration::try_from(LEASE).unwrap());
+        assert!(!can_write(&db, &right).await);
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert!(!keeping.is_finished() && !can_write(&db, &right).await);
         run(&db, "ALTER TABLE away RENAME TO locks").await;
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        assert!(!keeping.is_finished(), "it came back in time");
-        run(&db, hide).await;
-        let why = timeout(GIVE_UP + EVERY, keeping).await.unwrap().unwrap();
-        assert!(why.contains("could not be reached"), "{why}");
-        // Nobody else can begin before: the last answer was at most `ANSWER` old.
-        assert!(GIVE_UP + ANSWER + STOPPING <= Duration::try_from(LEASE).unwrap());
+        assert!(!can_write(&db, &right).await, "not renewed yet");
+        tokio::time::sleep(AGAIN * 2).await;
+        assert!(can_write(&db, &right).await);
+        // Unless another one began meanwhile.
+        run(&db, "UPDATE locks SET holder = 'other'").await;
+        timeout(EVERY + AGAIN, keeping).await.unwrap().unwrap();
     }
 }

@@ -7,6 +7,7 @@
 mod error;
 mod pool;
 mod postgres;
+mod right;
 mod scope;
 #[cfg(test)]
 pub(crate) mod sites;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use crate::health::Monitor;
 
 pub use error::{DbError, Source};
+pub use right::Right;
 pub(crate) use scope::Keys;
 pub use scope::{Key, Scope};
 pub use value::{FromValue, Row, Value};
@@ -31,6 +33,7 @@ pub struct Db {
     engine: Engine,
     callers_clock: bool,
     monitor: Option<Monitor>,
+    right: Option<Right>,
 }
 
 #[derive(Clone)]
@@ -83,6 +86,7 @@ impl Db {
             engine,
             callers_clock: false,
             monitor: None,
+            right: None,
         }
     }
 
@@ -90,6 +94,13 @@ impl Db {
     #[must_use]
     pub fn observed_by(mut self, monitor: &Monitor) -> Self {
         self.monitor = Some(monitor.clone());
+        self
+    }
+
+    /// The same database, which is written to only while this right lasts.
+    #[must_use]
+    pub fn guarded_by(mut self, right: &Right) -> Self {
+        self.right = Some(right.clone());
         self
     }
 
@@ -114,6 +125,7 @@ impl Db {
     /// Starts a write transaction that runs beside those of other scopes. Dropping it undoes everything.
     pub async fn begin_within(&self, scope: Scope<'_>) -> Result<Tx, DbError> {
         let begin = async {
+            Right::check(self.right.as_ref())?;
             Ok(match &self.engine {
                 Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?),
                 Engine::Postgres(postgres) => Inner::Postgres(postgres.begin(scope).await?),
@@ -160,6 +172,7 @@ impl Db {
             inner,
             callers_clock: self.callers_clock,
             monitor: self.monitor.clone(),
+            right: self.right.clone().filter(|_| access == Access::Write),
             access,
             changed: false,
         }
@@ -192,6 +205,7 @@ pub struct Tx {
     inner: Inner,
     callers_clock: bool,
     monitor: Option<Monitor>,
+    right: Option<Right>,
     access: Access,
     /// Whether a statement changed rows: only then its commit proves that the database stores.
     changed: bool,
@@ -308,6 +322,8 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         let inner = self.inner;
         let commit = async {
+            // It may have waited for locks in the meantime.
+            Right::check(self.right.as_ref())?;
             match inner {
                 Inner::Sqlite(sqlite) => sqlite.commit(),
                 Inner::Postgres(postgres) => postgres.commit().await,

@@ -12,11 +12,12 @@ use std::{
 };
 
 use followlytics_core::health::{Access, Board, Cause, Health, Outage, Outcome, Part};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
     db::{Db, DbError},
+    ledger::Clock,
     objects::Objects,
     params,
 };
@@ -30,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_millis(500);
 /// How often an unavailable part is probed.
 const PROBE: Duration = Duration::from_secs(1);
+/// How often clocks are compared.
+const CLOCKS: Duration = Duration::from_secs(30);
 
 /// The health monitor of one process; cheap to clone.
 #[derive(Clone)]
@@ -42,6 +45,17 @@ struct Inner {
     published: watch::Sender<Health>,
     /// Times are counted from here on the monotonic clock: a wall clock that jumps makes no outage.
     began: (Timestamp, Instant),
+}
+
+/// Lead of the database's clock over `clock`; `None` where the database has none. The time of the answer itself is not a
+/// difference.
+async fn clock_ahead(db: &Db, clock: &Clock) -> Result<Option<SignedDuration>, DbError> {
+    let sent = clock();
+    let Some(theirs) = db.read().await?.time() else {
+        return Ok(None);
+    };
+    let ours = theirs.clamp(sent, clock().max(sent));
+    Ok(Some(theirs.duration_since(ours)))
 }
 
 /// An error that may be an outage.
@@ -118,6 +132,20 @@ impl Monitor {
                         .await;
                 });
             }
+        }
+    }
+
+    /// Compares the database's clock with `clock`, now and every 30 s, until dropped. Ends at once where the database has
+    /// no clock of its own.
+    pub async fn compare_clocks(self, db: Db, clock: Clock) {
+        loop {
+            match clock_ahead(&db, &clock).await {
+                Ok(None) => return,
+                Ok(Some(ahead)) => self.update(|board, _| board.compare_clocks(ahead)),
+                // An outage, which is reported as such.
+                Err(_) => {}
+            }
+            tokio::time::sleep(CLOCKS).await;
         }
     }
 
@@ -212,6 +240,9 @@ fn log_changes(before: &Health, after: &Health) {
         if before.find(outage.part).is_none() {
             tracing::warn!(outage = outage.brief(), "storage unavailable");
         }
+    }
+    if let Some(said) = after.clock_skew().filter(|_| before.clock_ahead.is_none()) {
+        tracing::warn!("{said}");
     }
     for outage in &before.outages {
         if after.find(outage.part).is_none() {

@@ -145,6 +145,20 @@ fn outage_that_returns_soon_is_the_same_and_a_later_one_is_new() {
 }
 
 #[test]
+fn outage_keeps_its_start_when_a_child_reports_an_earlier_failure() {
+    let mut board = Board::default();
+    call(&mut board, WRITE, 9, Outcome::Failed(Cause::NoSpace), at(100));
+    assert_eq!(board.review(at(100)).outages[0].since, at(100));
+    let outage = Outage {
+        part: Part::Objects,
+        cause: Cause::NoSpace,
+        since: at(50),
+    };
+    board.report("worker", vec![outage]);
+    assert_eq!(board.review(at(300)).outages[0].since, at(100));
+}
+
+#[test]
 fn cause_is_the_known_one_and_a_child_counts_like_a_call() {
     let mut board = Board::default();
     call(&mut board, READ, 0, Outcome::Failed(Cause::TimedOut), at(0));
@@ -163,4 +177,24 @@ fn cause_is_the_known_one_and_a_child_counts_like_a_call() {
     board.report("worker", Vec::new());
     call(&mut board, READ, 0, Outcome::Answered, at(2));
     assert_eq!(causes(&mut board, at(3)), []);
+}
+
+#[test]
+fn difference_of_clocks_is_published_from_the_tolerance_on_and_steady() {
+    let mut board = Board::default();
+    let mut compare = |ms| {
+        board.compare_clocks(SignedDuration::from_millis(ms));
+        board.review(at(0)).clone()
+    };
+    assert_eq!(compare(4_999).clock_ahead, None);
+    assert_eq!(compare(-20_400).clock_ahead, Some(-20));
+    for ms in [-19_000, -19_600, -21_400] {
+        assert_eq!(compare(ms).clock_ahead, Some(-20));
+    }
+    let health = compare(-23_000);
+    assert_eq!(
+        health.clock_skew().as_deref(),
+        Some("the database's clock is 23 s behind the control plane's: let NTP set both")
+    );
+    assert_eq!(compare(0), Health::default());
 }

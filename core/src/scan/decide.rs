@@ -36,7 +36,7 @@ use crate::{
 };
 
 pub use admit::Refusal;
-pub use report::{ACCEPTED, COMPLETE, STORAGE_AVAILABLE, SUSPENDED};
+pub use report::{ACCEPTED, CLOCK_IN_SYNC, COMPLETE, STORAGE_AVAILABLE, SUSPENDED};
 pub use runners::{Runner, Victim};
 pub use share::{Want, share};
 

@@ -18,6 +18,8 @@ const FULL: u64 = 16 << 20;
 const NARROW: u64 = 1 << 30;
 /// Seconds that two clocks may be apart before windows and leases suffer.
 const APART: i64 = 2;
+/// Name of the check of a database server's clock.
+pub(super) const DATABASE_CLOCK: &str = "database's clock";
 
 pub(super) fn checks(data: &DataDir) -> Vec<Check> {
     let root = data.root();
@@ -103,7 +105,7 @@ pub(super) async fn durability(global: &Global, data: &DataDir) -> Option<Check>
 
 /// Whether a database server's clock and this machine's agree. What cannot be opened was told before.
 pub(super) async fn database_clock(global: &Global, data: &DataDir) -> Option<Check> {
-    const WHAT: &str = "database's clock";
+    const WHAT: &str = DATABASE_CLOCK;
     let storage = Storage::chosen(global, data).ok().filter(Storage::is_on_server)?;
     let database = storage.open_database().await.ok()?;
     let theirs = database.read().await.ok()?.time()?;

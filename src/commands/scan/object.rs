@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use followlytics_core::scan::consent::{self, default_name};
+use followlytics_core::{
+    money::Usd,
+    scan::consent::{self, default_name},
+};
 use followlytics_crds::{
     AccountSpec, Budget, CredentialRef, OperatingMode, Parallelism, ResultPolicy, Scan, ScanSpec, Since,
     reasons,
@@ -119,16 +122,43 @@ impl Scanning<'_> {
             }
         }
         let mut patch = json!({"spec": wish});
-        if self.session.has_up()
-            && let Some(fields) = patch.as_object_mut()
-        {
+        let consent = if self.session.has_up() {
             // `up` works on after this command: what it may spend is the budget.
-            fields.insert("metadata".to_owned(), by_budget());
+            Some(by_budget())
+        } else {
+            self.args.budget.and_then(|_| self.by_lease())
+        };
+        if let (Some(metadata), Some(fields)) = (consent, patch.as_object_mut()) {
+            fields.insert("metadata".to_owned(), metadata);
         }
         let scan = scans
             .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
         Ok(Ensured { scan, is_new: false })
+    }
+
+    /// Patches the budget of an unfinished Scan to what a user confirmed.
+    pub(super) async fn raise_budget(
+        &self,
+        scans: &Api<Scan>,
+        name: &str,
+        budget: Usd,
+    ) -> Result<Scan, Failure> {
+        let mut patch = json!({"spec": {"budget": {"maxUsd": budget.to_string()}}});
+        if let (Some(metadata), Some(fields)) = (self.by_lease(), patch.as_object_mut()) {
+            fields.insert("metadata".to_owned(), metadata);
+        }
+        let patched = scans
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await?;
+        Ok(patched)
+    }
+
+    /// Metadata of a Scan whose budget is given by a command with its own control plane: that consent ends with the
+    /// command, also where `apply` had consented to less.
+    fn by_lease(&self) -> Option<Value> {
+        let attached = json!({"annotations": {(consent::ANNOTATION): consent::ATTACHED}});
+        self.session.plane.is_some().then_some(attached)
     }
 
     fn spec(&self, credential_ref: Option<CredentialRef>) -> ScanSpec {

@@ -18,6 +18,7 @@ pub(super) fn unread(name: &str, health: &Health) -> Option<Answer> {
         message: Some(message(health)),
         since: since(health),
         until: None,
+        clocks: health.clock_skew(),
         remedy: Some(change(health)),
     })
 }

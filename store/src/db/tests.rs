@@ -153,3 +153,29 @@ async fn a_server_that_confirms_commits_too_early_is_refused_with_the_setting_an
     // The shared server of the tests runs without fsync.
     assert_eq!(db.unsafe_settings().await.unwrap(), ["fsync"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_after_the_right_ended_until_it_is_extended() {
+    use tokio::time::{Duration, Instant, advance};
+
+    let minute = Duration::from_mins(1);
+    let right = Right::until(Instant::now() + minute);
+    let db = Db::memory().unwrap().guarded_by(&right);
+    let sql = "INSERT INTO locks (name, holder, until) VALUES ('a', '', 1)";
+    let mut late = db.begin().await.unwrap();
+    late.execute(sql, &[]).await.unwrap();
+    advance(minute).await;
+    let error = late.commit().await.unwrap_err();
+    assert!(
+        matches!(error, DbError::Gone(_)) && error.is_transient(),
+        "{error:?}"
+    );
+    assert!(db.begin().await.is_err());
+    let count = "SELECT count(*) FROM locks";
+    let row = db.find(count, &[]).await.unwrap().unwrap();
+    assert_eq!(row.get::<i64>(0).unwrap(), 0, "what is read needs no right");
+    right.extend(Instant::now() + minute);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute(sql, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+}

@@ -134,3 +134,39 @@ async fn full_data_directory_is_noted_and_cleared_by_a_probe() {
     until(&monitor, &[]).await;
     watching.abort();
 }
+
+#[tokio::test]
+async fn database_whose_clock_differs_is_noticed_and_one_without_a_clock_is_not() {
+    let postgres = Postgres::shared().unwrap();
+    let db = Db::connect(&postgres.create_database().unwrap()).await.unwrap();
+    let began = (db.read().await.unwrap().time().unwrap(), Instant::now());
+    for (behind, expected) in [(0, None), (20, Some(20)), (-20, Some(-20))] {
+        let monitor = monitor();
+        let clock: Clock = Arc::new(move || began.0 + began.1.elapsed() - SignedDuration::from_secs(behind));
+        let comparing = tokio::spawn(monitor.clone().compare_clocks(db.clone(), clock));
+        if expected.is_some() {
+            let mut changes = monitor.subscribe();
+            let skewed = changes.wait_for(|health| health.clock_ahead.is_some());
+            tokio::time::timeout(Duration::from_secs(30), skewed)
+                .await
+                .unwrap()
+                .unwrap();
+        } else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        comparing.abort();
+        // The clocks are read one after the other.
+        let ahead = monitor.health().clock_ahead;
+        assert_eq!(ahead.is_some(), expected.is_some(), "{ahead:?}");
+        assert!(
+            ahead.unwrap_or(0).abs_diff(expected.unwrap_or(0)) <= 1,
+            "{ahead:?}"
+        );
+    }
+    let monitor = monitor();
+    monitor
+        .clone()
+        .compare_clocks(Db::memory().unwrap(), Arc::new(|| Timestamp::UNIX_EPOCH))
+        .await;
+    assert_eq!(monitor.health(), Health::default());
+}

@@ -274,6 +274,34 @@ fn an_interrupted_scan_that_is_resumed_or_detached_is_paid_by_its_budget() {
 }
 
 #[test]
+fn budget_that_a_command_gives_an_applied_scan_ends_with_the_command() {
+    let site = site();
+    let home = home(&site);
+    home.apply(
+        "{apiVersion: followlytics.io/v1alpha1, kind: Scan, metadata: {name: x-nasa}, spec: {account: {platform: x, \
+         handle: nasa}}}\n",
+    );
+    let up = home.up("");
+    eventually("$1 is too little", || {
+        home.get("scans", "x-nasa")["status"]["waitingOn"]["reason"] == "BudgetTooSmall"
+    });
+    assert_eq!(up.stop(), 0);
+    let mut command = start(&home, NASA);
+    eventually("three pages are paid for", || charged(&site) >= 3000);
+    command.kill().unwrap();
+    command.wait().unwrap();
+    pause(Duration::from_millis(700));
+    let paid = charged(&site);
+    let up = home.up("");
+    eventually("it waits for a consent", || {
+        home.get("scans", "x-nasa")["status"]["waitingOn"]["reason"] == "Interrupted"
+    });
+    suspended(&home);
+    assert_eq!(charged(&site), paid, "`apply` consented to $1");
+    assert_eq!(up.stop(), 0);
+}
+
+#[test]
 fn what_is_refused_leaves_nothing_behind() {
     let site = site();
     let home = home(&site);
@@ -286,6 +314,14 @@ fn what_is_refused_leaves_nothing_behind() {
     assert_eq!(home.run("get scans -o name").out, "");
     let up = home.up("");
     home.run("scan x:@nasa").refused(3, &["--budget 100.01"]);
+    assert_eq!(home.run("get scans -o name").out, "");
+    // Neither does what a detached command learns of only afterwards.
+    home.apply(
+        "{apiVersion: followlytics.io/v1alpha1, kind: Credential, metadata: {name: g}, spec: {platform: gitea, type: \
+         UserToken, secretRef: {name: g}}}\n",
+    );
+    let detached = "scan x:@nasa --budget 130 --credential g --detach";
+    home.run(detached).refused(2, &["is for gitea"]);
     assert_eq!(home.run("get scans -o name").out, "");
     assert_eq!(up.stop(), 0);
     assert_eq!(charged(&site), 0);

@@ -5,11 +5,11 @@ mod remote;
 
 use std::process::{Command, Stdio};
 
-use followlytics_tests::toolkit::{Home, Site, bluesky, finish, program};
+use followlytics_tests::toolkit::{Home, Site, X_TOKEN, bluesky, finish, program, x};
 
 #[test]
-fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
-    let site = Site::slow(0, [bluesky("alice.bsky.social", 20_000)]);
+fn attached_scan_waits_while_the_disk_is_full_and_resumes_once_there_is_space() {
+    let site = Site::slow(0, [x("nasa", 20_000)]);
     let home = Home::new(&site);
     let disk = home.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
@@ -27,32 +27,37 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
     }
     let script = r#"
         mount -t tmpfs -o size=2m tmpfs "$1" || exit 99
-        "$0" --data "$1" scan bluesky:alice.bsky.social -q; echo "full: $?"
+        "$0" --data "$1" scan x:@nasa --budget 210 -o json 2>"$1.err" & scan=$!
+        shown() { grep -q "waits (StorageUnavailable: .*: no space left)" "$1.err"; }
+        for i in $(seq 300); do shown "$1" && break; sleep .1; done
+        # Longer than a consent and any lease last.
+        sleep 20
         mount -o remount,size=200m "$1" || exit 99
-        "$0" --data "$1" scan bluesky:alice.bsky.social -q -o json
+        wait $scan; code=$?
+        cat "$1.err" >&2
+        exit $code
     "#;
-    let mut command = Command::new("unshare");
+    let mut command = home.command_of("unshare");
     command.args(["-m", "sh", "-c", script]).arg(program()).arg(&disk);
     command
-        .env("FOLLOWLYTICS_BLUESKY_URL", &site.url)
+        .env("FOLLOWLYTICS_X_URL", &site.url)
+        .env("FOLLOWLYTICS_X_TOKEN", X_TOKEN)
         .env_remove("FOLLOWLYTICS_DATA");
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let ran = finish(child, "scan on a full disk");
+    let ran = finish(command.spawn().unwrap(), "scan on a full disk");
     assert_eq!(ran.code, 0, "{ran:?}");
-    let (full, report) = ran.out.split_once('\n').unwrap();
-    assert_eq!(full, "full: 7", "{ran:?}");
-    assert!(
-        ran.err.contains("full") && ran.err.contains("free some space"),
-        "{ran:?}"
-    );
-    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    let brief = "waits (StorageUnavailable: ";
+    let shown = ran
+        .err
+        .lines()
+        .any(|line| line.contains(brief) && line.contains(": no space left)"));
+    assert!(shown, "{ran:?}");
+    let report = ran.json();
+    assert_eq!(report["uniqueFollowers"], 20_000, "{report}");
+    // No page that was paid for is thrown away: a request for another one would not fit the budget.
     assert_eq!(
-        (&report["uniqueFollowers"], &report["name"]),
-        (&20_000.into(), &"bluesky-alice-bsky-social".into())
+        (&report["costUsd"], site.requests()),
+        (&"200.01".into(), 21),
+        "{report}"
     );
 }
 

@@ -5,7 +5,7 @@
 use followlytics_crds::{ConditionExt as _, Scan, ScanPhase, reasons};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Observed, STORAGE_AVAILABLE, is_paused, report::Inputs};
+use super::{CLOCK_IN_SYNC, Observed, STORAGE_AVAILABLE, is_paused, report::Inputs};
 use crate::{
     health::{Ended, Outage},
     sandbox::Announcement,
@@ -27,6 +27,20 @@ pub(super) fn condition(inputs: &Inputs<'_>, earlier: &[Condition]) -> Option<(b
         None => earlier
             .find(STORAGE_AVAILABLE)
             .map(|_| (true, reasons::STORAGE_AVAILABLE, String::new())),
+    }
+}
+
+/// Status, reason and message of the condition about clocks. Absent until the first difference, and once the scan is
+/// over.
+pub(super) fn clocks(inputs: &Inputs<'_>, earlier: &[Condition]) -> Option<(bool, &'static str, String)> {
+    if inputs.phase.is_final() {
+        return None;
+    }
+    match inputs.seen.health.clock_skew() {
+        Some(said) => Some((false, reasons::CLOCK_SKEWED, said)),
+        None => earlier
+            .find(CLOCK_IN_SYNC)
+            .map(|_| (true, reasons::CLOCKS_AGREE, String::new())),
     }
 }
 

@@ -23,6 +23,8 @@ pub const ACCEPTED: &str = "Accepted";
 pub const SUSPENDED: &str = "Suspended";
 /// Condition: the database, the objects and the disk are available. Written from the first outage to the scan's end.
 pub const STORAGE_AVAILABLE: &str = "StorageAvailable";
+/// Condition: the clocks of the database and the control plane agree. Written from the first difference to the scan's end.
+pub const CLOCK_IN_SYNC: &str = "ClockInSync";
 /// Condition: everything is read and merged. Written once the scan is over.
 pub const COMPLETE: &str = "Complete";
 
@@ -157,6 +159,10 @@ fn conditions(inputs: &Inputs<'_>) -> Vec<Condition> {
     all.extend(
         outages::condition(inputs, earlier)
             .map(|(good, reason, message)| make(STORAGE_AVAILABLE, good, reason, &message)),
+    );
+    all.extend(
+        outages::clocks(inputs, earlier)
+            .map(|(good, reason, message)| make(CLOCK_IN_SYNC, good, reason, &message)),
     );
     if over {
         let (reason, message) = completeness(inputs);

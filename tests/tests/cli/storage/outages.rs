@@ -134,6 +134,59 @@ fn unavailable_database_or_bucket_is_shown_and_gone_once_it_answers() {
 }
 
 #[test]
+fn database_that_is_silent_for_longer_than_the_right_to_it_costs_time_alone() {
+    let site = Site::slow(60, [bluesky(ALICE, 8_000)]);
+    let postgres = Postgres::start(Options::default()).unwrap();
+    let database = postgres.create_database().unwrap();
+    let (home, _) = Home::elsewhere(&site, &database, S3::shared().unwrap());
+    let up = home.up("");
+    home.apply(&scan(8_000));
+    eventually("rows are in", || site.requests() > 15);
+    postgres.pause().unwrap();
+    why(&home, "database: timed out");
+    // The right to the database lasts a minute.
+    pause(Duration::from_secs(65));
+    why(&home, "database: timed out");
+    postgres.resume().unwrap();
+    gone(&home);
+    complete(&home.wait_for("one", "Succeeded"), 8_000);
+    assert_eq!(up.stop(), 0);
+}
+
+#[test]
+fn difference_of_the_databases_clock_is_shown_beside_up() {
+    let site = Site::slow(500, [bluesky(ALICE, 6_000)]);
+    let postgres = Postgres::shared().unwrap();
+    let database = postgres.create_database().unwrap();
+    let name = database.rsplit('/').next().unwrap();
+    for sql in [
+        "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS \
+         $$SELECT pg_catalog.clock_timestamp() - interval '20 s'$$",
+        &format!("ALTER DATABASE {name} SET search_path = public, pg_catalog"),
+    ] {
+        postgres.run_sql(name, sql).unwrap();
+    }
+    let home = Home::new(&site);
+    let up = home.up(&format!("--database {database}"));
+    home.apply(&scan(6_000));
+    // By 20 s, or by a second less or more where the answer took long.
+    let said = "s behind the control plane's";
+    eventually("`doctor` says it", || home.run("doctor").out.contains(said));
+    eventually("`why` says it", || home.run("why one").out.contains(said));
+    eventually("the status says it", || {
+        let scan = home.get("scans", "one");
+        let conditions = scan["status"]["conditions"].as_array().cloned();
+        conditions.unwrap_or_default().iter().any(|one| {
+            one["type"] == "ClockInSync"
+                && one["status"] == "False"
+                && one["message"].as_str().unwrap().contains(said)
+        })
+    });
+    complete(&home.wait_for("one", "Succeeded"), 6_000);
+    assert_eq!(up.stop(), 0);
+}
+
+#[test]
 fn full_bucket_is_shown_while_it_is_full_also_by_the_merge() {
     let site = Site::slow(0, [bluesky(ALICE, 20_000)]);
     let s3 = S3::start_small(2).unwrap();

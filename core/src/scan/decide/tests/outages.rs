@@ -135,3 +135,29 @@ fn scan_that_is_over_or_paused_has_no_events_of_outages() {
             .is_none()
     );
 }
+
+#[test]
+fn difference_of_clocks_is_a_condition_until_it_is_gone() {
+    let (mut scan, mut seen) = without(&[], Stage::Scanning);
+    let clocks = |scan: &Scan, seen: &Observed| {
+        let status = run(scan, seen, at(10)).report.status;
+        let found = status.conditions.find(CLOCK_IN_SYNC);
+        let found = found.map(|c| (c.status.clone(), c.reason.clone(), c.message.clone()));
+        (found, status)
+    };
+    assert_eq!(clocks(&scan, &seen).0, None);
+    seen.health.clock_ahead = Some(-20);
+    let (found, status) = clocks(&scan, &seen);
+    let said = "the database's clock is 20 s behind the control plane's: let NTP set both";
+    assert_eq!(
+        found,
+        Some(("False".to_owned(), "ClockSkewed".to_owned(), said.to_owned()))
+    );
+    scan.status = Some(status);
+    seen.health = Health::default();
+    let (found, _) = clocks(&scan, &seen);
+    assert_eq!(
+        found,
+        Some(("True".to_owned(), "ClocksAgree".to_owned(), String::new()))
+    );
+}
