@@ -88,8 +88,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) account_id: Option<&'a str>,
     /// Whose session it is, where the user said so.
     pub(crate) owner: Option<&'a str>,
-    /// The time now.
-    pub(crate) now: Timestamp,
+    /// The time when the visit began, and the instant.
+    pub(crate) began: (Timestamp, Instant),
     /// The request that is paid for must have left the page before.
     pub(crate) start_by: Instant,
     /// How long a page may take.
@@ -103,6 +103,12 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// The time now.
+    fn now(&self) -> Timestamp {
+        let (time, instant) = self.began;
+        time.saturating_add(instant.elapsed()).unwrap_or(time)
+    }
+
     /// Whether the request must not leave the page any more.
     fn is_late(&self) -> bool {
         Instant::now() >= self.start_by

@@ -143,7 +143,7 @@ impl WebX {
             handle,
             account_id,
             owner: session.handle.as_deref(),
-            now: ctx.now,
+            began: (ctx.now, Instant::now()),
             start_by: Instant::now()
                 + ctx
                     .now

@@ -88,7 +88,7 @@ pub struct SandboxStatus {
     pub observed_generation: Option<i64>,
     /// One word for people; programs read the conditions.
     pub phase: SandboxPhase,
-    /// Ready; ClockInSync: False where its clock and the control plane's differ; Honoured: False names the fields the
+    /// Ready; `ClockInSync`: False where its clock and the control plane's differ; Honoured: False names the fields the
     /// backend can't honour.
     pub conditions: Vec<Condition>,
     /// The backend's own name of what runs: a process id, a pod's uid.

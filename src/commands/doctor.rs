@@ -150,13 +150,12 @@ async fn control_plane(global: &Global) -> (Vec<Check>, Option<PathBuf>) {
         Err(error) => checks.push(Check::failed("database", &Failure::from(error))),
     }
     checks.extend(tokens(&session).await);
-    checks.extend(match &session.plane {
-        Some(_) => storage::database_clock(global, &session.data).await,
+    checks.extend(if session.plane.is_some() {
+        storage::database_clock(global, &session.data).await
+    } else {
         // It knows its database; arguments and environment of this command may name another one, or none.
-        None => {
-            let said = session.health().await.and_then(|health| health.clock_skew());
-            said.map(|said| Check::note(storage::DATABASE_CLOCK, said))
-        }
+        let said = session.health().await.and_then(|health| health.clock_skew());
+        said.map(|said| Check::note(storage::DATABASE_CLOCK, said))
     });
     let objects = session.objects_root();
     session.close().await;

@@ -110,7 +110,7 @@ impl Tab {
         let request = path(&event.request.url).to_owned();
         // Whatever it is, the page does not go on before it was understood.
         self.next = None;
-        let read = self.read(event, visit.now).await?;
+        let read = self.read(event, visit.now()).await?;
         self.pages += 1;
         let unread = !read.has_body || visit.reading == Reading::Cells;
         if unread && read.answer.status.is_success() {

@@ -68,7 +68,7 @@ impl Tab {
             .map_err(|trouble| match trouble {
                 // What a look-up was told of its window says nothing of the list's, but when to ask again.
                 Trouble::Refused(failure) => Trouble::Refused(Failure {
-                    retry_after_ms: failure.retry_after_ms.or_else(|| reset_in(&failure, visit.now)),
+                    retry_after_ms: failure.retry_after_ms.or_else(|| reset_in(&failure, visit.now())),
                     told: None,
                     ..failure
                 }),
@@ -264,7 +264,7 @@ impl Tab {
     }
 
     async fn read_user(&mut self, event: &EventRequestPaused, visit: &Visit<'_>) -> Result<Met, Trouble> {
-        let read = self.read(event, visit.now).await?;
+        let read = self.read(event, visit.now()).await?;
         if !read.has_body {
             let broken = Broken::new("the body of the page's look-up can be read");
             return Err(self.changed(visit, &broken, None).await);
@@ -297,7 +297,7 @@ impl Tab {
         if let Some(reason) = &event.response_error_reason {
             return Err(lost(reason).into());
         }
-        let answer = head(event, visit.now);
+        let answer = head(event, visit.now());
         let location = answer.headers.get(http::header::LOCATION);
         let to = location.and_then(|to| to.to_str().ok()).map_or("", path_of);
         let at = path(&event.request.url);

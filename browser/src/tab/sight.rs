@@ -169,7 +169,7 @@ fn changed(visit: &Visit<'_>, broken: &Broken, sight: &Sight, answer: Option<(&A
         status: answer.map(|(answer, _)| answer.status.as_u16()),
         shape: answer.and_then(|(answer, _)| body(answer)).as_ref().map(shape),
     };
-    let place = match trace.save(visit.traces, visit.now) {
+    let place = match trace.save(visit.traces, visit.now()) {
         Some(path) => format!("; a trace without anybody's data is in {}", path.display()),
         None => String::new(),
     };

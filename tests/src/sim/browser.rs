@@ -64,6 +64,11 @@ impl ModelBrowser {
         }
     }
 
+    /// The time by its runner's clock.
+    fn now(&self) -> Timestamp {
+        self.shared.now() + self.shared.skew_of(&self.who)
+    }
+
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +146,7 @@ impl ModelBrowser {
 
     /// Only while the permit allows it does the page's request go out.
     fn start(&self, ctx: &Context) -> Result<(), Failure> {
-        if self.shared.now() < ctx.start_by {
+        if self.now() < ctx.start_by {
             return Ok(());
         }
         self.shared.count("page came too late");
@@ -168,7 +173,7 @@ impl ModelBrowser {
             HttpError::Connect(_) => failure(Class::Network, "no connection"),
             _ => failure(Class::NoAnswer, "no answer"),
         })?;
-        Ok(Answer::read(response, &["x-rate-limit"], self.shared.now()))
+        Ok(Answer::read(response, &["x-rate-limit"], self.now()))
     }
 
     async fn look_up(&self, ctx: &Context, account: &AccountRef) -> Result<LookedUp, Failure> {

@@ -186,20 +186,23 @@ impl Shared {
 
     /// The clock as a process sees it: its sleeps end late when it is frozen.
     pub(super) fn clock_of(&self, who: &str) -> Arc<dyn Clock> {
+        let ahead = self.skew_of(who);
+        if !ahead.is_zero() {
+            self.count("skewed clocks");
+        }
         Arc::new(ProcessClock {
             shared: self.clone(),
             who: who.to_owned(),
-            ahead: self.skew_of(who),
+            ahead,
         })
     }
 
     /// By how much the clock of this process is ahead, for as long as it lives.
-    fn skew_of(&self, who: &str) -> SignedDuration {
+    pub(super) fn skew_of(&self, who: &str) -> SignedDuration {
         let most = self.scenario.skew_seconds;
         if most == 0 {
             return SignedDuration::ZERO;
         }
-        self.count("skewed clocks");
         let seed = who.bytes().fold(self.scenario.seed, |seed, byte| {
             seed.rotate_left(7) ^ u64::from(byte)
         });
