@@ -121,7 +121,8 @@ fn four_runners_share_a_list_wherever_its_rows_are() {
             let shared = density::measure(Bluesky, 20_000, shape).unwrap();
             let list = format!("{name}, {is_age_known}: {shared:?}");
             assert!(shared.concurrency >= 3.0, "{list}");
-            assert!(shared.ratio() <= 1.12, "{list}");
+            // A short list is cut as often as a long one, and each page repeats a row.
+            assert!(shared.ratio() <= 1.25, "{list}");
         }
     }
 }

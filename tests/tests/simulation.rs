@@ -152,6 +152,30 @@ fn every_dollar_is_accounted_for_while_the_object_store_is_away() {
 }
 
 #[test]
+fn skewed_clocks_cost_no_throughput() {
+    let mut elapsed = [0.0, 0.0];
+    for seed in 0..30 {
+        for (sum, skew_seconds) in elapsed.iter_mut().zip([0, 60]) {
+            let report = run(Scenario {
+                skew_seconds,
+                ..Scenario::calm(seed)
+            });
+            assert!(report.broken.is_none(), "{}", explain(seed, &report));
+            *sum += report.elapsed.as_secs_f64();
+        }
+    }
+    let [agreed, skewed] = elapsed;
+    println!(
+        "throughput with clocks up to 60 s apart: {:.3} of that without",
+        agreed / skewed
+    );
+    assert!(
+        agreed >= 0.95 * skewed,
+        "{agreed} s, {skewed} s with skewed clocks"
+    );
+}
+
+#[test]
 fn scans_go_on_after_the_clock_of_the_database_is_set() {
     for seed in 0..seeds().div_ceil(10).max(20) {
         let report = run(Scenario::step(seed));

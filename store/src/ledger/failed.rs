@@ -21,7 +21,7 @@ use super::{
     Ledger, LedgerError, Sandbox, ScanRow, claim, commit, cursors,
     fallback::{self, Entered},
     holds, lone,
-    permits::{self, PermitState},
+    permits::{self, PermitRow, PermitState},
     ranges, restart, scans,
     step::{another_credential, reply, request_of, save},
     windows,
@@ -48,7 +48,8 @@ impl Ledger {
             told: sandbox.translate(failed.failure.told, self, now),
             ..failed.failure.clone()
         };
-        if permit.state == PermitState::Open {
+        if is_news(&permit, failure) {
+            permits::answered_late(&mut scan, &permit);
             permits::settle(&mut tx, &mut scan, &permit, state_after(failure), Usd::ZERO).await?;
             scan.requests.failed += 1;
             if let Some(told) = failure.told {
@@ -85,10 +86,11 @@ impl Ledger {
         };
         let permit = permits::get(&mut tx, &sandbox.scan, &failed.permit).await?;
         let is_its_own = permit.range == failed.held.range && permit.epoch == failed.held.epoch;
-        if !is_its_own || permit.state != PermitState::Open {
+        if !is_its_own || !is_news(&permit, &failed.failure) {
             return Ok(());
         }
         self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
+        permits::answered_late(&mut scan, &permit);
         let state = state_after(&failed.failure);
         permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
         scan.requests.failed += 1;
@@ -97,6 +99,12 @@ impl Ledger {
         self.notify();
         Ok(())
     }
+}
+
+/// Whether a failure settles its permit: one that arrives after the permit was due, too, unless its charge stays unknown.
+fn is_news(permit: &PermitRow, failure: &Failure) -> bool {
+    permit.state == PermitState::Open
+        || permit.state == PermitState::Ambiguous && state_after(failure) == PermitState::Failed
 }
 
 /// What becomes of the permit of a failed request.

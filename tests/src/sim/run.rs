@@ -51,6 +51,8 @@ pub struct Report {
     pub coverage: BTreeMap<&'static str, u64>,
     /// What the ledger says of each scan at the end.
     pub summaries: Vec<Summary>,
+    /// Virtual time from the start to the end.
+    pub elapsed: SignedDuration,
 }
 
 /// The instant at which every simulation begins.
@@ -73,6 +75,7 @@ pub fn run(scenario: Scenario) -> Report {
             hops: 0,
             coverage: BTreeMap::new(),
             summaries: Vec::new(),
+            elapsed: SignedDuration::ZERO,
         };
     };
     runtime.block_on(async {
@@ -97,6 +100,7 @@ pub fn run(scenario: Scenario) -> Report {
             hops: state.hops,
             coverage: std::mem::take(&mut state.coverage),
             summaries,
+            elapsed: shared.now().duration_since(origin),
         }
     })
 }

@@ -59,6 +59,39 @@ async fn a_permit_whose_outcome_never_comes_is_ambiguous_and_its_dollars_stay_he
     );
 }
 
+/// The ledger was away when the request was refused: the refusal frees the money whenever it arrives, and once.
+#[tokio::test]
+async fn a_refusal_that_arrives_long_after_its_permit_was_due_frees_its_dollars() {
+    for is_lease_lost in [false, true] {
+        let desk = Desk::new("30.05", None).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = desk.claim(&a).await;
+        desk.pass(120);
+        desk.ledger.sweep_permits().await.unwrap();
+        if is_lease_lost {
+            desk.claim(&desk.sandbox("b").await).await;
+        }
+        for _ in 0..2 {
+            let failed = Failed {
+                held: held(&lease),
+                permit: permit(&lease.step).id,
+                failure: Failure {
+                    class: Class::RateLimited,
+                    message: "429".into(),
+                    told: None,
+                    retry_after_ms: None,
+                },
+            };
+            let answer = desk.ledger.record_failure(&a, &failed).await;
+            assert_eq!(answer.is_err(), is_lease_lost, "{answer:?}");
+            let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+            assert_eq!((summary.ambiguous, summary.requests.unanswered), (Usd::ZERO, 0));
+            assert_eq!(summary.requests.failed, 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_plan_over_the_budget_lists_nothing_and_says_which_setting_helps() {
     let mut desk = Desk::new("1.00", None).await;
