@@ -25,7 +25,7 @@ use std::sync::{
 use followlytics_core::{
     account::{AccountRef, Platform},
     page::Header,
-    platform::{Auth, Family},
+    platform::{Auth, Family, server::Server},
     retry::{Class, Failure},
     scan::{
         plan::{AccountReport, Wishes},
@@ -96,8 +96,25 @@ impl Desk {
         self.ledger.open_lease(sandbox, held).await.unwrap()
     }
 
-    /// Looks the account up: afterwards its one chain can be claimed.
+    /// Looks the account up, and its server where that is asked: afterwards its one chain can be claimed.
     async fn resolve(&self, sandbox: &Sandbox, followers: i64) -> Reply {
+        let reply = self.look_up(sandbox, followers).await;
+        let Step::Permit(next) = &reply.step else {
+            return reply;
+        };
+        if next.family != Family::Server {
+            return reply;
+        }
+        let found = Found {
+            held: Held { range: 0, epoch: 1 },
+            permit: next.id.clone(),
+            finding: Finding::Server(Server::new(Server::APP_VIEW, "")),
+            told: None,
+        };
+        self.ledger.record_finding(sandbox, &found).await.unwrap()
+    }
+
+    async fn look_up(&self, sandbox: &Sandbox, followers: i64) -> Reply {
         let lease = self.claim(sandbox).await;
         let report = AccountReport {
             followers,

@@ -46,10 +46,10 @@ pub(super) async fn slot(
     if windows != before {
         store(tx, scan.credential(), &windows).await?;
     }
-    if matches!(slot, Slot::Free { .. }) {
-        if let Some(share) = share {
-            share.took(tx, scan, family).await?;
-        }
+    if matches!(slot, Slot::Free { .. })
+        && let Some(share) = share
+    {
+        share.took(tx, scan, family).await?;
     }
     Ok(slot)
 }

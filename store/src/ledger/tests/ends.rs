@@ -1,13 +1,10 @@
 //! A list of keys whose oldest followers change while it is read.
 
-use followlytics_core::{
-    platform::server::Server,
-    scan::{
-        ends::{Ended, Verdict, judge},
-        plan::Probe,
-        range::{Kind, OLDEST, Range},
-        summary::Stage,
-    },
+use followlytics_core::scan::{
+    ends::{Ended, Verdict, judge},
+    plan::Probe,
+    range::{Kind, OLDEST, Range},
+    summary::Stage,
 };
 
 use super::*;
@@ -28,15 +25,12 @@ async fn planned(desk: &Desk) -> Sandbox {
     let sandbox = desk.sandbox_of("keys", "a").await;
     let mut step = desk.resolve(&sandbox, 30_000).await.step;
     while let Step::Permit(permit) = step {
-        let finding = match permit.family {
-            Family::Server => Finding::Server(Server::new(Server::APP_VIEW, "")),
-            _ => Finding::Probe(Probe {
-                asked: permit.place,
-                rows: 100,
-                next: None,
-                total: None,
-            }),
-        };
+        let finding = Finding::Probe(Probe {
+            asked: permit.place,
+            rows: 100,
+            next: None,
+            total: None,
+        });
         let found = Found {
             held: Held { range: 0, epoch: 1 },
             permit: permit.id,

@@ -216,8 +216,9 @@ impl Play {
                 .open
                 .iter_mut()
                 .find(|paid| paid.permit.id == permit.id);
-            if let Some(paid) = open.filter(|paid| !paid.ambiguous) {
+            if let Some(paid) = open {
                 paid.ambiguous = true;
+                // A refusal is free, however late it arrives.
                 if class == Class::ServerError {
                     self.model.take(&permit.id);
                 }

@@ -22,17 +22,7 @@ pub(super) async fn resolved(desk: &Desk, sweeps: u32) -> Sandbox {
     request.wishes.sweeps = sweeps;
     desk.ledger.ensure_scan(&request).await.unwrap();
     let sandbox = desk.sandbox_of("twice", "a").await;
-    let mut reply = desk.resolve(&sandbox, 120).await;
-    let asked = permit(&reply.step);
-    if asked.family == Family::Server {
-        let found = Found {
-            held: Held { range: 0, epoch: 1 },
-            permit: asked.id,
-            finding: Finding::Server(followlytics_core::platform::server::Server::default()),
-            told: None,
-        };
-        reply = desk.ledger.record_finding(&sandbox, &found).await.unwrap();
-    }
+    let reply = desk.resolve(&sandbox, 120).await;
     let probe = permit(&reply.step);
     let found = Found {
         held: Held { range: 0, epoch: 1 },
