@@ -75,7 +75,8 @@ fn a_challenge_is_for_a_person() {
 #[test]
 fn markup_that_changed_leaves_a_trace_without_secrets() {
     let stage = Stage::signed_in(100, 0);
-    for _ in 0..2 {
+    // A page is tried twice before the scan waits, and two tabs may read one each.
+    for _ in 0..4 {
         stage.goes_wrong(Endpoint::WebFollowers, 0, FaultKind::UnknownShape);
     }
     let mut command = stage
@@ -98,7 +99,7 @@ fn markup_that_changed_leaves_a_trace_without_secrets() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert_eq!(traces.len(), 2, "one a try: {traces:?}");
+    assert!((2..=4).contains(&traces.len()), "one a try: {traces:?}");
     for trace in traces {
         assert_eq!(fs::metadata(&trace).unwrap().permissions().mode() & 0o777, 0o600);
         let text = fs::read_to_string(trace).unwrap();
