@@ -84,7 +84,7 @@ async fn verify_scan(
         .unwrap();
     let missed: Vec<&String> = truth.iter().filter(|id| !unique.contains(id)).collect();
     assert!(
-        missed.is_empty(),
+        may_lack || missed.is_empty(),
         "STABLE, seed {}: {} of {} who followed throughout are missing",
         schedule.seed,
         missed.len(),
