@@ -15,6 +15,7 @@ use followlytics_core::{
     page::sha256,
     scan::{
         certificate::{Certificate, Evidence, issue},
+        ends::has_ended,
         merge::Rank,
         summary::ResultRecord,
         sweep::{Sweeps, with_sweeps},
@@ -175,7 +176,7 @@ fn manifest(
     let unique = rows + trimmed;
     let known = input.since.as_ref().map_or(0, |base| base.rows);
     // Rows may have come twice: a list that was not read to its end was cut by the cap, however few are left.
-    let is_cut = scanned >= input.row_cap && !input.has_ended();
+    let is_cut = scanned >= input.row_cap && !has_ended(&input.ranges, &input.ended);
     let capped = input.row_cap > 0 && (unique >= input.row_cap || is_cut);
     Manifest {
         format: Manifest::FORMAT,

@@ -211,7 +211,7 @@ fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<Stri
     against.extend(anomalies.map(|(anomaly, pages)| Anomaly::evidence(*anomaly, *pages)));
     if let Some(base) = evidence.since {
         against.extend(of_base(base, &evidence.list));
-        let has_ended = listing(evidence).any(|range| evidence.ended.iter().any(|end| end.range == range.id));
+        let has_ended = ends::has_ended(evidence.ranges, evidence.ended);
         against.extend(since::evidence(evidence.seek, has_ended));
     }
     against.extend(meeting::evidence(evidence.ranges));

@@ -97,6 +97,12 @@ pub fn due(ranges: &[Range], ended: &[Ended], next_id: RangeId) -> Option<Range>
     }
 }
 
+/// Whether a listing was told that the list ends.
+pub fn has_ended(ranges: &[Range], ended: &[Ended]) -> bool {
+    let mut listings = ranges.iter().filter(|range| range.kind == Kind::Listing);
+    listings.any(|range| ended.iter().any(|end| end.range == range.id))
+}
+
 /// Whether a range is such a check: no range behind it ends it.
 pub fn is_check(range: &Range) -> bool {
     range.kind == Kind::Seam && range.meets.is_none()

@@ -78,16 +78,6 @@ pub enum Ask {
     Exhausted,
 }
 
-/// Rows to read for a cap of `row_cap` (0 = none) in `pages` pages: a list by time may repeat a row on every page but the
-/// first, for its keys are not unique.
-pub fn allowed(seek: Seek, row_cap: i64, pages: u32) -> i64 {
-    if row_cap > 0 && seek == Seek::Time {
-        row_cap.saturating_add(i64::from(pages.saturating_sub(1)))
-    } else {
-        row_cap
-    }
-}
-
 /// What the next listing request may ask for: a full page, or fewer rows where the cap or the money ends.
 pub fn ask(
     (source, platform): (Source, Platform),

@@ -139,6 +139,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Rows to read for the cap (0 = none) if the range has so many pages: a list by time may repeat a row on every page
+    /// but the first, for its keys are not unique.
+    pub fn row_cap_of(&self, pages: u32) -> i64 {
+        if self.row_cap > 0 && self.seek == Seek::Time {
+            self.row_cap.saturating_add(i64::from(pages.saturating_sub(1)))
+        } else {
+            self.row_cap
+        }
+    }
+
     /// Rows that all passes read.
     pub fn rows_to_read(&self) -> i64 {
         self.rows.saturating_mul(i64::from(self.sweeps.max(1)))

@@ -121,16 +121,13 @@ impl Scanning<'_> {
                 fields.insert("sessionRef".to_owned(), json!(session));
             }
         }
-        let mut patch = json!({"spec": wish});
         let consent = if self.session.has_up() {
             // `up` works on after this command: what it may spend is the budget.
             Some(by_budget())
         } else {
             self.args.budget.and_then(|_| self.by_lease())
         };
-        if let (Some(metadata), Some(fields)) = (consent, patch.as_object_mut()) {
-            fields.insert("metadata".to_owned(), metadata);
-        }
+        let patch = merge_patch(wish, consent);
         let scan = scans
             .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
@@ -144,10 +141,8 @@ impl Scanning<'_> {
         name: &str,
         budget: Usd,
     ) -> Result<Scan, Failure> {
-        let mut patch = json!({"spec": {"budget": {"maxUsd": budget.to_string()}}});
-        if let (Some(metadata), Some(fields)) = (self.by_lease(), patch.as_object_mut()) {
-            fields.insert("metadata".to_owned(), metadata);
-        }
+        let spec = json!({"budget": {"maxUsd": budget.to_string()}});
+        let patch = merge_patch(spec, self.by_lease());
         let patched = scans
             .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
@@ -187,6 +182,14 @@ impl Scanning<'_> {
             sweeps: self.args.sweeps,
             ttl_seconds_after_finished: None,
         }
+    }
+}
+
+/// A merge patch of a spec, and of metadata if there is any: a null would delete them.
+fn merge_patch(spec: Value, metadata: Option<Value>) -> Value {
+    match metadata {
+        Some(metadata) => json!({"metadata": metadata, "spec": spec}),
+        None => json!({"spec": spec}),
     }
 }
 

@@ -165,7 +165,7 @@ impl Ledger {
             range: range.id,
             epoch: range.epoch,
             kind: range.kind,
-            heartbeat_ms: i64::try_from(lease::HEARTBEAT.as_millis()).unwrap_or(i64::MAX),
+            heartbeat_ms: permits::ms(lease::HEARTBEAT),
             account_id: scan.report.as_ref().map(|report| report.id.clone()),
             source: range.source,
             tabs: if scan.request.browser.is_some() {

@@ -8,7 +8,7 @@ use followlytics_core::{
         ends, lease,
         meeting::End,
         observed::Anomaly,
-        permit::{self, most_rows},
+        permit::most_rows,
         plan::Plan,
         range::{Kind, Range, State},
         seam,
@@ -162,10 +162,7 @@ impl Ledger {
         let header = &page.header;
         check_permit(permit, header)?;
         let pages = header.seq.saturating_add(1);
-        let row_cap = scan
-            .plan
-            .as_ref()
-            .map_or(0, |plan| permit::allowed(plan.seek, plan.row_cap, pages));
+        let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap_of(pages));
         accept(
             range,
             right,

@@ -8,7 +8,6 @@ use followlytics_core::{
         observed::Anomaly,
         range::{Kind, Range, most_lines},
         source::Source,
-        summary::Hold,
     },
 };
 use jiff::Timestamp;
@@ -75,12 +74,7 @@ pub(super) async fn end_overrun(
         scan.request.account,
         most_lines(followers)
     );
-    let reason = Hold {
-        reason: LIST_ENDLESS.to_owned(),
-        message,
-        until: None,
-    };
-    end_range(tx, scan, range, reason, now).await
+    end_range(tx, scan, range, (LIST_ENDLESS, message), now).await
 }
 
 /// Tries after which a range that is read for nothing is given up where nothing is charged.
@@ -108,10 +102,5 @@ pub(super) async fn give_up(
          the list again",
         scan.request.account, range.seq
     );
-    let reason = Hold {
-        reason: CURSOR_REPEATED.to_owned(),
-        message,
-        until: None,
-    };
-    end_range(tx, scan, range, reason, now).await
+    end_range(tx, scan, range, (CURSOR_REPEATED, message), now).await
 }

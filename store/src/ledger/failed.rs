@@ -49,9 +49,7 @@ impl Ledger {
             ..failed.failure.clone()
         };
         if is_news(&permit, failure) {
-            permits::answered_late(&mut scan, &permit);
-            permits::settle(&mut tx, &mut scan, &permit, state_after(failure), Usd::ZERO).await?;
-            scan.requests.failed += 1;
+            settle(&mut tx, &mut scan, &permit, failure).await?;
             if let Some(told) = failure.told {
                 windows::learn(&mut tx, &scan, used, told, now).await?;
             }
@@ -90,10 +88,7 @@ impl Ledger {
             return Ok(());
         }
         self.lock_credential(&mut tx, &scan, Some(&permit)).await?;
-        permits::answered_late(&mut scan, &permit);
-        let state = state_after(&failed.failure);
-        permits::settle(&mut tx, &mut scan, &permit, state, Usd::ZERO).await?;
-        scan.requests.failed += 1;
+        settle(&mut tx, &mut scan, &permit, &failed.failure).await?;
         scans::put(&mut tx, &scan).await?;
         tx.commit().await?;
         self.notify();
@@ -105,6 +100,18 @@ impl Ledger {
 fn is_news(permit: &PermitRow, failure: &Failure) -> bool {
     permit.state == PermitState::Open
         || permit.state == PermitState::Ambiguous && state_after(failure) == PermitState::Failed
+}
+
+async fn settle(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    permit: &PermitRow,
+    failure: &Failure,
+) -> Result<(), LedgerError> {
+    permits::answered_late(scan, permit);
+    permits::settle(tx, scan, permit, state_after(failure), Usd::ZERO).await?;
+    scan.requests.failed += 1;
+    Ok(())
 }
 
 /// What becomes of the permit of a failed request.
@@ -228,12 +235,7 @@ pub(super) async fn give_up(
         "{}: {}; {why}, the rest of this part of the list is missing: scan the account again later",
         scan.request.account, failure.message
     );
-    let reason = Hold {
-        reason: PAGE_UNREADABLE.to_owned(),
-        message,
-        until: None,
-    };
-    end_range(tx, scan, range, reason, now).await
+    end_range(tx, scan, range, (PAGE_UNREADABLE, message), now).await
 }
 
 /// Ends a range before its end. What was read of it is merged with the other ranges; the scan has failed if there is no
@@ -242,7 +244,7 @@ pub(super) async fn end_range(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &mut Range,
-    reason: Hold,
+    (reason, message): (&str, String),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     if let (Kind::Resolve, Some((Family::Followers, place))) = (range.kind, request_of(scan, range, now)) {
@@ -252,7 +254,11 @@ pub(super) async fn end_range(
         return Ok(());
     }
     let uid = scan.request.uid.clone();
-    scan.failure = Some(reason);
+    scan.failure = Some(Hold {
+        reason: reason.to_owned(),
+        message,
+        until: None,
+    });
     range.give_up();
     ranges::put(tx, &uid, range).await?;
     let all = ranges::all(tx, &uid).await?;

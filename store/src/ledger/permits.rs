@@ -81,14 +81,14 @@ impl PermitRow {
     }
 }
 
-fn ms(duration: SignedDuration) -> i64 {
+/// Whole milliseconds of a duration.
+pub(super) fn ms(duration: SignedDuration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whole milliseconds until an instant; 0 once it has passed.
 pub(super) fn ms_until(now: Timestamp, instant: Timestamp) -> i64 {
-    let left = instant.duration_since(now).as_millis();
-    i64::try_from(left.max(0)).unwrap_or(i64::MAX)
+    ms(instant.duration_since(now)).max(0)
 }
 
 /// Keeps a permit that is granted.

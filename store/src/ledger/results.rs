@@ -11,7 +11,7 @@ use followlytics_core::{
         certificate::Certificate,
         ends::Ended,
         observed::Observed,
-        range::{Kind, Range, RangeId, Span},
+        range::{Range, RangeId, Span},
         since::{Base, Since},
         summary::{ResultRecord, Stage},
     },
@@ -55,14 +55,6 @@ pub struct MergeInput {
     pub server: Option<Server>,
     /// All ranges, in order of their ids.
     pub ranges: Vec<Range>,
-}
-
-impl MergeInput {
-    /// Whether a listing was told that the list ends.
-    pub fn has_ended(&self) -> bool {
-        let mut listings = self.ranges.iter().filter(|range| range.kind == Kind::Listing);
-        listings.any(|range| self.ended.iter().any(|end| end.range == range.id))
-    }
 }
 
 /// A committed page.

@@ -7,7 +7,7 @@ use followlytics_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, permits::ms};
 use crate::{
     db::{Row, Scope, Tx},
     params,
@@ -123,8 +123,8 @@ impl Ledger {
         let Some(row) = row else { return Ok(None) };
         let sandbox = Sandbox { sent, ..read(&row)? };
         let (seen, known): (Option<Timestamp>, Option<i64>) = (row.get(3)?, row.get(4)?);
-        let ahead = sent.map(|sent| milliseconds(sent.at.duration_since(sent.arrived)));
-        let tolerance = milliseconds(TOLERANCE).unsigned_abs();
+        let ahead = sent.map(|sent| ms(sent.at.duration_since(sent.arrived)));
+        let tolerance = ms(TOLERANCE).unsigned_abs();
         let is_news = ahead.is_some_and(|ahead| known.is_none_or(|known| known.abs_diff(ahead) >= tolerance));
         if seen.is_none() || is_news {
             let mut tx = self.db.begin_within(Scope::Rows).await?;
@@ -160,10 +160,6 @@ impl Ledger {
         tx.commit().await?;
         Ok(())
     }
-}
-
-fn milliseconds(duration: SignedDuration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<Sandbox>, LedgerError> {

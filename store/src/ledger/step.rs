@@ -134,13 +134,11 @@ impl Ledger {
                 return Ok(another_credential());
             }
             Ask::Exhausted => {
-                let short = months::is_short(scan, month);
-                let settled = months::settled(tx, scan, now).await?;
-                let ask = asked(scan, range, family, &months::purse(scan, settled));
-                if short && ask != Ask::Exhausted {
-                    return Ok(reserved(now));
-                }
-                if short {
+                if months::is_short(scan, month) {
+                    let settled = months::settled(tx, scan, now).await?;
+                    if asked(scan, range, family, &months::purse(scan, settled)) != Ask::Exhausted {
+                        return Ok(reserved());
+                    }
                     months::exhaust(scan, now);
                 } else {
                     holds::exhaust(scan);
@@ -152,7 +150,7 @@ impl Ledger {
                     .map(|hold| hold.reason.clone())
                     .unwrap_or_default();
                 return Ok(Step::Wait {
-                    wait_ms: permits::ms_until(now, later(now, PERSON)),
+                    wait_ms: permits::ms(PERSON),
                     reason,
                     held: true,
                 });
@@ -209,9 +207,9 @@ pub(super) fn another_credential() -> Step {
 }
 
 /// Another request has reserved what is left of the month, and may not need it.
-fn reserved(now: Timestamp) -> Step {
+fn reserved() -> Step {
     Step::Wait {
-        wait_ms: permits::ms_until(now, later(now, RESERVED)),
+        wait_ms: permits::ms(RESERVED),
         reason: MONTHLY_BUDGET.to_owned(),
         held: false,
     }
@@ -268,10 +266,7 @@ fn asked(scan: &ScanRow, range: &Range, family: Family, purse: &Purse) -> Ask {
         }
         (Family::Followers, Kind::Listing) => {
             let next = range.seq.saturating_add(1);
-            let cap = scan
-                .plan
-                .as_ref()
-                .map_or(0, |plan| permit::allowed(plan.seek, plan.row_cap, next));
+            let cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap_of(next));
             permit::ask(from, scan.page_rows(), cap, range.rows, purse)
         }
     }
