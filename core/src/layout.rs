@@ -6,12 +6,12 @@ use crate::{account::Platform, scan::range::RangeId};
 
 /// Key of a page: create-only, so its existence is its success.
 pub fn page(scan: &str, range: RangeId, epoch: u64, seq: u32, sha256: &str) -> String {
-    format!("{}{seq:08}-{sha256}", pages_of_epoch(scan, range, epoch))
+    format!("{}{sha256}", pages_of_seq(scan, range, epoch, seq))
 }
 
-/// Prefix of all pages of one lease.
-pub fn pages_of_epoch(scan: &str, range: RangeId, epoch: u64) -> String {
-    format!("pages/{scan}/{range:06}/{epoch:010}/")
+/// What the keys of all pages begin with that were sent for one place under one lease.
+pub fn pages_of_seq(scan: &str, range: RangeId, epoch: u64, seq: u32) -> String {
+    format!("pages/{scan}/{range:06}/{epoch:010}/{seq:08}-")
 }
 
 /// Prefix of all pages of a scan.

@@ -94,21 +94,21 @@ fn every_invariant_holds_for_every_seed() {
     });
     let coverage = coverage.into_inner().unwrap();
     println!("{count} seeds: {coverage:?}");
-    // A fault that never fires, or an outcome that never comes about, proves nothing.
-    if count >= 1_000 {
-        for what in COVERED {
-            assert!(
-                coverage.get(what).is_some_and(|times| *times >= 3),
-                "{what} happened too seldom: {coverage:?}"
-            );
-        }
-    }
     assert!(
         failures.is_empty(),
         "{} seeds broke an invariant\n{}",
         failures.len(),
         failures.join("\n\n")
     );
+    // A fault that never fires, or an outcome that never comes about, proves nothing.
+    if count >= 1_000 {
+        for what in COVERED {
+            assert!(
+                coverage.get(what).is_some_and(|times| *times >= 5),
+                "{what} happened too seldom: {coverage:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -117,6 +117,13 @@ fn accounts_that_return_do_not_end_a_seam() {
         let report = run(Scenario::returners(seed));
         assert!(report.broken.is_none(), "{}", explain(seed, &report));
     }
+}
+
+/// A claim that read every page of a killed runner's lease took longer than its permit may take to start.
+#[test]
+fn a_claim_takes_as_long_whatever_was_read_before() {
+    let report = run(Scenario::of(1213));
+    assert!(report.broken.is_none(), "{}", explain(1213, &report));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `POST /broker/v1/claim`: a sandbox asks for work.
 
+use std::collections::BTreeSet;
+
 use axum::{Json, extract::State};
 use followlytics_core::{
+    layout,
     mutants::{self, Mutant},
     page,
     wire::{Claim, Held},
@@ -40,8 +43,8 @@ pub(super) async fn post(
     Ok(Json(claim))
 }
 
-/// Commits what earlier holders had sent and no row names yet. The epoch is raised already, so none of them
-/// can interfere; each page that is adopted may make the next one fit.
+/// Commits what an earlier holder had sent and no row names yet. The epoch is raised already, so none of them
+/// can interfere. The pages that they had committed are not read again: there may be thousands.
 async fn adopt(
     broker: &Broker,
     sandbox: &Sandbox,
@@ -51,11 +54,9 @@ async fn adopt(
     if mutants::on(Mutant::AdoptionSkipped) {
         return Ok(());
     }
-    let mut epochs: Vec<u64> = orphans.iter().map(|orphan| orphan.epoch).collect();
-    epochs.sort_unstable();
-    epochs.dedup();
-    for epoch in epochs {
-        let prefix = followlytics_core::layout::pages_of_epoch(&sandbox.scan, held.range, epoch);
+    for orphan in orphans.into_iter().collect::<BTreeSet<_>>() {
+        let Orphan { epoch, seq } = orphan;
+        let prefix = layout::pages_of_seq(&sandbox.scan, held.range, epoch, seq);
         for key in broker.objects.list(&prefix).await? {
             // A store that is away now is no reason to pay twice: the claim fails and is asked again.
             let object = broker.objects.get(&key).await?;

@@ -17,7 +17,7 @@ use super::{Ledger, LedgerError, Sandbox, ScanRow, permits, ranges, scans, step:
 use crate::{db::Tx, params};
 
 /// A page object that an earlier holder may have left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Orphan {
     /// Epoch of the lease it was fetched under.
     pub epoch: u64,

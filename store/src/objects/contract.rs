@@ -97,6 +97,10 @@ async fn keys_are_listed_in_order_and_by_folder(objects: &Objects) {
         objects.list("list/10/").await.unwrap(),
         ["list/10/a", "list/10/b"]
     );
+    assert_eq!(
+        objects.list("list/10").await.unwrap(),
+        ["list/10/a", "list/10/b", "list/100/a"]
+    );
     assert!(objects.list("list/nothing/").await.unwrap().is_empty());
 }
 

@@ -3,17 +3,25 @@
 use std::sync::Arc;
 
 use followlytics_core::health::Access;
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use object_store::path::Path;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future, stream::BoxStream};
+use object_store::{ObjectMeta, path::Path};
 
 use super::{Objects, ObjectsError, path};
 
 impl Objects {
-    /// The keys under a prefix that ends with `/`, in order; none is no error.
+    /// The keys that begin with a prefix and go on, in order; none is no error. The prefix may end inside a name: what
+    /// the folder holds before it is passed over, by S3 itself.
     ///
-    /// For folders whose size is bounded, such as one lease's: all keys are held at once.
+    /// For few keys: all are held at once.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, ObjectsError> {
-        let mut keys: Vec<String> = self.keys(prefix).try_collect().await?;
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let offset = path(prefix.trim_end_matches('/'))?;
+        let found = path(folder).map(|folder| self.store.list_with_offset(Some(&folder), &offset));
+        let found = self.read(prefix, found);
+        let mut keys: Vec<String> = found
+            .try_filter(|key| future::ready(key.starts_with(prefix)))
+            .try_collect()
+            .await?;
         keys.sort_unstable();
         Ok(keys)
     }
@@ -23,6 +31,14 @@ impl Objects {
     /// An object that is created or deleted meanwhile may be listed or not.
     pub fn keys(&self, prefix: &str) -> impl Stream<Item = Result<String, ObjectsError>> + Send + use<> {
         let found = path(prefix.trim_end_matches('/')).map(|folder| self.store.list(Some(&folder)));
+        self.read(prefix, found)
+    }
+
+    fn read(
+        &self,
+        prefix: &str,
+        found: Result<BoxStream<'static, object_store::Result<ObjectMeta>>, ObjectsError>,
+    ) -> impl Stream<Item = Result<String, ObjectsError>> + Send + use<> {
         let state = (self.clone(), prefix.to_owned(), found);
         futures::stream::try_unfold(state, async |(objects, prefix, found)| {
             let mut found = found?;

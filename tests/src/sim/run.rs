@@ -274,6 +274,7 @@ impl Simulation {
             .ledger
             .summary(&self.targets.get(index).context("no target")?.uid)
             .await?;
+        let waits_for_an_outcome = summary.as_ref().is_some_and(|summary| summary.open_permits > 0);
         if let Some(summary) = summary.filter(|_| healed && !pause) {
             self.help(index, &summary).await?;
         }
@@ -282,7 +283,8 @@ impl Simulation {
             .as_ref()
             .map(|status| status.phase)
             .unwrap_or_default();
-        Ok(!phase.is_final())
+        // A killed runner's request is in doubt until its permit is due, which may be after the scan's end.
+        Ok(!phase.is_final() || waits_for_an_outcome)
     }
 
     /// PAUSE: no permit is granted once the ledger knows of it; from the moment it is true nothing starts.
