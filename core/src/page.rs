@@ -119,6 +119,11 @@ pub enum PageError {
 impl Header {
     /// The format this release writes.
     pub const FORMAT: u32 = FORMAT;
+
+    /// Whether the platform named the place of this page as the next one.
+    pub fn names_itself(&self) -> bool {
+        !self.exhausted && self.output.is_page_of(&self.input)
+    }
 }
 
 /// A page, decoded.

@@ -161,10 +161,6 @@ fn read_page(
         // What is not a text is kept as it is written.
         serde_json::from_str(cursor.get()).unwrap_or_else(|_| cursor.get().to_owned())
     });
-    if cursor.is_some() && cursor.as_deref() == used {
-        let message = "the platform named the cursor of this page as the next one";
-        return Err(answer.failure(Class::CursorRepeated, message));
-    }
     let is_one_key = cursor.as_deref().is_some_and(|cursor| is_again(cursor, used));
     let next = cursor.map(|cursor: String| match asked {
         Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
@@ -194,9 +190,9 @@ fn read_page(
 }
 
 /// The cursor that brings the rows of its own key again; as it came where they are all that this page was, so that a
-/// list goes on behind them.
+/// list goes on behind them, and where it names its own page.
 fn with_ties(cursor: String, used: Option<&str>) -> String {
-    if is_key(&cursor) && !is_again(&cursor, used) {
+    if is_key(&cursor) && !is_again(&cursor, used) && used != Some(&cursor) {
         format!("{cursor}{TIE}")
     } else {
         cursor

@@ -156,13 +156,12 @@ fn read_page(answer: &Answer, asked: Asked<'_>, place: &Place, rows: u32) -> Res
     let is_cut = link.is_none() && returned > 0 && (is_full || !links::any(&answer.headers));
     let next = match (asked, link) {
         (_, None) => None,
-        (Asked::Chain(used), Some(query)) if used == Some(query) => return Err(repeated(answer)),
-        (Asked::Link { query: used, .. }, Some(query)) if used == query => return Err(repeated(answer)),
+        (Asked::Link { query: used, .. }, Some(query)) if used == query => Some(place.clone()),
+        (Asked::Below { id, .. }, Some(query)) if number_in(query, "max_id") == Some(id) => {
+            Some(place.clone())
+        }
         (Asked::Chain(_), Some(query)) => Some(place.followed_by(query)),
         (Asked::Link { id, .. }, Some(query)) => Some(below(answer, id, query)),
-        (Asked::Below { id, .. }, Some(query)) if number_in(query, "max_id") == Some(id) => {
-            return Err(repeated(answer));
-        }
         (Asked::Below { id, probing }, Some(query)) => match below(answer, id, query) {
             // The probe of a list that cannot be entered leads on by a token.
             next if probing && next.is_unread() => Some(Place {
@@ -207,13 +206,6 @@ fn number_in(query: &str, name: &str) -> Option<i64> {
     let text = links::parameter(query, name)?;
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
-}
-
-fn repeated(answer: &Answer) -> Failure {
-    answer.failure(
-        Class::CursorRepeated,
-        "the server named the place of this page as the next one",
-    )
 }
 
 #[cfg(test)]

@@ -105,12 +105,6 @@ fn read_page(answer: &Answer, account_id: &str, place: &Place) -> Result<Fetched
     let body = answer::read(answer, Asked::Followers { id: account_id })?;
     let list = body.list(answer)?;
     let token = body.next_token(answer, !list.is_empty())?;
-    if token.is_some() && token.as_deref() == place.token() {
-        return Err(answer.failure(
-            Class::CursorRepeated,
-            "the platform named the token of this page as the next one",
-        ));
-    }
     let lines = lines(&list, User::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let next = token.map(|token| place.followed_by(&token));

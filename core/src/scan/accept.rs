@@ -22,9 +22,6 @@ pub enum Refused {
         /// Which field of the header.
         field: &'static str,
     },
-    /// The page leads nowhere: its end is its beginning.
-    #[error("output is the same place as input: report CursorRepeated instead of a page")]
-    Stuck,
 }
 
 /// Under which right a page is committed.
@@ -66,9 +63,6 @@ pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Con
     }
     if header.input != range.place {
         return misplaced("input");
-    }
-    if !header.exhausted && header.output == header.input {
-        return Err(Refused::Stuck);
     }
     if !header.exhausted && moves_back(range, header) {
         return misplaced("output");
@@ -183,13 +177,6 @@ mod tests {
             accept(&mut range, Right::Holder("a"), &page, FIFTY).unwrap();
             assert_eq!((&range.place, range.state), (output, State::Open));
         }
-        let repeated = Header {
-            input: Place::at(20),
-            output: Place::at(20),
-            ..header(1, 4, 0, 0)
-        };
-        let refused = accept(&mut range, Right::Holder("a"), &repeated, FIFTY);
-        assert_eq!(refused, Err(Refused::Stuck));
         accept(&mut range, Right::Holder("a"), &header(1, 4, 20, 0), FIFTY).unwrap();
         assert_eq!((range.rows, range.state), (250, State::Done));
     }
@@ -226,7 +213,6 @@ mod tests {
             (header(1, 1, 100, 50), Refused::Misplaced { field: "seq" }),
             (header(1, 0, 50, 0), Refused::Misplaced { field: "input" }),
             (header(1, 0, 100, 150), Refused::Misplaced { field: "output" }),
-            (header(1, 0, 100, 100), Refused::Stuck),
         ] {
             let mut range = range();
             let before = range.clone();

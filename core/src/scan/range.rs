@@ -112,6 +112,11 @@ impl Place {
         }
     }
 
+    /// Whether both lead to one page. A chain counts its pages: there the token alone says which one it is.
+    pub fn is_page_of(&self, other: &Self) -> bool {
+        self.cursor == other.cursor && (self.cursor.is_some() || self.position == other.position)
+    }
+
     /// Whether its cursor does not show its position, so that the range can only be read on from page to page.
     pub fn is_unread(&self) -> bool {
         self.cursor

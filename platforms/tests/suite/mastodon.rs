@@ -112,7 +112,6 @@ async fn every_fault_has_its_class() {
         ),
         (FaultKind::Unauthorized, Class::Unauthorized),
         (FaultKind::TruncatedBody, Class::Malformed),
-        (FaultKind::RepeatedCursor, Class::CursorRepeated),
         (FaultKind::ResponseLost, Class::NoAnswer),
     ] {
         for ids in [MastodonIds::Snowflake, MastodonIds::Ulid] {

@@ -150,7 +150,6 @@ async fn every_fault_of_x_has_its_class() {
         (FaultKind::UsageCapExceeded, Class::UsageCapped),
         (FaultKind::Unauthorized, Class::Unauthorized),
         (FaultKind::TruncatedBody, Class::Malformed),
-        (FaultKind::RepeatedCursor, Class::CursorRepeated),
         (FaultKind::ExpiredCursor, Class::CursorExpired),
         (FaultKind::ResponseLost, Class::NoAnswer),
     ] {
@@ -172,6 +171,22 @@ async fn every_fault_of_x_has_its_class() {
             assert_eq!(failure.retry_after_ms, Some(7000));
         }
         assert!(reader.page(&second, Walk::Down).await.is_ok(), "{kind}: once");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_names_itself_keeps_its_rows() {
+    for platform in [Platform::X, Platform::Bluesky, Platform::Mastodon] {
+        let (sky, account) = sky(platform, 3000, |_| ());
+        let reader = reader(&sky, &account).await;
+        let first = reader.page(&newest(platform, 3000), Walk::Down).await.unwrap();
+        let second = first.next.unwrap();
+        sky.fault(FaultKind::RepeatedCursor);
+        let page = reader.page(&second, Walk::Down).await.unwrap();
+        assert!(page.returned > 0, "{platform}");
+        assert!(page.next.unwrap().is_page_of(&second), "{platform}");
+        let on = reader.page(&second, Walk::Down).await.unwrap();
+        assert!(!on.next.unwrap().is_page_of(&second), "{platform}: once");
     }
 }
 

@@ -161,7 +161,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let header = &page.header;
         check_permit(permit, header)?;
-        let pages = header.seq.saturating_add(1);
+        let (pages, tries) = (header.seq.saturating_add(1), range.attempts);
         let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap_of(pages));
         accept(
             range,
@@ -195,7 +195,10 @@ impl Ledger {
             scan.hold_rounds = 0;
         }
         fallback::watch_speed(tx, scan, range, now).await?;
-        if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await? {
+        if range.state == State::Open && header.names_itself() {
+            cursors::read_again(tx, scan, range, (tries, page.lines), now).await?;
+        } else if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await?
+        {
             cursors::give_up(tx, scan, range, now).await?;
         }
         if range.state == State::Open

@@ -10,7 +10,7 @@ use followlytics_core::{
         source::Source,
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::{LedgerError, ScanRow, failed::end_range};
@@ -77,14 +77,30 @@ pub(super) async fn end_overrun(
     end_range(tx, scan, range, (LIST_ENDLESS, message), now).await
 }
 
-/// Tries after which a range that is read for nothing is given up where nothing is charged.
+/// Times that a page is read which names itself as the next one, over about a minute; where each one is charged, fewer.
 const MOST_TRIES: u32 = 12;
+const MOST_PAID_TRIES: u32 = 3;
 
-/// Whether the range is given up because the platform names the token of a page as the next one, again and again.
-/// Where nothing is charged it is tried again later, a few times.
-pub(super) fn is_hopeless(scan: &ScanRow, range: &Range) -> bool {
+/// After a page that names itself as the next one, and was read so many times before: its rows are kept, and it is read
+/// again a little later, for the next answer may lead on.
+pub(super) async fn read_again(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    range: &mut Range,
+    (tries, lines): (u32, i64),
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    range.attempts = tries.saturating_add(1);
     let is_paid = scan.price(Family::Followers, 1) > Usd::ZERO;
-    range.source == Source::Api && (is_paid || range.attempts >= MOST_TRIES)
+    if range.attempts >= if is_paid { MOST_PAID_TRIES } else { MOST_TRIES } {
+        return give_up(tx, scan, range, now).await;
+    }
+    range.not_before = now
+        .saturating_add(SignedDuration::from_secs(range.attempts.into()))
+        .ok();
+    scan.requests.refetched_pages += 1;
+    scan.requests.refetched_rows += lines;
+    Ok(())
 }
 
 /// Gives the range up. Its rows stay; the result of the scan is partial.

@@ -74,7 +74,7 @@ impl From<Refused> for LedgerError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Fenced => Self::Fenced,
-            Refused::Misplaced { .. } | Refused::Stuck => Self::Invalid {
+            Refused::Misplaced { .. } => Self::Invalid {
                 detail: refused.to_string(),
             },
         }

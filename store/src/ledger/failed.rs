@@ -18,7 +18,7 @@ use followlytics_core::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Ledger, LedgerError, Sandbox, ScanRow, claim, commit, cursors,
+    Ledger, LedgerError, Sandbox, ScanRow, claim, commit,
     fallback::{self, Entered},
     holds, lone,
     permits::{self, PermitRow, PermitState},
@@ -142,11 +142,6 @@ async fn apply(
             range.terms = None;
             Ok(())
         }
-        Next::Over(Last::Hold)
-            if failure.class == Class::CursorRepeated && cursors::is_hopeless(scan, range) =>
-        {
-            cursors::give_up(tx, scan, range, now).await
-        }
         Next::GiveUp => {
             let tries = tries(range);
             give_up(tx, scan, range, failure, &tries, now).await
@@ -154,7 +149,7 @@ async fn apply(
         Next::Over(last @ (Last::Hold | Last::Stop)) => {
             let is_alone =
                 last == Last::Hold && lone::is_about_the_page(tx, scan, range, failure.class).await?;
-            if is_alone && range.attempts >= MOST_UNREADABLE && failure.class != Class::CursorRepeated {
+            if is_alone && range.attempts >= MOST_UNREADABLE {
                 let tries = tries(range);
                 return give_up(tx, scan, range, failure, &tries, now).await;
             }

@@ -19,7 +19,7 @@ pub(super) async fn is_about_the_page(
     range: &Range,
     class: Class,
 ) -> Result<bool, LedgerError> {
-    if class.is_unreadable() || class == Class::CursorRepeated && range.source.is_api() {
+    if class.is_unreadable() {
         return Ok(true);
     }
     if !class.may_be_the_page() || !range.source.is_api() || range.kind == Kind::Resolve {

@@ -162,7 +162,6 @@ async fn probing(desk: &mut Desk) -> (Sandbox, Lease) {
 #[tokio::test]
 async fn a_probe_that_cannot_be_read_is_left_out() {
     for (class, most) in [
-        (Class::CursorRepeated, 12),
         (Class::Malformed, MOST_UNREADABLE),
         (Class::CursorUnusable, MOST_UNREADABLE),
         (Class::CursorExpired, 1),
@@ -206,7 +205,8 @@ async fn a_second_pass_whose_place_comes_again_is_given_up() {
         desk.pass(1_000);
         let lease = desk.claim(&a).await;
         assert_eq!(lease.kind, Kind::Sweep);
-        desk.fail(&a, &lease, Class::CursorRepeated).await;
+        let (from, step) = (permit(&lease.step).place.position, lease.step.clone());
+        sweeps::read(&desk, &a, &lease, &step, from, false).await;
         release(&desk, &a, &lease).await;
         tries += 1;
         assert!(tries < 40, "it is tried for ever");
