@@ -31,6 +31,7 @@ pub(crate) const STEPS: &[&str] = &[
     include_str!("../migrations/0012_consents.sql"),
     include_str!("../migrations/0014_density.sql"),
     include_str!("../migrations/0015_sweeps.sql"),
+    include_str!("../migrations/0016_kept.sql"),
 ];
 
 /// The steps that a schema of this version lacks, with the versions they lead to.

@@ -276,6 +276,7 @@ fn request(uid: &str, account: AccountRef, max_rows: i64) -> ScanRequest {
         mode: Mode::Run,
         dry_run: false,
         consent: followlytics_core::scan::consent::Consent::Budget,
+        kept: None,
     }
 }
 

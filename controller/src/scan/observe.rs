@@ -21,6 +21,10 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
     let summary = ctx.ledger.summary(uid).await?;
     let credential = find_credential(ctx, scan, scan.spec.credential_ref.as_ref()).await?;
     let session = find_credential(ctx, scan, scan.spec.session_ref.as_ref()).await?;
+    let kept = summary
+        .as_ref()
+        .and_then(|summary| summary.kept_credential.as_deref());
+    let kept = find_by_secret(ctx, scan, kept).await?;
     let everyone = list_sandboxes(ctx).await?;
     let (mine, others): (Vec<Sandbox>, Vec<Sandbox>) =
         everyone.into_iter().partition(|one| belongs_to(one, uid));
@@ -41,6 +45,7 @@ pub(super) async fn observe(ctx: &Context, scan: &Scan) -> Result<Observed, Erro
         summary,
         credential,
         session,
+        kept,
         runners,
         served,
         share: if served { share } else { 0 },
@@ -66,6 +71,26 @@ async fn find_credential(
     Ok(found
         .filter(|found| found.metadata.deletion_timestamp.is_none())
         .map(|found| found.spec))
+}
+
+/// The Credential that a chain keeps: the ledger knows it by its secret, as `namespace/name`.
+async fn find_by_secret(
+    ctx: &Context,
+    scan: &Scan,
+    key: Option<&str>,
+) -> Result<Option<CredentialSpec>, Error> {
+    let Some((_, secret)) = key.and_then(|key| key.split_once('/')) else {
+        return Ok(None);
+    };
+    let api = objects::api::<Credential>(&ctx.client, scan);
+    let list = api.list(&ListParams::default()).await;
+    let all = list.map_err(Error::api("list", "Credential"))?.items;
+    let mut found = all.into_iter().filter(|one| {
+        one.metadata.deletion_timestamp.is_none()
+            && one.spec.platform == scan.spec.account.platform
+            && one.spec.secret_ref.name == secret
+    });
+    Ok(found.next().map(|one| one.spec))
 }
 
 /// Every Sandbox of the installation, from the server: with stale ones a second set of runners would start.

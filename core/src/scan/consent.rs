@@ -320,6 +320,7 @@ mod tests {
             mode: Mode::Run,
             dry_run: false,
             consent: Consent::Lease,
+            kept: None,
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Observed {
     pub credential: Option<CredentialSpec>,
     /// The Credential with its web session, likewise.
     pub session: Option<CredentialSpec>,
+    /// The Credential of a chain that the spec does not name any more, if it is still there.
+    pub kept: Option<CredentialSpec>,
     /// Its Sandboxes, in order of their numbers.
     pub runners: Vec<Runner>,
     /// Whether this control plane works on the scan: that of a `scan` command works on its own alone.

@@ -31,9 +31,14 @@ pub fn lifts(
     }
     let edited = earlier.generation != wanted.generation;
     match hold.reason.as_str() {
-        MONTHLY_BUDGET => edited || earlier.monthly_budget != wanted.monthly_budget,
+        MONTHLY_BUDGET => {
+            edited || earlier.monthly_budget != wanted.monthly_budget || earlier.kept != wanted.kept
+        }
         BUDGET_TOO_SMALL | BUDGET_EXHAUSTED => edited || earlier.budget != wanted.budget,
-        RATE_LIMITED => earlier.rules_of(source) != wanted.rules_of(source),
+        RATE_LIMITED => {
+            earlier.rules_of(source) != wanted.rules_of(source)
+                || source.is_api() && earlier.kept != wanted.kept
+        }
         _ => edited && hold.until.is_none(),
     }
 }
@@ -86,6 +91,7 @@ mod tests {
             mode: Mode::Run,
             dry_run: false,
             consent: crate::scan::consent::Consent::Budget,
+            kept: None,
         }
     }
 

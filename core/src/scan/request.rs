@@ -50,6 +50,9 @@ pub struct ScanRequest {
     pub dry_run: bool,
     /// What allows it to spend.
     pub consent: Consent,
+    /// The present limits of the credential that a chain keeps although the scan names another one; `None` where no chain
+    /// does, or nothing is known of it any more.
+    pub kept: Option<Terms>,
 }
 
 /// How a browser reaches a platform.
@@ -91,6 +94,13 @@ impl ScanRequest {
             rules: self.rules_of(source).to_vec(),
             monthly_budget: self.monthly_budget.filter(|_| source.is_api()),
         }
+    }
+
+    /// Returns the terms of a lease with the limits that its credential has by now.
+    pub fn renewed(&self, terms: &Terms) -> Terms {
+        let kept = self.kept.as_ref();
+        let is_same = |kept: &&Terms| (&kept.credential, kept.auth) == (&terms.credential, terms.auth);
+        kept.filter(is_same).unwrap_or(terms).clone()
     }
 
     /// Whether a browser may be used.

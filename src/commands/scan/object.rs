@@ -127,7 +127,7 @@ impl Scanning<'_> {
         } else {
             self.args.budget.and_then(|_| self.by_lease())
         };
-        let patch = merge_patch(wish, consent);
+        let patch = merge_patch(&wish, consent);
         let scan = scans
             .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
@@ -142,7 +142,7 @@ impl Scanning<'_> {
         budget: Usd,
     ) -> Result<Scan, Failure> {
         let spec = json!({"budget": {"maxUsd": budget.to_string()}});
-        let patch = merge_patch(spec, self.by_lease());
+        let patch = merge_patch(&spec, self.by_lease());
         let patched = scans
             .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await?;
@@ -186,7 +186,7 @@ impl Scanning<'_> {
 }
 
 /// A merge patch of a spec, and of metadata if there is any: a null would delete them.
-fn merge_patch(spec: Value, metadata: Option<Value>) -> Value {
+fn merge_patch(spec: &Value, metadata: Option<Value>) -> Value {
     match metadata {
         Some(metadata) => json!({"metadata": metadata, "spec": spec}),
         None => json!({"spec": spec}),

@@ -124,7 +124,8 @@ impl ScanRow {
     /// Makes it about this range: its source, and the credential that its tokens belong to.
     pub(super) fn turn_to(&mut self, range: &Range) {
         self.source = range.source;
-        self.terms = range.kept_terms(&self.request).cloned();
+        let kept = range.kept_terms(&self.request);
+        self.terms = kept.map(|terms| self.request.renewed(terms));
     }
 
     /// The mode that applies: without consent to its cost the scan is suspended.
@@ -309,7 +310,7 @@ impl Ledger {
 const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host, base_url, credential, auth, rules, \
      budget, max_rows, max_runners, rows_per_range, priority, mode, dry_run, stage, hold, hold_rounds, failure, \
      report, probes, plan, spent, reserved, ambiguous, lines, requests, started_at, ended_at, monthly_budget, since, \
-     source, browser, browser_hold, observed, server, surplus, sweeps, consent, \
+     source, browser, browser_hold, observed, server, surplus, sweeps, consent, kept, \
      (SELECT until FROM consents WHERE consents.scan = scans.uid)";
 
 /// The scan's row, within a transaction.
@@ -372,7 +373,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
            priority = $8, mode = $9, dry_run = $10, stage = $11, hold = $12, hold_rounds = $13, failure = $14, \
            report = $15, probes = $16, plan = $17, spent = $18, reserved = $19, ambiguous = $20, lines = $21, \
            requests = $22, started_at = $23, ended_at = $24, monthly_budget = $25, browser = $26, \
-           browser_hold = $27, observed = $28, server = $29, surplus = $30, consent = $31 WHERE uid = $1",
+           browser_hold = $27, observed = $28, server = $29, surplus = $30, consent = $31, kept = $32 WHERE uid = $1",
         params![
             &request.uid,
             request.generation,
@@ -405,6 +406,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ScanRow) -> Result<(), LedgerError> {
             row.server.as_ref().map(json).transpose()?,
             row.purse.surplus.nanos(),
             <&str>::from(request.consent),
+            request.kept.as_ref().map(json).transpose()?,
         ],
     )
     .await?;
@@ -448,8 +450,9 @@ pub(super) fn read(row: &Row) -> Result<ScanRow, LedgerError> {
             mode: mode(&row.get::<String>(16)?)?,
             dry_run: row.get(17)?,
             consent: ranges::parse("scans.consent", &row.get::<String>(41)?)?,
+            kept: optional("scans.kept", row.get(42)?)?,
         }),
-        consent_until: row.get(42)?,
+        consent_until: row.get(43)?,
         stage: ranges::parse("scans.stage", &row.get::<String>(18)?)?,
         source: Source::Api,
         terms: None,

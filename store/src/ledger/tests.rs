@@ -218,6 +218,7 @@ fn model() -> ScanRequest {
         mode: Mode::Run,
         dry_run: false,
         consent: followlytics_core::scan::consent::Consent::Budget,
+        kept: None,
     }
 }
 

@@ -271,6 +271,7 @@ fn a_released_step_is_never_edited() {
         "3fdef7d18c0d76d16067c8b5c712b886db47bdfed6f86090a928de1dc96bcd9e",
         "73abd4b3f419776a4d35e532569761eb36cce7781507e732ce8b4ecb8f69f834",
         "1e64ecbb88c18a221d2fff8968ff28ac46c379b41e67e4a91b453feedaede006",
+        "8b4ba78dccb1325c57a1c4393aeb07964d1b5f29238428c75ddcd3cef9523de4",
     ];
     assert_eq!(
         STEPS.len(),

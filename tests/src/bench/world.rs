@@ -390,5 +390,6 @@ pub(super) fn request(setup: &Setup, listing: &Listing, number: usize) -> Result
         mode: Mode::Run,
         dry_run: false,
         consent: followlytics_core::scan::consent::Consent::Budget,
+        kept: None,
     })
 }

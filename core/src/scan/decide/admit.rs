@@ -13,7 +13,7 @@ use crate::{
     scan::{
         consent::{self, Consent},
         plan::Wishes,
-        request::{Access, ScanRequest},
+        request::{Access, ScanRequest, Terms},
         since::{NoVersion, Since},
         source::Wish,
         window::Rule,
@@ -100,6 +100,19 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
         },
         dry_run: spec.dry_run,
         consent: Consent::needed(is_attached(scan), platform, wish),
+        kept: kept(seen, platform, policy),
+    })
+}
+
+/// The limits that the credential of a chain has by now. What its Credential says wrong is said where it is named.
+fn kept(seen: &Observed, platform: Platform, policy: &Policy) -> Option<Terms> {
+    let found = Some(seen.kept.as_ref()?);
+    let auth = authorise(found, platform, policy).ok()?;
+    Some(Terms {
+        credential: seen.summary.as_ref()?.kept_credential.clone()?,
+        auth,
+        rules: rules(platform, auth, found).ok()?,
+        monthly_budget: monthly_budget(found).ok()?,
     })
 }
 

@@ -123,6 +123,7 @@ fn seen(scan: &Scan, summary: Summary) -> Observed {
         summary: None,
         credential: None,
         session: None,
+        kept: None,
         served: true,
         runners: Vec::new(),
         share: 100,

@@ -60,6 +60,7 @@ impl Bench {
             mode: Mode::Run,
             dry_run: false,
             consent: followlytics_core::scan::consent::Consent::Budget,
+            kept: None,
         };
         self.ledger.ensure_scan(&request).await.unwrap();
         let mut tx = self.ledger.db.begin().await.unwrap();

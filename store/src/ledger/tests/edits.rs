@@ -1,6 +1,10 @@
 //! Edits in mid-scan: holds that end, credentials that change, scans that are deleted.
 
-use followlytics_core::{money::Usd, wire::Release};
+use followlytics_core::{
+    money::Usd,
+    scan::{request::Terms, source::Source},
+    wire::Release,
+};
 
 use super::*;
 
@@ -92,6 +96,36 @@ async fn a_permit_is_charged_to_the_credential_it_was_granted_with() {
         .await
         .unwrap();
     assert_eq!(credential.as_deref(), Some("default/x"));
+}
+
+/// M-26: a chain keeps its credential, and hears of that credential's new limits.
+#[tokio::test]
+async fn a_kept_credentials_lowered_limits_hold_for_the_chain() {
+    for (name, change) in [
+        (
+            "CredentialChanged",
+            (|terms| terms.monthly_budget = Some(usd("10.01"))) as fn(&mut Terms),
+        ),
+        ("RateLimitWindow", |terms| {
+            terms.rules.iter_mut().for_each(|rule| rule.requests = 1);
+        }),
+    ] {
+        let mut desk = Desk::new("600.00", Some("500.00")).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = desk.claim(&a).await;
+        let mut terms = desk.request.terms_of(Source::Api);
+        desk.edit(|request| request.credential = "default/y".into()).await;
+        change(&mut terms);
+        desk.edit(|request| request.kept = Some(terms)).await;
+        let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+        let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+        assert!(
+            matches!(reply.step, Step::Wait { ref reason, .. } if reason == name),
+            "{name}: {:?}",
+            reply.step
+        );
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ fn observed(session: Option<CredentialSpec>) -> Observed {
         summary: None,
         credential: Some(bearer()),
         session,
+        kept: None,
         served: true,
         runners: Vec::new(),
         share: 100,

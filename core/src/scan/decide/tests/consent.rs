@@ -27,6 +27,7 @@ fn observed(scan: &Scan, summary: Summary) -> Observed {
         summary: None,
         credential: None,
         session: None,
+        kept: None,
         runners: Vec::new(),
         served: true,
         share: 100,

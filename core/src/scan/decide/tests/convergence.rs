@@ -82,6 +82,7 @@ impl World {
             summary: self.summary.clone(),
             credential: None,
             session: None,
+            kept: None,
             served: true,
             runners: self
                 .sandboxes

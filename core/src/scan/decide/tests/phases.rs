@@ -27,6 +27,29 @@ fn a_kept_credential_and_a_surplus_are_told() {
 }
 
 #[test]
+fn the_ledger_hears_of_new_limits_of_a_kept_credential() {
+    let running = scan(json!({}));
+    let mut known = seen(
+        &running,
+        Summary {
+            kept_credential: Some("team/old".to_owned()),
+            ..summary(Stage::Scanning)
+        },
+    );
+    assert_eq!(run(&running, &known, at(60)).plan.record, None);
+    known.kept = serde_json::from_value(json!({
+        "platform": "gitea", "type": "UserToken", "secretRef": {"name": "old"}, "monthlyBudgetUsd": "12.00",
+    }))
+    .unwrap();
+    let record = run(&running, &known, at(60)).plan.record.unwrap();
+    let kept = record.kept.unwrap();
+    assert_eq!(
+        (kept.credential.as_str(), kept.auth, kept.monthly_budget),
+        ("team/old", Auth::UserToken, "12.00".parse().ok())
+    );
+}
+
+#[test]
 fn the_ledger_is_told_before_anything_else_happens() {
     let mut scan = scan(json!({}));
     scan.metadata.finalizers = None;
@@ -116,6 +139,7 @@ fn a_bad_spec_costs_nothing_and_names_the_remedy() {
             summary: None,
             credential: None,
             session: None,
+            kept: None,
             served: true,
             runners: Vec::new(),
             share: 9,
@@ -458,6 +482,7 @@ fn a_raised_monthly_budget_is_told_to_the_ledger_at_once() {
         summary: Some(summary(Stage::Scanning)),
         credential: Some(credential("20.00")),
         session: None,
+        kept: None,
         runners: Vec::new(),
         served: true,
         share: 100,
