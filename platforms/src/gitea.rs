@@ -6,6 +6,8 @@
 mod answer;
 mod user;
 
+use std::cmp::Ordering;
+
 use followlytics_core::{
     account::{AccountRef, Platform},
     platform::server::Server,
@@ -110,9 +112,14 @@ fn read_page(answer: &Answer, page: Numbered, position: i64, walk: Walk) -> Resu
     let total = integer(&answer.headers, "x-total-count").filter(|total| *total >= 0);
     let mut read = page.read(answer, User::row, position, walk, total)?;
     // Page and total are two statements: a change between them looks like a short page too, and rows did move then.
-    let due = total.map(|total| (total - page.first).clamp(0, page.size));
-    if due.is_some_and(|due| i64::from(read.returned) < due) {
-        read.anomalies.push(Anomaly::ShortPage);
+    if let Some(total) = total {
+        let (due, rows) = ((total - page.first).clamp(0, page.size), i64::from(read.returned));
+        let anomaly = match rows.cmp(&due) {
+            Ordering::Less => Some(Anomaly::ShortPage),
+            Ordering::Greater if due < page.size => Some(Anomaly::RowsPastTotal),
+            Ordering::Equal | Ordering::Greater => None,
+        };
+        read.anomalies.extend(anomaly);
     }
     Ok(read)
 }

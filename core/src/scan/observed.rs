@@ -31,6 +31,8 @@ pub enum Anomaly {
     EndUnproven,
     /// A page lacked rows although more follow by the list's own total.
     ShortPage,
+    /// A page held rows past the list's own total.
+    RowsPastTotal,
     /// A page held more rows than requested.
     SurplusRows,
     /// A cursor could not be read as a position.
@@ -54,6 +56,7 @@ impl Anomaly {
         let what = match self {
             Self::EndUnproven => "ended the list without the proof that this platform gives",
             Self::ShortPage => "lacked rows although more follow by the list's own total",
+            Self::RowsPastTotal => "held rows past the list's own total",
             Self::SurplusRows => "held more rows than requested",
             Self::CursorUnreadable => "had a cursor that could not be read as a position",
             Self::CursorRepeated => "led back to a place that had been read",

@@ -331,11 +331,12 @@ fn seeks(probes: &[Probe]) -> bool {
 }
 
 /// Rows of the whole list: as the list itself says, but where it counts whole pages only (GitHub's last page) the
-/// account's own count is finer.
+/// account's own count is finer. A total that its own first page exceeds says nothing.
 fn counted(platform: Platform, report: &AccountReport, probes: &[Probe]) -> i64 {
     let page_rows = i64::from(platform.facts().page_rows);
     let own = report.followers.max(0);
-    let listed = probes.iter().find_map(|probe| probe.total);
+    let probe = probes.iter().find(|probe| probe.total.is_some());
+    let listed = probe.and_then(|probe| probe.total.filter(|total| *total >= probe.rows));
     match listed {
         Some(total) if platform == Platform::GitHub && (total - page_rows + 1..=total).contains(&own) => own,
         Some(total) => total.max(0),

@@ -61,12 +61,14 @@ async fn walking_down_keeps_the_rows_below_the_place() {
         ((100..130).collect(), Some(Place::at(100)))
     );
     assert_eq!((page.returned, page.total), (40, Some(130)));
+    assert_eq!(page.anomalies, [Anomaly::RowsPastTotal]);
     let (path, page) = page_at(100, Walk::Down, &body(50..100)).await;
     assert!(
         path.ends_with("page=2&limit=50"),
         "a place on a page's edge belongs to the page below it"
     );
     assert_eq!((ids(&page).len(), page.next), (50, Some(Place::at(50))));
+    assert_eq!(page.anomalies, []);
     let (_, page) = page_at(50, Walk::Down, &body(0..50)).await;
     assert_eq!(page.next, None);
 }

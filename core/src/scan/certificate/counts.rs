@@ -5,7 +5,10 @@
 //! difference is drift, and only a large one contradicts the list.
 
 use super::Evidence;
-use crate::platform::{Drift, list::Hides};
+use crate::{
+    platform::{Drift, list::Hides},
+    scan::observed::Anomaly,
+};
 
 /// A difference of so many thousandths of the count, and [`ALWAYS`], is drift.
 const DRIFT_PER_MILLE: i64 = 20;
@@ -54,6 +57,15 @@ fn of_total(evidence: &Evidence<'_>, total: i64, counts: Counts) -> Counts {
     // Rows of a list that provably closes up are read twice where it moves, and who followed last is not read at all.
     let explained = evidence.list.carries_exact() && moved;
     let again = evidence.scanned - evidence.unread - evidence.unique - evidence.observed.reread;
+    if evidence.observed.anomalies.contains_key(&Anomaly::RowsPastTotal) {
+        // A total that the list exceeds explains nobody's absence.
+        return Counts {
+            total: None,
+            unexplained: (evidence.platform_count - evidence.unique).max(0),
+            duplicates: again.max(0),
+            ..counts
+        };
+    }
     Counts {
         hidden: (evidence.platform_count - total).max(0),
         unexplained: if explained { 0 } else { missing },

@@ -202,6 +202,32 @@ fn a_quiet_index_that_lacks_rows_of_its_own_total_says_how_many() {
 }
 
 #[test]
+fn a_total_that_the_list_exceeds_explains_nobodys_absence() {
+    let ranges = halves();
+    let mut seen = totals(10, 10);
+    seen.add(Anomaly::RowsPastTotal);
+    let certificate = issue(&Evidence {
+        seek: Seek::Index,
+        list: gitea("1.26.0"),
+        observed: &seen,
+        unique: 50,
+        scanned: 50,
+        platform_count: 5_000,
+        ..evidence(&ranges)
+    });
+    assert_eq!(
+        (certificate.hidden, certificate.unexplained, certificate.complete),
+        (0, 4_950, false)
+    );
+    let says = |what: &str| certificate.evidence.iter().any(|word| word.contains(what));
+    assert!(
+        says("past the list's own total") && says("4950 of 5000"),
+        "{:?}",
+        certificate.evidence
+    );
+}
+
+#[test]
 fn a_total_that_changes_is_drift_where_the_order_is_proven_and_evidence_where_it_is_not() {
     let mut ranges = halves().to_vec();
     ranges.push(done(3, Kind::Seam, 0, 10));
@@ -276,6 +302,7 @@ fn every_anomaly_is_counter_evidence() {
     for anomaly in [
         Anomaly::EndUnproven,
         Anomaly::ShortPage,
+        Anomaly::RowsPastTotal,
         Anomaly::SurplusRows,
         Anomaly::CursorUnreadable,
         Anomaly::CursorRepeated,

@@ -80,6 +80,18 @@ fn the_servers_smaller_page_is_seen_by_the_probe() {
 }
 
 #[test]
+fn a_total_below_the_rows_of_its_own_page_is_not_believed() {
+    let probe = Probe {
+        asked: Place::at(50),
+        rows: 50,
+        next: Some(Place::at(0)),
+        total: Some(10),
+    };
+    let plan = plan(Platform::Gitea, &report(990), &[probe], &wishes(0), &[], now());
+    assert_eq!((plan.rows, plan.root), (990, Some(Span { lo: 0, hi: 1000 })));
+}
+
+#[test]
 fn the_first_n_are_planned_as_such() {
     let chain = plan(Platform::X, &report(50_000), &[], &wishes(1500), &[], now());
     assert_eq!(
