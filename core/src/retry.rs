@@ -145,7 +145,10 @@ pub struct Policy {
 impl Class {
     /// Whether it is about one page, which cannot be used or requested.
     pub const fn is_unreadable(self) -> bool {
-        matches!(self, Self::Malformed | Self::CursorUnusable)
+        matches!(
+            self,
+            Self::Malformed | Self::CursorUnusable | Self::CursorRepeated
+        )
     }
 
     /// Whether it may be about one page although it looks like an outage.

@@ -177,11 +177,20 @@ async fn apply(
             Ok(())
         }
         Next::Over(Last::Restart) if range.source == Source::Browser => {
+            let refusals = range.attempts;
+            let entered = fallback::refuse_entry(tx, scan, range).await?;
             range.attempts = 0;
-            if fallback::refuse_entry(tx, scan, range).await? == Entered::Anew {
+            if entered == Entered::Anew {
                 return Ok(());
             }
+            let passes = fallback::passes(tx, scan, range).await?;
+            if refusals.saturating_add(passes) > MOST_UNREADABLE {
+                let why =
+                    format!("given up after {passes} readings from the newest end and {refusals} refusals");
+                return give_up(tx, scan, range, failure, &why, now).await;
+            }
             // Where the list was entered before, or cannot be entered at all, it may only be refused for now.
+            range.attempts = refusals;
             wait(scan, failure, now);
             if gives_out(range.source, failure.class, Last::Hold) {
                 fallback::fall_back(tx, scan, range, now).await?;

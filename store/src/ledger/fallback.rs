@@ -214,6 +214,14 @@ pub(super) async fn refuse_entry(
     Ok(entered)
 }
 
+/// How often the range was read from the newest end of the list.
+pub(super) async fn passes(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Result<u32, LedgerError> {
+    let sql = "SELECT COUNT(*) FROM pages WHERE scan = $1 AND range_id = $2 AND input_position = $3";
+    let row = tx.find(sql, params![&scan.request.uid, range.id, NEWEST]).await?;
+    let count: i64 = row.map(|row| row.get(0)).transpose()?.unwrap_or(0);
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// Places that the platform led earlier scans of this account to, the oldest first and evenly chosen.
 async fn stored(tx: &mut Tx, scan: &ScanRow) -> Result<Vec<Place>, LedgerError> {
     let account = &scan.request.account;

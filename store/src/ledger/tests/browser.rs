@@ -368,6 +368,35 @@ async fn a_list_that_cannot_be_entered_is_read_from_its_newest_end_or_by_cursors
 }
 
 #[tokio::test]
+async fn a_list_whose_newest_end_is_always_refused_is_given_up() {
+    for reads in [false, true] {
+        let (desk, _) = desk("0.01", Wish::Auto).await;
+        let mut only = desk.request.clone();
+        (only.uid, only.source) = ("only".into(), Wish::Browser);
+        desk.ledger.ensure_scan(&only).await.unwrap();
+        let w = desk.sandbox_of("only", "w").await;
+        desk.resolve(&w, 2000).await;
+        let summary = async || desk.ledger.summary("only").await.unwrap().unwrap();
+        let mut refusals = 0;
+        while summary().await.stage == Stage::Scanning {
+            desk.pass(1_000);
+            let mut lease = desk.claim(&w).await;
+            // Once it was refused to be entered in the middle.
+            if reads && refusals > 0 {
+                let mut page = web_page(&lease, &permit(&lease.step), 20, Some(1 << 40));
+                page.header.scan = "only".into();
+                lease.step = desk.ledger.commit_page(&w, &page).await.unwrap().step;
+            }
+            desk.fail(&w, &lease, Class::CursorExpired).await;
+            refusals += 1;
+            assert!(refusals < 40, "it is tried for ever");
+        }
+        assert_eq!(summary().await.failure.unwrap().reason, "PageUnreadable");
+        assert!(refusals >= 10, "{refusals}");
+    }
+}
+
+#[tokio::test]
 async fn another_session_takes_over_with_the_next_request() {
     let (mut desk, a) = desk("15.00", Wish::Auto).await;
     let tab = Sandbox { tab: 1, ..a.clone() };
