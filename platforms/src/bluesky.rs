@@ -173,11 +173,11 @@ fn read_page(
     let is_cut = next.is_none() && returned > 0;
     let mut anomalies = anomalies(next.as_ref());
     anomalies.extend(is_cut.then_some(Anomaly::EndUnproven));
-    // Rows of one key that fill a page leave out those that do not fit. A page lacks a row for each hidden account, so it
-    // counts as full a little earlier. Behind rows of one key that did fit nothing follows.
+    // Rows of one key that fill a page leave out those that do not fit. A page lacks a row for each hidden account, and
+    // nothing shows how many: it counts as full from a quarter on. Behind rows of one key that did fit nothing follows.
     let is_behind_a_tie = matches!(asked, Asked::Token(token) if is_key(token) && !token.ends_with(TIE));
-    let is_tied =
-        is_one_key && returned >= rows - rows / 16 || is_behind_a_tie && (returned > 0 || next.is_some());
+    let is_tied = is_one_key && returned >= rows.min((rows / 4).max(2))
+        || is_behind_a_tie && (returned > 0 || next.is_some());
     anomalies.extend(is_tied.then_some(Anomaly::KeysTied));
     Ok(FetchedPage {
         lines,

@@ -146,7 +146,11 @@ impl Conclusions {
         let is_newer = after.current || after.extends == Some(earlier.version);
         let gained_unknown = || if is_newer { None } else { stale(later) };
         Self {
-            missing: if after.complete { Kind::Lost } else { Kind::NotSeen },
+            missing: if after.complete && is_newer {
+                Kind::Lost
+            } else {
+                Kind::NotSeen
+            },
             new: if before.complete && is_newer {
                 Kind::Gained
             } else {
@@ -319,7 +323,7 @@ mod tests {
     fn who_was_taken_over_from_another_result_was_not_gained() {
         let conclusions = |earlier, later| Conclusions::of(&earlier, &later);
         let found = conclusions(result(2, None), result(3, Some(1)));
-        assert_eq!(found.new, Kind::FirstSeen);
+        assert_eq!((found.new, found.missing), (Kind::FirstSeen, Kind::NotSeen));
         assert_eq!(
             found.gained_unknown.as_deref(),
             Some("result 3 extends result 1, and still holds who left meanwhile")
@@ -330,6 +334,7 @@ mod tests {
         ] {
             let found = conclusions(earlier, later);
             assert_eq!((found.new, found.gained_unknown), (Kind::Gained, None));
+            assert_eq!(found.missing, Kind::Lost);
         }
     }
 }

@@ -60,6 +60,19 @@ pub struct ListTraits {
 }
 
 impl ListTraits {
+    /// As a signed-in user sees the lists of this platform: some leave out whom that user blocks or mutes.
+    #[must_use]
+    pub fn seen_by_a_user(self, platform: Platform) -> Self {
+        let lacks = (platform == Platform::Mastodon).then_some(
+            "Mastodon leaves out whom the token's user blocks or mutes (follower_accounts_controller.rb): a list is whole \
+             without a Credential only",
+        );
+        Self {
+            lacks: self.lacks.or(lacks),
+            ..self
+        }
+    }
+
     /// Whether the facts carry a guarantee: what is missing then is a contradiction, not a property of the list.
     pub fn carries_exact(&self) -> bool {
         self.lacks.is_none() && self.order.grade > Grade::Observed && self.end.grade > Grade::Observed
@@ -250,6 +263,13 @@ mod tests {
 
     fn traits(platform: Platform, seek: Seek, base_url: &str, server: Option<&Server>) -> ListTraits {
         list_traits(platform, Source::Api, seek, base_url, server)
+    }
+
+    #[test]
+    fn a_signed_in_users_view_of_mastodon_carries_nothing() {
+        let mastodon = MASTODON.seen_by_a_user(Platform::Mastodon);
+        assert!(MASTODON.carries_exact() && !mastodon.carries_exact());
+        assert!(APP_VIEW.seen_by_a_user(Platform::Bluesky).carries_exact());
     }
 
     #[test]

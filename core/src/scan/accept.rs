@@ -78,10 +78,13 @@ pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Con
         range.place = header.output.clone();
     }
     range.claimed = range.place.position;
-    range.rows += content.lines;
-    range.lease_rows += content.lines;
     range.attempts = 0;
     range.not_before = None;
+    // What names itself is read again, and its rows count once.
+    if !header.names_itself() {
+        range.rows += content.lines;
+        range.lease_rows += content.lines;
+    }
     let full = content.row_cap > 0 && range.rows >= content.row_cap && range.kind == Kind::Listing;
     if header.exhausted || full || content.met || range.is_past(&range.place) {
         range.state = State::Done;

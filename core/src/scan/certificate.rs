@@ -22,7 +22,7 @@ use crate::{
     mutants::{self, Mutant},
     platform::{
         Drift, Seek,
-        list::{Grade, ListTraits},
+        list::{Grade, Hides, ListTraits},
         server::Server,
     },
 };
@@ -191,6 +191,7 @@ fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<Stri
     }
     if listing(evidence).all(|range| range.state == State::Done) && listing(evidence).count() > 0 {
         against.extend(false_ends(evidence));
+        against.extend(hidden_meanwhile(evidence));
     } else {
         against.push("not every range was read to its end".to_owned());
     }
@@ -251,6 +252,17 @@ fn false_ends(evidence: &Evidence<'_>) -> Option<String> {
     Some(format!(
         "{contradicted} ranges were told that the list ends above rows that are older"
     ))
+}
+
+/// A list of keys that ended with an empty page, as a hidden one does.
+fn hidden_meanwhile(evidence: &Evidence<'_>) -> Option<String> {
+    let may_hide =
+        evidence.list.hides == Hides::Silently && evidence.seek == Seek::Id && evidence.since.is_none();
+    (may_hide && ends::may_be_hidden(evidence.ranges, evidence.ended)).then(|| {
+        "the list ended with an empty page, and its newest page was not seen to have rows after that: it may have been \
+         hidden while it was read"
+            .to_owned()
+    })
 }
 
 /// What speaks for the result, for those who weigh a best effort.

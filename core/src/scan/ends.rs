@@ -4,13 +4,22 @@
 //! were gone by then. So after the last range two requests alternate: the tail below the end is read again, then the place
 //! above the older rows. A tail that has rows now is in the result. Older rows that are gone contradict nothing. What
 //! still contradicts itself after [`MOST`] such checks stays evidence against the result.
+//!
+//! Some platforms show a list that its owner hides as an empty one. So a list of them that ended with an empty page is
+//! asked once more for its newest page, which has rows unless the list was hidden meanwhile.
 
 use serde::{Deserialize, Serialize};
 
-use super::range::{Kind, Range, RangeId, Span, State, Walk};
+use super::range::{Kind, NEWEST, Range, RangeId, Span, State, Walk};
 
 /// Checks of one scan.
 const MOST: usize = 6;
+
+/// The part of a list that its newest page is read for.
+const NEWEST_PAGE: Span = Span {
+    lo: NEWEST - 1,
+    hi: NEWEST,
+};
 
 /// A range that was told that the list ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,15 +95,35 @@ pub fn judge(ranges: &[Range], ended: &[Ended]) -> Verdict {
     }
 }
 
-/// Returns the next check, once every range was read.
-pub fn due(ranges: &[Range], ended: &[Ended], next_id: RangeId) -> Option<Range> {
+/// Returns the next check, once every range was read. `may_hide`: the platform shows a hidden list as an empty one.
+pub fn due(ranges: &[Range], ended: &[Ended], may_hide: bool, next_id: RangeId) -> Option<Range> {
     if ranges.iter().any(|range| range.state != State::Done) {
         return None;
     }
-    match judge(ranges, ended) {
-        Verdict::Check { span, .. } => Some(Range::new(next_id, Kind::Seam, Some(span), Walk::Down, 0)),
-        Verdict::Agree | Verdict::Contradict(_) => None,
-    }
+    let span = match judge(ranges, ended) {
+        Verdict::Check { span, .. } => span,
+        Verdict::Agree if may_hide && ends_empty(ranges, ended) && newest(ranges).is_none() => NEWEST_PAGE,
+        Verdict::Agree | Verdict::Contradict(_) => return None,
+    };
+    Some(Range::new(next_id, Kind::Seam, Some(span), Walk::Down, 0))
+}
+
+/// Whether a list that had rows, and ended with an empty page, was not shown to have rows after that.
+pub fn may_be_hidden(ranges: &[Range], ended: &[Ended]) -> bool {
+    ends_empty(ranges, ended)
+        && newest(ranges).is_none_or(|check| check.state != State::Done || check.rows == 0)
+}
+
+fn ends_empty(ranges: &[Range], ended: &[Ended]) -> bool {
+    let has_rows = spans(ranges).any(|(range, _)| range.rows > 0);
+    let is_empty = |range: &Range| ended.iter().any(|end| end.range == range.id && end.rows == 0);
+    has_rows && spans(ranges).any(|(range, _)| is_empty(range))
+}
+
+fn newest(ranges: &[Range]) -> Option<&Range> {
+    ranges
+        .iter()
+        .find(|range| is_check(range) && range.span == Some(NEWEST_PAGE))
 }
 
 /// Whether a listing was told that the list ends.
@@ -108,9 +137,11 @@ pub fn is_check(range: &Range) -> bool {
     range.kind == Kind::Seam && range.meets.is_none()
 }
 
-/// The checks in the order in which they were made.
+/// The checks of ends in the order in which they were made.
 pub fn checks(ranges: &[Range]) -> impl Iterator<Item = &Range> {
-    ranges.iter().filter(|range| is_check(range))
+    ranges
+        .iter()
+        .filter(|range| is_check(range) && range.span != Some(NEWEST_PAGE))
 }
 
 fn is_contradicted(ranges: &[Range], end: Ended) -> bool {
@@ -176,6 +207,7 @@ mod tests {
             let mut check = due(
                 &self.ranges,
                 &self.ended,
+                false,
                 9 + u32::try_from(self.ranges.len()).unwrap(),
             )?;
             assert!(is_check(&check));
@@ -219,9 +251,35 @@ mod tests {
     fn nothing_is_checked_before_every_range_is_read() {
         let mut world = World::new([1, 5, 5]);
         world.ranges[3].state = State::Open;
-        assert_eq!(due(&world.ranges, &world.ended, 9), None);
+        assert_eq!(due(&world.ranges, &world.ended, true, 9), None);
         world.ranges[3].state = State::Failed;
-        assert_eq!(due(&world.ranges, &world.ended, 9), None);
+        assert_eq!(due(&world.ranges, &world.ended, true, 9), None);
+    }
+
+    #[test]
+    fn newest_page_of_a_list_that_may_be_hidden_is_read_once_more() {
+        let mut world = World::new([0, 5, 5]);
+        assert_eq!(due(&world.ranges, &world.ended, false, 9), None);
+        assert!(may_be_hidden(&world.ranges, &world.ended));
+        let mut check = due(&world.ranges, &world.ended, true, 9).unwrap();
+        assert_eq!((check.span, check.place.position), (Some(NEWEST_PAGE), NEWEST));
+        for (rows, is_hidden) in [(0, true), (5, false)] {
+            (check.state, check.rows) = (State::Done, rows);
+            world.ranges.push(check.clone());
+            assert_eq!(may_be_hidden(&world.ranges, &world.ended), is_hidden);
+            assert_eq!(due(&world.ranges, &world.ended, true, 10), None);
+            assert_eq!(
+                (world.verdict(), checks(&world.ranges).count()),
+                (Verdict::Agree, 0)
+            );
+            world.ranges.pop();
+        }
+        world.ended.retain(|end| end.range != 1);
+        world.ended[0].rows = 3;
+        assert!(
+            !may_be_hidden(&world.ranges, &world.ended),
+            "a last page with rows"
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<'a> Body<'a> {
         };
         match meta.get("next_token") {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(token)) => Ok(Some(token.clone()).filter(|token| !token.is_empty())),
+            Some(Value::String(token)) => Ok(Some(token.clone())),
             // A paid page is kept: what is not a text is sent as it is written.
             Some(other) => Ok(Some(other.to_string())),
         }

@@ -2,7 +2,7 @@
 
 use followlytics_core::{
     page::Header,
-    platform::{Family, Seek},
+    platform::{Family, Seek, list::Hides},
     scan::{
         accept::{Content, Right, accept},
         ends, lease,
@@ -161,7 +161,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let header = &page.header;
         check_permit(permit, header)?;
-        let (pages, tries) = (header.seq.saturating_add(1), range.attempts);
+        let pages = header.seq.saturating_add(1);
         let row_cap = scan.plan.as_ref().map_or(0, |plan| plan.row_cap_of(pages));
         accept(
             range,
@@ -196,7 +196,7 @@ impl Ledger {
         }
         fallback::watch_speed(tx, scan, range, now).await?;
         if range.state == State::Open && header.names_itself() {
-            cursors::read_again(tx, scan, range, (tries, page.lines), now).await?;
+            cursors::read_again(tx, scan, range, (&header.input, page.lines), now).await?;
         } else if range.state == State::Open && cursors::leads_back(tx, scan, header, range.pass_from).await?
         {
             cursors::give_up(tx, scan, range, now).await?;
@@ -279,7 +279,8 @@ async fn finish_range(
     if checks_ends(scan) && all.iter().all(|range| range.state == State::Done) {
         let ended = results::ended(tx, &uid).await?;
         let next = claim::next_id(tx, &uid).await?;
-        if let Some(check) = ends::due(&all, &ended, next) {
+        let may_hide = scan.list_traits().hides == Hides::Silently;
+        if let Some(check) = ends::due(&all, &ended, may_hide, next) {
             ranges::put(tx, &uid, &check).await?;
             all.push(check);
         }

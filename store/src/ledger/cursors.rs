@@ -6,8 +6,7 @@ use followlytics_core::{
     platform::Family,
     scan::{
         observed::Anomaly,
-        range::{Kind, Range, most_lines},
-        source::Source,
+        range::{Kind, Place, Range, most_lines},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -52,10 +51,12 @@ pub(super) async fn overrun(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Resul
     let counted = scan.report.as_ref().map_or(0, |report| report.followers);
     let followers = counted.max(scan.plan.as_ref().map_or(0, |plan| plan.rows));
     let most = most_lines(followers);
-    if range.source != Source::Api || scan.lines <= most {
+    if scan.lines.saturating_add(range.seq.into()) <= most {
         return Ok(None);
     }
-    let sql = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM pages WHERE scan = $1 AND range_id = $2";
+    // A page without rows counts as one: such pages cost nothing, and a list may name ever new ones.
+    let sql = "SELECT CAST(COALESCE(SUM(CASE WHEN lines > 0 THEN lines ELSE 1 END), 0) AS BIGINT) FROM pages \
+               WHERE scan = $1 AND range_id = $2";
     let row = tx.find(sql, params![&scan.request.uid, range.id]).await?;
     let lines: i64 = row.map(|row| row.get(0)).transpose()?.unwrap_or(0);
     Ok((lines > most).then_some(followers))
@@ -78,29 +79,43 @@ pub(super) async fn end_overrun(
 }
 
 /// Times that a page is read which names itself as the next one, over about a minute; where each one is charged, fewer.
-const MOST_TRIES: u32 = 12;
-const MOST_PAID_TRIES: u32 = 3;
+const MOST_TRIES: i64 = 12;
+const MOST_PAID_TRIES: i64 = 3;
 
-/// After a page that names itself as the next one, and was read so many times before: its rows are kept, and it is read
+/// After a page of this place, with so many lines, that names itself as the next one: its rows are kept, and it is read
 /// again a little later, for the next answer may lead on.
 pub(super) async fn read_again(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &mut Range,
-    (tries, lines): (u32, i64),
+    (place, lines): (&Place, i64),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    range.attempts = tries.saturating_add(1);
+    let readings = readings(tx, scan, range, place).await?;
     let is_paid = scan.price(Family::Followers, 1) > Usd::ZERO;
-    if range.attempts >= if is_paid { MOST_PAID_TRIES } else { MOST_TRIES } {
+    if readings >= if is_paid { MOST_PAID_TRIES } else { MOST_TRIES } {
         return give_up(tx, scan, range, now).await;
     }
-    range.not_before = now
-        .saturating_add(SignedDuration::from_secs(range.attempts.into()))
-        .ok();
+    range.not_before = now.saturating_add(SignedDuration::from_secs(readings)).ok();
     scan.requests.refetched_pages += 1;
     scan.requests.refetched_rows += lines;
     Ok(())
+}
+
+/// How often this place was read since the range last started at its first place.
+async fn readings(tx: &mut Tx, scan: &ScanRow, range: &Range, place: &Place) -> Result<i64, LedgerError> {
+    let sql = "SELECT COUNT(*) FROM pages WHERE scan = $1 AND range_id = $2 AND seq >= $3 \
+                 AND input_position = $4 AND input_cursor IS NULL";
+    let of_token = "SELECT COUNT(*) FROM pages WHERE scan = $1 AND range_id = $2 AND seq >= $3 \
+                      AND input_hash = $4 AND input_cursor = $5";
+    let (uid, id, from) = (&scan.request.uid, range.id, range.pass_from);
+    let row = if let Some(token) = place.cursor.as_deref() {
+        tx.find(of_token, params![uid, id, from, hash(token), token])
+            .await?
+    } else {
+        tx.find(sql, params![uid, id, from, place.position]).await?
+    };
+    Ok(row.map(|row| row.get(0)).transpose()?.unwrap_or(0))
 }
 
 /// Gives the range up. Its rows stay; the result of the scan is partial.

@@ -6,7 +6,7 @@
 use followlytics_core::{
     account::{AccountRef, Platform},
     mutants::{self, Mutant},
-    platform::{Seek, list::ListTraits, server::Server},
+    platform::{Family, Seek, list::ListTraits, server::Server},
     scan::{
         certificate::Certificate,
         ends::Ended,
@@ -108,6 +108,16 @@ pub struct Account {
     pub id: String,
 }
 
+/// Whether a page was requested with a token.
+async fn is_signed_in(tx: &mut Tx, scan: &str) -> Result<bool, LedgerError> {
+    let sql =
+        "SELECT 1 FROM permits WHERE scan = $1 AND family = $2 AND credential NOT LIKE 'anonymous@%' LIMIT 1";
+    let row = tx
+        .find(sql, params![scan, <&str>::from(Family::Followers)])
+        .await?;
+    Ok(row.is_some())
+}
+
 impl Ledger {
     /// What the merge of a scan has to know, whatever the number of its pages.
     pub async fn merge_input(&self, scan: &str) -> Result<MergeInput, LedgerError> {
@@ -122,6 +132,11 @@ impl Ledger {
         let platform = row.request.account.platform;
         let facts = platform.facts();
         let list = row.list_traits();
+        let list = if is_signed_in(&mut tx, scan).await? {
+            list.seen_by_a_user(platform)
+        } else {
+            list
+        };
         let ended = ended(&mut tx, scan).await?;
         Ok(MergeInput {
             account: account(&row)?,

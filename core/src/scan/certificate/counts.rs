@@ -61,7 +61,7 @@ fn of_total(evidence: &Evidence<'_>, total: i64, counts: Counts) -> Counts {
         // A total that the list exceeds explains nobody's absence.
         return Counts {
             total: None,
-            unexplained: (evidence.platform_count - evidence.unique).max(0),
+            unexplained: (evidence.platform_count.max(total) - evidence.unique).max(0),
             duplicates: again.max(0),
             ..counts
         };
@@ -100,7 +100,8 @@ impl Counts {
     /// What the counts say against the result.
     pub(super) fn against(&self, evidence: &Evidence<'_>) -> Vec<String> {
         let mut against = Vec::new();
-        if evidence.unique == 0 && evidence.platform_count > 0 {
+        let shows_nothing = evidence.unique == 0 || evidence.since.is_some() && evidence.scanned == 0;
+        if shows_nothing && evidence.platform_count > 0 {
             // Mastodon's accounts may hide their lists, and then they look empty (trap B-19).
             against.push(format!(
                 "the list is hidden: the platform counts {} followers and lists none",

@@ -1,8 +1,12 @@
 use super::*;
 use crate::{
     account::Platform,
-    platform::list::list_traits,
-    scan::{observed::Totals, range::Walk, source::Source},
+    platform::list::{Hides, list_traits},
+    scan::{
+        observed::Totals,
+        range::{NEWEST, Walk},
+        source::Source,
+    },
 };
 
 const LOCAL: &str = "http://127.0.0.1:8080";
@@ -318,6 +322,30 @@ fn every_anomaly_is_counter_evidence() {
         assert_eq!(certificate.evidence, [anomaly.evidence(1)]);
         assert!(!certificate.complete);
     }
+}
+
+#[test]
+fn a_list_that_may_have_been_hidden_meanwhile_is_not_exact() {
+    let mut ranges = halves().to_vec();
+    let mut list = evidence(&ranges).list;
+    list.hides = Hides::Silently;
+    let judged = |ranges: &[Range]| {
+        issue(&Evidence {
+            seek: Seek::Id,
+            list,
+            ended: &[end(1, 5)],
+            ..evidence(ranges)
+        })
+    };
+    let certificate = judged(&ranges);
+    assert_eq!(certificate.guarantee, Guarantee::BestEffort);
+    assert!(
+        certificate.evidence[0].contains("may have been hidden"),
+        "{:?}",
+        certificate.evidence
+    );
+    ranges.push(done(9, Kind::Seam, NEWEST - 1, NEWEST));
+    assert_eq!(judged(&ranges).guarantee, Guarantee::Exact);
 }
 
 #[test]

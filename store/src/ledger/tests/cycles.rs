@@ -113,6 +113,47 @@ async fn a_token_named_as_its_own_next_one_is_paid_for_three_times_and_keeps_its
     assert_eq!((summary.scanned, summary.requests.refetched_pages), (400, 2));
 }
 
+/// Failures of the same page are no readings of it, and its rows count once towards a cap.
+#[tokio::test]
+async fn a_page_that_names_itself_once_costs_neither_its_tries_nor_the_cap() {
+    let mut desk = Desk::new("1000.00", None).await;
+    desk.request = ScanRequest {
+        uid: "capped".into(),
+        ..desk.request.clone()
+    };
+    desk.request.wishes.max_rows = 300;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let a = desk.sandbox_of("capped", "capped-a").await;
+    desk.resolve(&a, 3000).await;
+    let mut lease = desk.claim(&a).await;
+    let mut read = async |lease: &mut Lease, token| {
+        let mut page = leading_to(lease, &permit(&lease.step), token);
+        page.header.scan = "capped".into();
+        page.key = page.key.replace("scan/", "capped/");
+        lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    };
+    let wait = async |lease: &mut Lease| {
+        desk.pass(5);
+        let release = followlytics_core::wire::Release {
+            held: held(lease),
+            unused: None,
+        };
+        lease.step = desk.ledger.step(&a, &release).await.unwrap().step;
+    };
+    read(&mut lease, "1").await;
+    for _ in 0..2 {
+        desk.fail(&a, &lease, Class::ServerError).await;
+        wait(&mut lease).await;
+    }
+    read(&mut lease, "1").await;
+    wait(&mut lease).await;
+    read(&mut lease, "2").await;
+    let stage = async || desk.ledger.summary("capped").await.unwrap().unwrap().stage;
+    assert_eq!(stage().await, Stage::Scanning, "two hundred rows");
+    read(&mut lease, "3").await;
+    assert_eq!(stage().await, Stage::Merging);
+}
+
 #[tokio::test]
 async fn a_token_that_is_named_twice_by_mistake_ends_nothing() {
     let desk = Desk::new("1000.00", None).await;
