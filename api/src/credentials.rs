@@ -88,6 +88,14 @@ pub enum CredentialError {
     Ledger(#[from] LedgerError),
 }
 
+impl CredentialError {
+    /// Whether the secret stays unreadable until somebody changes it.
+    fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Store { verb, source, .. }
+            if *verb == "understand" || source.kind() == std::io::ErrorKind::PermissionDenied)
+    }
+}
+
 /// Refreshed this long before the access token ends.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// Hexadecimal digits of a fingerprint: enough to tell tokens apart, nothing to get one from.
@@ -117,7 +125,16 @@ impl Credentials {
 
     /// The access token; refreshed first when it is about to end. `None` for anonymous access.
     pub async fn access(&self, credential: &str) -> Result<Option<SecretString>, CredentialError> {
-        let Some(secret) = self.store.get(credential)? else {
+        let secret = match self.store.get(credential) {
+            // Waiting mends it as little as it mends a secret that is not there: the hold names the credential.
+            Err(error) if error.needs_a_person() => {
+                // Without its source: that may quote the secret.
+                tracing::warn!(%error, "requests are sent without it");
+                None
+            }
+            found => found?,
+        };
+        let Some(secret) = secret else {
             return Ok(None);
         };
         let ends = secret.expires_at.and_then(|at| at.saturating_sub(SKEW).ok());

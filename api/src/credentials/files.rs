@@ -136,5 +136,13 @@ mod tests {
             error.to_string(),
             "failed to understand the secret of credential x"
         );
+        assert!(error.needs_a_person());
+        let busy = io::Error::from(io::ErrorKind::Interrupted);
+        let error = CredentialError::Store {
+            verb: "read",
+            credential: "x".into(),
+            source: busy,
+        };
+        assert!(!error.needs_a_person());
     }
 }

@@ -85,12 +85,14 @@ async fn find_by_secret(
     let api = objects::api::<Credential>(&ctx.client, scan);
     let list = api.list(&ListParams::default()).await;
     let all = list.map_err(Error::api("list", "Credential"))?.items;
-    let mut found = all.into_iter().filter(|one| {
+    let mut named = all.into_iter().filter(|one| {
         one.metadata.deletion_timestamp.is_none()
             && one.spec.platform == scan.spec.account.platform
             && one.spec.secret_ref.name == secret
     });
-    Ok(found.next().map(|one| one.spec))
+    // Of two nothing says whose limits the chain began under: those stay.
+    let found = named.next().filter(|_| named.next().is_none());
+    Ok(found.map(|one| one.spec))
 }
 
 /// Every Sandbox of the installation, from the server: with stale ones a second set of runners would start.

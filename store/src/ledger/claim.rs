@@ -189,7 +189,13 @@ impl Ledger {
     /// Takes a lease back, and a permit whose request never started.
     pub async fn release(&self, sandbox: &Sandbox, release: &Release) -> Result<(), LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
-        let (mut scan, mut range) = current(&mut tx, sandbox, release.held).await?;
+        let (mut scan, mut range) = match current(&mut tx, sandbox, release.held).await {
+            Err(LedgerError::Fenced) => {
+                self.return_late(tx, sandbox, release).await?;
+                return Err(LedgerError::Fenced);
+            }
+            current => current?,
+        };
         let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
         let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
         if let Some(unused) = &unused {
@@ -197,6 +203,26 @@ impl Ledger {
         }
         lease::give_back(&mut range);
         save(tx, &scan, &range).await?;
+        self.notify();
+        Ok(())
+    }
+
+    /// Takes back the unused permit of a holder that lost its lease; nothing else is changed by it.
+    pub(super) async fn return_late(
+        &self,
+        mut tx: Tx,
+        sandbox: &Sandbox,
+        release: &Release,
+    ) -> Result<(), LedgerError> {
+        let (Some(mut scan), Some(unused)) = (scans::find(&mut tx, &sandbox.scan).await?, &release.unused)
+        else {
+            return Ok(());
+        };
+        let unused = permits::get(&mut tx, &sandbox.scan, unused).await?;
+        let now = self.lock_credential(&mut tx, &scan, Some(&unused)).await?;
+        permits::return_late(&mut tx, &mut scan, release.held, &unused, now).await?;
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
         self.notify();
         Ok(())
     }

@@ -29,6 +29,8 @@ use super::{
 use crate::db::Tx;
 
 const PAGE_UNREADABLE: &str = "PageUnreadable";
+/// What is waited for longer is told as a hold.
+const LONG: SignedDuration = SignedDuration::from_mins(1);
 
 impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
@@ -132,7 +134,12 @@ async fn apply(
 ) -> Result<(), LedgerError> {
     match retry::next(failure.class, range.attempts) {
         Next::Again(delay) => {
-            range.not_before = Some(again_at(failure, delay, now));
+            let at = again_at(failure, delay, now);
+            range.not_before = Some(at);
+            // A platform that names a time and no window: people see what is waited for.
+            if failure.told.is_none() && now.duration_until(at) > LONG {
+                *scan.hold_mut() = Some(held(scan, failure, Some(at)));
+            }
             Ok(())
         }
         Next::Over(Last::Stop) if scan.terms.is_some() => {

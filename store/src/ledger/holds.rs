@@ -81,6 +81,15 @@ pub(super) fn exhaust(row: &mut ScanRow) {
     });
 }
 
+/// After dollars came free: a budget that was used up may buy rows again. The next request decides.
+pub(super) fn relieve(row: &mut ScanRow) {
+    let has_left = row.purse.left() > Usd::ZERO;
+    row.hold = row
+        .hold
+        .take()
+        .filter(|hold| !has_left || hold.reason != BUDGET_EXHAUSTED);
+}
+
 /// Ends a scan that can never succeed, or that was cancelled. What was read is merged only after a failure.
 pub(super) async fn end_early(tx: &mut Tx, row: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
     if !matches!(row.stage, Stage::Resolving | Stage::Scanning) {

@@ -36,12 +36,18 @@ pub(super) async fn of_api(
     Ok(Some(Month { budget, used }))
 }
 
-/// The month once every request under way has ended without a charge: what is short of it may be there in a minute.
-pub(super) async fn settled(
-    tx: &mut Tx,
-    scan: &ScanRow,
-    now: Timestamp,
-) -> Result<Option<Month>, LedgerError> {
+/// What a scan may reserve once every request under way has ended without a charge: what is short of it may be there in
+/// a minute.
+pub(super) async fn settled(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Purse, LedgerError> {
+    let month = settled_month(tx, scan, now).await?;
+    let free = Purse {
+        reserved: Usd::ZERO,
+        ..scan.purse
+    };
+    Ok(within(free, month))
+}
+
+async fn settled_month(tx: &mut Tx, scan: &ScanRow, now: Timestamp) -> Result<Option<Month>, LedgerError> {
     let Some(month) = month(tx, scan, now).await? else {
         return Ok(None);
     };
@@ -80,7 +86,10 @@ async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, Ledg
 
 /// What a scan may reserve: its own money, and no more than its credential's month has left.
 pub(super) fn purse(scan: &ScanRow, month: Option<Month>) -> Purse {
-    let mut purse = scan.purse;
+    within(scan.purse, month)
+}
+
+fn within(mut purse: Purse, month: Option<Month>) -> Purse {
     let over = month.map_or(Usd::ZERO, |month| purse.left().minus(month.left()));
     if over > Usd::ZERO {
         purse.budget = purse.budget.minus(over);
@@ -124,7 +133,7 @@ pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
 
 /// Before the first page: a plan that the month can't pay for is not begun.
 pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
-    let month = settled(tx, scan, now).await?;
+    let month = settled_month(tx, scan, now).await?;
     let begins = |plan: &&Plan| scan.hold.is_none() && !plan.has_browser();
     let Some(plan) = scan.plan.as_ref().filter(begins) else {
         return Ok(());

@@ -8,12 +8,12 @@ use followlytics_core::{
         permit::{SETTLE, START},
         range::{Place, Range},
     },
-    wire::Permit,
+    wire::{Held, Permit},
 };
 use jiff::{SignedDuration, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Ledger, LedgerError, ScanRow, ranges, windows};
+use super::{Ledger, LedgerError, ScanRow, holds, ranges, windows};
 use crate::{
     db::{Row, Tx},
     params,
@@ -245,6 +245,24 @@ pub(super) async fn return_unused(
     windows::release(tx, scan, used, permit.granted_at, now).await
 }
 
+/// Takes a permit back whose holder has lost its lease meanwhile, and says that its request never started.
+pub(super) async fn return_late(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    held: Held,
+    permit: &PermitRow,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let is_waited_for = matches!(permit.state, PermitState::Open | PermitState::Ambiguous);
+    if permit.range != held.range || permit.epoch != held.epoch || !is_waited_for {
+        return Ok(());
+    }
+    answered_late(scan, permit);
+    settle(tx, scan, permit, PermitState::Returned, Usd::ZERO).await?;
+    let used = (permit.credential.as_str(), permit.family);
+    windows::release(tx, scan, used, permit.granted_at, now).await
+}
+
 /// Moves a permit to its final state and its dollars with it. `charged` counts only when it is settled.
 pub(super) async fn settle(
     tx: &mut Tx,
@@ -267,6 +285,7 @@ pub(super) async fn settle(
         PermitState::Open => purse.reserved = purse.reserved.plus(row.price),
         PermitState::Returned | PermitState::Failed => {}
     }
+    holds::relieve(scan);
     tx.execute(
         "UPDATE permits SET state = $2 WHERE id = $1",
         params![&row.id, <&str>::from(state)],

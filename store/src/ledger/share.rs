@@ -45,6 +45,7 @@ const CONTENDERS: &str = "SELECT s.uid, s.priority, s.lines, s.hold, s.fair_from
        AND q.state IN ('Open', 'Ambiguous') AND q.state = 'Open' AND q.epoch = r.epoch \
      LEFT JOIN pages p ON r.lease_until > $2 AND p.scan = r.scan AND p.range_id = r.id AND p.seq = r.seq - 1 \
      WHERE s.credential = $1 AND s.stage = 'Scanning' AND s.mode = 'Run' \
+       AND (r.terms IS NULL OR r.lo IS NOT NULL OR r.cursor IS NULL OR r.terms LIKE $5) \
        AND (s.consent = 'Budget' OR EXISTS (SELECT 1 FROM consents c WHERE c.scan = s.uid AND c.until > $2)) \
      GROUP BY s.uid, s.priority, s.lines, s.hold, s.fair_from ORDER BY s.uid";
 
@@ -73,8 +74,10 @@ impl Share {
             .await?;
         let fair = FairTime::from_parts(kept.map(|row| row.get(0)).transpose()?.unwrap_or(0));
         let page_rows = i64::from(scan.page_rows().max(1));
+        // A chain that keeps another credential asks that one.
+        let own = format!("%\"credential\":{}%", scans::json(credential)?);
         let rows = tx
-            .query(CONTENDERS, params![credential, now, page_rows, UNMEASURED])
+            .query(CONTENDERS, params![credential, now, page_rows, UNMEASURED, own])
             .await?;
         let mut contenders = Vec::with_capacity(rows.len());
         let mut newcomers = false;

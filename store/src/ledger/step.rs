@@ -5,7 +5,7 @@ use followlytics_core::{
     mutants::{self, Mutant},
     platform::Family,
     scan::{
-        edit::MONTHLY_BUDGET,
+        edit::{BUDGET_EXHAUSTED, MONTHLY_BUDGET},
         permit::{self, Ask, Purse},
         plan,
         range::{Kind, Place, Range, State},
@@ -33,7 +33,13 @@ impl Ledger {
     /// What the holder does next, after it waited or gave an unused permit back.
     pub async fn step(&self, sandbox: &Sandbox, release: &Release) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
-        let (mut scan, mut range) = claim::current(&mut tx, sandbox, release.held).await?;
+        let (mut scan, mut range) = match claim::current(&mut tx, sandbox, release.held).await {
+            Err(LedgerError::Fenced) => {
+                self.return_late(tx, sandbox, release).await?;
+                return Err(LedgerError::Fenced);
+            }
+            current => current?,
+        };
         let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
         let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
         if let Some(unused) = &unused {
@@ -128,6 +134,11 @@ impl Ledger {
         let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
             Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
             Ask::Rows { rows, price } => (rows, price),
+            Ask::Exhausted
+                if asked(scan, range, family, &months::settled(tx, scan, now).await?) != Ask::Exhausted =>
+            {
+                return Ok(reserved(months::is_short(scan, month)));
+            }
             Ask::Exhausted if scan.terms.is_some() && months::is_short(scan, month) => {
                 // The scan names another credential by now: it takes over.
                 range.terms = None;
@@ -135,10 +146,6 @@ impl Ledger {
             }
             Ask::Exhausted => {
                 if months::is_short(scan, month) {
-                    let settled = months::settled(tx, scan, now).await?;
-                    if asked(scan, range, family, &months::purse(scan, settled)) != Ask::Exhausted {
-                        return Ok(reserved());
-                    }
                     months::exhaust(scan, now);
                 } else {
                     holds::exhaust(scan);
@@ -206,11 +213,12 @@ pub(super) fn another_credential() -> Step {
     }
 }
 
-/// Another request has reserved what is left of the month, and may not need it.
-fn reserved() -> Step {
+/// Another request has reserved what is left of the month, or of the scan's budget, and may not need it.
+fn reserved(month: bool) -> Step {
+    let reason = if month { MONTHLY_BUDGET } else { BUDGET_EXHAUSTED };
     Step::Wait {
         wait_ms: permits::ms(RESERVED),
-        reason: MONTHLY_BUDGET.to_owned(),
+        reason: reason.to_owned(),
         held: false,
     }
 }

@@ -1,6 +1,7 @@
 use followlytics_core::money::Usd;
 
 use super::*;
+use crate::ledger::LedgerError;
 
 fn usd(text: &str) -> Usd {
     text.parse().unwrap()
@@ -57,6 +58,67 @@ async fn a_permit_whose_outcome_never_comes_is_ambiguous_and_its_dollars_stay_he
         (summary.reserved, summary.ambiguous, summary.requests.unanswered),
         (Usd::ZERO, usd("10.00"), 1)
     );
+}
+
+/// Money that only an open request reserves is not used up: its outcome decides.
+#[tokio::test]
+async fn a_budget_that_an_open_request_reserves_is_waited_for() {
+    for (refused, reason) in [(true, None), (false, Some("BudgetExhausted"))] {
+        let desk = Desk::new("20.01", None).await;
+        let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
+        desk.resolve(&a, 2000).await;
+        let mut lost = desk.claim(&a).await;
+        let page = Desk::page(&lost, &permit(&lost.step), 1000, false);
+        lost.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+        desk.pass(40);
+        let next = desk.claim(&b).await;
+        assert!(
+            matches!(next.step, Step::Wait { held: false, ref reason, .. } if reason == "BudgetExhausted"),
+            "{:?}",
+            next.step
+        );
+        assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().hold, None);
+        if refused {
+            let failed = Failed {
+                held: held(&lost),
+                permit: permit(&lost.step).id,
+                failure: Failure {
+                    class: Class::RateLimited,
+                    message: "429".into(),
+                    told: None,
+                    retry_after_ms: None,
+                },
+            };
+            let late = desk.ledger.record_failure(&a, &failed).await;
+            assert!(matches!(late, Err(LedgerError::Fenced)), "{late:?}");
+        } else {
+            desk.pass(20);
+            desk.ledger.sweep_permits().await.unwrap();
+        }
+        let asks = followlytics_core::wire::Release {
+            held: held(&next),
+            unused: None,
+        };
+        let step = desk.ledger.step(&b, &asks).await.unwrap().step;
+        assert_eq!(matches!(step, Step::Permit(_)), refused, "{step:?}");
+        let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold;
+        assert_eq!(hold.map(|hold| hold.reason).as_deref(), reason);
+        if !refused {
+            // The refusal arrives at last: the hold is over by itself.
+            let id = permit(&lost.step).id;
+            let unused = followlytics_core::wire::Release {
+                held: held(&lost),
+                unused: Some(id),
+            };
+            let late = desk.ledger.release(&a, &unused).await;
+            assert!(matches!(late, Err(LedgerError::Fenced)), "{late:?}");
+            let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+            assert_eq!(
+                (summary.hold, summary.ambiguous, summary.requests.unanswered),
+                (None, Usd::ZERO, 0)
+            );
+        }
+    }
 }
 
 /// The ledger was away when the request was refused: the refusal frees the money whenever it arrives, and once.
