@@ -166,43 +166,46 @@ impl Credentials {
 
     /// Replaces an access token that was in use at `since` and was refused or has ended. Does nothing when
     /// somebody refreshed it after that instant, when there is no refresh token, or when another refresher
-    /// is at work: the next request simply takes what is stored then.
-    pub async fn refresh(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
+    /// is at work: the next request simply takes what is stored then. Returns whether another token is stored, or soon will
+    /// be.
+    pub async fn refresh(&self, credential: &str, since: Timestamp) -> Result<bool, CredentialError> {
         let lock = format!("refresh/{credential}");
         let Some(holder) = self.ledger.try_lock(&lock, LOCK).await? else {
-            return Ok(());
+            return Ok(true);
         };
         let outcome = self.refresh_locked(credential, since).await;
         self.ledger.unlock(&lock, &holder).await?;
         outcome
     }
 
-    async fn refresh_locked(&self, credential: &str, since: Timestamp) -> Result<(), CredentialError> {
+    async fn refresh_locked(&self, credential: &str, since: Timestamp) -> Result<bool, CredentialError> {
         // Read under the lock: an earlier refresher's pair is here by now.
         let Some(secret) = self.store.get(credential)? else {
-            return Ok(());
+            return Ok(false);
         };
         let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else {
-            return Ok(());
+            return Ok(false);
         };
         if secret.refreshed_at.is_some_and(|at| at >= since) {
-            return Ok(());
+            return Ok(true);
         }
         let base_url = secret.base_url.as_deref().unwrap_or("https://api.x.com");
         let client_secret = secret.client_secret.clone().map(SecretString::from);
         let token = SecretString::from(token.clone());
         match refresh(&self.http, base_url, client, client_secret.as_ref(), &token).await {
-            Ok(_) if mutants::on(Mutant::PairNotStored) => Ok(()),
-            Ok(pair) => self
-                .store
-                .put(credential, &renewed(&secret, &pair, self.ledger.now())),
+            Ok(_) if mutants::on(Mutant::PairNotStored) => Ok(true),
+            Ok(pair) => {
+                self.store
+                    .put(credential, &renewed(&secret, &pair, self.ledger.now()))?;
+                Ok(true)
+            }
             Err(error @ RefreshError::Ambiguous) => {
                 tracing::error!(credential, %error, "a refresh got no answer: if the next one is refused, sign in again");
-                Ok(())
+                Ok(false)
             }
             Err(error) => {
                 tracing::warn!(credential, %error, "refresh failed; the stored pair is kept");
-                Ok(())
+                Ok(false)
             }
         }
     }

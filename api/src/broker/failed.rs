@@ -14,6 +14,7 @@ pub(super) async fn post(
     Json(failed): Json<Failed>,
 ) -> Result<Json<Reply>, BrokerError> {
     // The one further try of a refused token makes sense with another token only.
+    let mut has_new_token = false;
     if failed.failure.class == Class::Unauthorized
         && let Some(credential) = broker
             .ledger
@@ -24,9 +25,14 @@ pub(super) async fn post(
             .ledger
             .permit_granted_at(&sandbox.scan, &failed.permit)
             .await?;
-        broker.credentials.refresh(&credential, since).await?;
+        has_new_token = broker.credentials.refresh(&credential, since).await?;
     }
-    let mut reply = broker.ledger.record_failure(&sandbox, &failed).await?;
+    let ledger = &broker.ledger;
+    let mut reply = if has_new_token {
+        ledger.record_refused_token(&sandbox, &failed).await?
+    } else {
+        ledger.record_failure(&sandbox, &failed).await?
+    };
     reply.token = broker.token_for(&sandbox, failed.held.range, &reply.step).await?;
     Ok(Json(reply))
 }

@@ -29,12 +29,33 @@ use super::{
 use crate::db::Tx;
 
 const PAGE_UNREADABLE: &str = "PageUnreadable";
+/// Failures of a page, of any class, after which a refused token is not tried anew any more.
+const MOST_TOKENS: u32 = 4;
 /// What is waited for longer is told as a hold.
 const LONG: SignedDuration = SignedDuration::from_mins(1);
 
 impl Ledger {
     /// Records a failed request and answers what to do next. Repeatable.
     pub async fn record_failure(&self, sandbox: &Sandbox, failed: &Failed) -> Result<Reply, LedgerError> {
+        self.record(sandbox, failed, false).await
+    }
+
+    /// Records a request whose token was refused, where the credential has another one by now. It is tried with that one,
+    /// whatever else failed before.
+    pub async fn record_refused_token(
+        &self,
+        sandbox: &Sandbox,
+        failed: &Failed,
+    ) -> Result<Reply, LedgerError> {
+        self.record(sandbox, failed, true).await
+    }
+
+    async fn record(
+        &self,
+        sandbox: &Sandbox,
+        failed: &Failed,
+        has_new_token: bool,
+    ) -> Result<Reply, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = match claim::current(&mut tx, sandbox, failed.held).await {
             Err(LedgerError::Fenced) => {
@@ -64,7 +85,12 @@ impl Ledger {
                 };
                 windows::pause(&mut tx, &scan, used, again_at(failure, delay, now)).await?;
             }
-            apply(&mut tx, &mut scan, &mut range, failure, now).await?;
+            let tries = if has_new_token && range.attempts <= MOST_TOKENS {
+                1
+            } else {
+                range.attempts
+            };
+            apply(&mut tx, &mut scan, &mut range, (failure, tries), now).await?;
         }
         let step = if scan.failure.is_some() && scan.stage != Stage::Scanning {
             Step::Cancel
@@ -129,10 +155,10 @@ async fn apply(
     tx: &mut Tx,
     scan: &mut ScanRow,
     range: &mut Range,
-    failure: &Failure,
+    (failure, failed): (&Failure, u32),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    match retry::next(failure.class, range.attempts) {
+    match retry::next(failure.class, failed) {
         Next::Again(delay) => {
             let at = again_at(failure, delay, now);
             range.not_before = Some(at);

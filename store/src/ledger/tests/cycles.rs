@@ -126,7 +126,7 @@ async fn a_page_that_names_itself_once_costs_neither_its_tries_nor_the_cap() {
     let a = desk.sandbox_of("capped", "capped-a").await;
     desk.resolve(&a, 3000).await;
     let mut lease = desk.claim(&a).await;
-    let mut read = async |lease: &mut Lease, token| {
+    let read = async |lease: &mut Lease, token| {
         let mut page = leading_to(lease, &permit(&lease.step), token);
         page.header.scan = "capped".into();
         page.key = page.key.replace("scan/", "capped/");

@@ -102,6 +102,41 @@ async fn the_primary_limits_headers_say_nothing_of_the_secondarys_minute() {
     );
 }
 
+/// B-11: a failure of another kind before does not use up the try of a fresh token.
+#[tokio::test]
+async fn a_fresh_token_is_tried_whatever_failed_before() {
+    for (has_new_token, is_tried) in [(true, true), (false, false)] {
+        let desk = Desk::new("100.00", None).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let mut lease = desk.claim(&a).await;
+        desk.fail(&a, &lease, Class::Network).await;
+        desk.pass(2);
+        let asks = followlytics_core::wire::Release {
+            held: held(&lease),
+            unused: None,
+        };
+        lease.step = desk.ledger.step(&a, &asks).await.unwrap().step;
+        let failed = Failed {
+            held: held(&lease),
+            permit: permit(&lease.step).id,
+            failure: Failure {
+                class: Class::Unauthorized,
+                message: "401".into(),
+                told: None,
+                retry_after_ms: None,
+            },
+        };
+        if has_new_token {
+            desk.ledger.record_refused_token(&a, &failed).await.unwrap();
+        } else {
+            desk.ledger.record_failure(&a, &failed).await.unwrap();
+        }
+        let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold;
+        assert_eq!(hold.is_none(), is_tried, "{hold:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_is_known_by_its_fingerprint_alone() {
     let desk = Desk::new("1.00", None).await;
