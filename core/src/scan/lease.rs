@@ -40,9 +40,7 @@ pub fn claim(ranges: &[Range], sandbox: &str, grain: Grain, now: Timestamp) -> C
     if open().next().is_none() {
         return Claim::Nothing;
     }
-    let ready = |r: &Range| {
-        (!r.is_held(now) || mutants::on(Mutant::LiveLeaseTaken)) && r.not_before.is_none_or(|at| at <= now)
-    };
+    let ready = |r: &Range| (!r.is_held(now) || mutants::on(Mutant::LiveLeaseTaken)) && r.is_due(now);
     if let Some((index, _)) = open().find(|(_, r)| ready(r)) {
         return Claim::Take(index);
     }
@@ -50,7 +48,7 @@ pub fn claim(ranges: &[Range], sandbox: &str, grain: Grain, now: Timestamp) -> C
         return Claim::Split(index, cut);
     }
     let soonest = open()
-        .filter_map(|(_, r)| r.not_before.filter(|at| *at > now && !r.is_held(now)))
+        .filter_map(|(_, r)| r.not_before.filter(|_| !r.is_due(now) && !r.is_held(now)))
         .min();
     let idle = now.saturating_add(IDLE).unwrap_or(now);
     Claim::Wait(soonest.map_or(idle, |at| at.max(idle)))
@@ -167,6 +165,9 @@ mod tests {
     #[test]
     fn a_range_that_cools_down_is_waited_for() {
         let mut ranges = ranges(1);
+        // That far away only a clock that was set back is.
+        ranges[0].not_before = Some(at(86_400));
+        assert!(ranges[0].is_due(at(0)));
         ranges[0].not_before = Some(at(30));
         assert_eq!(claim(&ranges, "a", GRAIN, at(1)), Claim::Wait(at(30)));
         assert_eq!(claim(&ranges, "a", GRAIN, at(30)), Claim::Take(0));

@@ -3,7 +3,7 @@
 //! A range moves in one direction only. What its holder has claimed never moves to another range; what is
 //! unclaimed may be split off at any time.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
@@ -60,6 +60,9 @@ impl Span {
         self.lo >= self.hi
     }
 }
+
+/// The longest that a range waits by itself: for longer, a hold of its source or a full window does.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where the next page begins. Walking down, the next page holds positions below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,6 +298,13 @@ impl Range {
                 != (request.credential_of(self.source), request.auth_of(self.source))
         };
         !self.keeps_terms() && self.terms.as_ref().is_some_and(is_other)
+    }
+
+    /// Whether its next request may be made at `now`, as far as its own failures go. What is to be waited for longer than
+    /// any retry was written by a clock that was set back since.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let is_possible = |at: Timestamp| at > now && now.duration_until(at) <= LONGEST_WAIT;
+        !self.not_before.is_some_and(is_possible)
     }
 
     /// Whether somebody holds it at `now`. A lease that ends later than any can was granted by a clock that was set back

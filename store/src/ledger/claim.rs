@@ -81,9 +81,7 @@ impl Ledger {
         }
         // What a tab cannot read goes first: tabs read the rest.
         let holder = sandbox.holder();
-        let is_free = |range: &Range| {
-            range.source == Source::Api && !range.is_held(now) && range.not_before.is_none_or(|at| at <= now)
-        };
+        let is_free = |range: &Range| range.source == Source::Api && !range.is_held(now) && range.is_due(now);
         if mine.iter().any(is_free) && mine.iter().all(|range| range.holder.as_deref() != Some(&holder)) {
             mine.retain(|range| range.source == Source::Api);
         }

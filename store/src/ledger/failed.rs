@@ -249,9 +249,9 @@ pub(super) async fn others_go_on(
     now: Timestamp,
 ) -> Result<bool, LedgerError> {
     let open = ranges::open(tx, &scan.request.uid).await?;
-    Ok(open.iter().any(|other| {
-        other.id != range.id && other.source == range.source && other.not_before.is_none_or(|at| at <= now)
-    }))
+    Ok(open
+        .iter()
+        .any(|other| other.id != range.id && other.source == range.source && other.is_due(now)))
 }
 
 /// How often the next page of a range was tried, as the reason to give the range up.

@@ -243,12 +243,15 @@ pub(super) async fn finish(tx: &mut Tx, job: &Job) -> Result<bool, LedgerError> 
     Ok(tx.execute(sql, params![&job.id, epoch(job)?]).await? == 1)
 }
 
-/// The job that has waited longest, as it would be under this worker.
+/// The job that has waited longest, as it would be under this worker. An instant later than any that is written was
+/// written by a clock that was set back since.
 async fn find_due(tx: &mut Tx, worker: &str, now: Timestamp) -> Result<Option<Job>, LedgerError> {
     let sql = "SELECT id, kind, scan, epoch, attempts, lost, state, range_id FROM jobs \
-               WHERE (state = 'Queued' AND not_before <= $1) OR (state = 'Running' AND lease_until <= $1) \
+               WHERE (state = 'Queued' AND (not_before <= $1 OR not_before > $2)) \
+                 OR (state = 'Running' AND (lease_until <= $1 OR lease_until > $3)) \
                ORDER BY not_before, created_at, id LIMIT 1";
-    let row = tx.find(sql, params![now]).await?;
+    let latest = |longest: SignedDuration| now.saturating_add(longest.saturating_mul(2)).unwrap_or(now);
+    let row = tx.find(sql, params![now, latest(LONGEST), latest(LEASE)]).await?;
     row.map(|row| read(&row, worker)).transpose()
 }
 

@@ -91,7 +91,7 @@ impl Ledger {
         {
             return Ok(another_credential());
         }
-        if let Some(until) = range.not_before.filter(|at| *at > now) {
+        if let Some(until) = range.not_before.filter(|_| !range.is_due(now)) {
             return Ok(Step::Wait {
                 wait_ms: permits::ms_until(now, until),
                 reason: "Retry".to_owned(),

@@ -222,6 +222,23 @@ async fn failed_jobs_are_due_at_once_when_storage_is_available_again() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_delays_no_job() {
+    let bench = Bench::new();
+    bench.wait(3_600);
+    bench.merging("s", "nasa").await;
+    bench.wait(-3_600);
+    let job = bench.claim("a").await;
+    bench.wait(3_600);
+    assert!(bench.ledger.extend_job(&job).await.unwrap());
+    bench.wait(-3_600);
+    let again = bench.claim("b").await;
+    assert!(
+        again.epoch > job.epoch,
+        "its worker may have died before the clock was set"
+    );
+}
+
+#[tokio::test]
 async fn a_hopeless_job_ends_its_scan_with_the_reason() {
     let bench = Bench::new();
     bench.merging("s", "nasa").await;
