@@ -48,8 +48,11 @@ pub struct Window {
     pub reset: Option<Timestamp>,
     /// Whether the platform itself said when. Until then `reset` is the latest instant at which it can end.
     pub told: bool,
-    /// Requests per window by the platform's headers; the stricter of this and the rule counts.
+    /// Requests per window by the platform's headers; the stricter of this and the rule counts, unless that is only
+    /// published.
     pub reported: Option<i64>,
+    /// Whether its rule is what the platform publishes, and no Credential states another: its headers know better.
+    pub is_published: bool,
     /// Whether only the platform's headers speak of it, and no rule. Its length is then the longest that was seen.
     pub is_unstated: bool,
 }
@@ -103,6 +106,7 @@ impl Window {
             reset: None,
             told: false,
             reported: None,
+            is_published: false,
             is_unstated: false,
         }
     }
@@ -115,10 +119,14 @@ impl Window {
         }
     }
 
-    /// Requests allowed: the stricter of what is stated and what is reported.
+    /// Requests allowed: the stricter of what is stated and what is reported. A server's own word goes before what its
+    /// platform publishes for everybody.
     pub fn limit(&self) -> i64 {
-        self.reported
-            .map_or(self.rule.requests, |reported| reported.min(self.rule.requests))
+        match self.reported {
+            Some(reported) if self.is_published => reported,
+            Some(reported) => reported.min(self.rule.requests),
+            None => self.rule.requests,
+        }
     }
 
     /// Whether the headers may speak of this window: it can end as late as they say, and is the platform's own by its

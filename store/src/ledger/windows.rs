@@ -140,11 +140,15 @@ async fn load(
 ) -> Result<(Vec<Window>, Option<Timestamp>), LedgerError> {
     let family = scan.request.account.platform.counted_as(family);
     let is_own = credential == scan.credential();
+    let published = scan.request.account.platform.rules(scan.auth());
     let mut windows: Vec<Window> = scan
         .rules()
         .iter()
         .filter(|rule| rule.family == family && is_own)
-        .map(|rule| Window::new(*rule))
+        .map(|rule| Window {
+            is_published: published.contains(rule),
+            ..Window::new(*rule)
+        })
         .collect();
     let rows = tx
         .query(
@@ -191,10 +195,11 @@ fn fill(window: &mut Window, row: &Row) -> Result<(), LedgerError> {
 
 async fn store(tx: &mut Tx, credential: &str, windows: &[Window]) -> Result<(), LedgerError> {
     for window in windows {
-        let (length, requests) = if window.is_unstated {
-            (UNSTATED, window.rule.window_ms)
-        } else {
-            (window.rule.window_ms, window.rule.requests)
+        let (length, requests) = match window {
+            _ if window.is_unstated => (UNSTATED, window.rule.window_ms),
+            // As another scan reads it that does not know where it comes from.
+            _ if window.is_published => (window.rule.window_ms, window.rule.requests.max(window.limit())),
+            _ => (window.rule.window_ms, window.rule.requests),
         };
         tx.execute(
             "INSERT INTO windows (credential, family, window_ms, requests, used, reset, told, reported) \

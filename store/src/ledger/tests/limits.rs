@@ -304,6 +304,28 @@ async fn a_stated_limit_stays_in_its_own_window_whatever_the_headers_say_of_thei
     assert!(windows.contains(&(300, None)), "{windows:?}");
 }
 
+/// What is published is what a public service grants; a server of one's own may grant more, and says so.
+#[tokio::test]
+async fn a_servers_own_limit_goes_before_what_its_platform_publishes() {
+    for (stated, limit, differs) in [(300, 75_000, None), (299, 299, Some((299, 75_000)))] {
+        let mut desk = Desk::new("1000.00", None).await;
+        desk.request.rules = vec![Rule::new(Family::Followers, stated, 900_000)];
+        desk.ledger.ensure_scan(&desk.request).await.unwrap();
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 90_000).await;
+        let lease = desk.claim(&a).await;
+        let mut page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+        page.told = Some(Told {
+            limit: Some(75_000),
+            remaining: Some(74_999),
+            reset: desk.ledger.now() + jiff::SignedDuration::from_mins(15),
+        });
+        desk.ledger.commit_page(&a, &page).await.unwrap();
+        let used = desk.ledger.credential_use("default/x").await.unwrap();
+        assert_eq!((used.windows[0].limit, used.windows[0].differs), (limit, differs));
+    }
+}
+
 #[tokio::test]
 async fn the_stricter_of_a_stated_limit_and_a_reported_one_counts_and_the_difference_is_said() {
     let desk = Desk::new("1000.00", None).await;
