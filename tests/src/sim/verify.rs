@@ -324,8 +324,14 @@ fn verify_requests(target: &Target, summary: &Summary, (enters, objects_away): (
         (true, Some(_), None) => i64::from(target.plan.runners),
         _ => 0,
     };
+    // The tab that meets what was read ends the others: a page that one of them has in hand comes too late.
+    let met = if target.plan.web.is_some() {
+        i64::from(MOST_TABS)
+    } else {
+        0
+    };
     ensure!(
-        requests.failed <= refused && requests.unanswered <= in_flight,
+        requests.failed <= refused && requests.unanswered <= in_flight.max(met),
         "requests failed in a calm world: {requests:?}"
     );
     ensure!(
