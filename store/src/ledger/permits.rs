@@ -240,9 +240,7 @@ pub(super) async fn return_unused(
     if permit.range != range.id || permit.epoch != range.epoch || permit.state != PermitState::Open {
         return Ok(());
     }
-    settle(tx, scan, permit, PermitState::Returned, Usd::ZERO).await?;
-    let used = (permit.credential.as_str(), permit.family);
-    windows::release(tx, scan, used, permit.granted_at, now).await
+    take_back(tx, scan, permit, now).await
 }
 
 /// Takes a permit back whose holder has lost its lease meanwhile, and says that its request never started.
@@ -258,6 +256,16 @@ pub(super) async fn return_late(
         return Ok(());
     }
     answered_late(scan, permit);
+    take_back(tx, scan, permit, now).await
+}
+
+/// Frees the money and the slot of a permit whose request never started.
+async fn take_back(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    permit: &PermitRow,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     settle(tx, scan, permit, PermitState::Returned, Usd::ZERO).await?;
     let used = (permit.credential.as_str(), permit.family);
     windows::release(tx, scan, used, permit.granted_at, now).await

@@ -167,18 +167,24 @@ impl Desk {
     }
 
     async fn fail(&self, sandbox: &Sandbox, lease: &Lease, class: Class) -> Reply {
-        let failure = Failure {
+        self.ledger
+            .record_failure(sandbox, &failed(lease, class))
+            .await
+            .unwrap()
+    }
+}
+
+/// The report of a failure of the lease's request.
+fn failed(lease: &Lease, class: Class) -> Failed {
+    Failed {
+        held: held(lease),
+        permit: permit(&lease.step).id,
+        failure: Failure {
             class,
             message: "said so".into(),
             told: None,
             retry_after_ms: None,
-        };
-        let failed = Failed {
-            held: held(lease),
-            permit: permit(&lease.step).id,
-            failure,
-        };
-        self.ledger.record_failure(sandbox, &failed).await.unwrap()
+        },
     }
 }
 

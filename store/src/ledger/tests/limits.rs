@@ -117,16 +117,7 @@ async fn a_fresh_token_is_tried_whatever_failed_before() {
             unused: None,
         };
         lease.step = desk.ledger.step(&a, &asks).await.unwrap().step;
-        let failed = Failed {
-            held: held(&lease),
-            permit: permit(&lease.step).id,
-            failure: Failure {
-                class: Class::Unauthorized,
-                message: "401".into(),
-                told: None,
-                retry_after_ms: None,
-            },
-        };
+        let failed = failed(&lease, Class::Unauthorized);
         if has_new_token {
             desk.ledger.record_refused_token(&a, &failed).await.unwrap();
         } else {

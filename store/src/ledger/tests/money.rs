@@ -79,16 +79,7 @@ async fn a_budget_that_an_open_request_reserves_is_waited_for() {
         );
         assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().hold, None);
         if refused {
-            let failed = Failed {
-                held: held(&lost),
-                permit: permit(&lost.step).id,
-                failure: Failure {
-                    class: Class::RateLimited,
-                    message: "429".into(),
-                    told: None,
-                    retry_after_ms: None,
-                },
-            };
+            let failed = failed(&lost, Class::RateLimited);
             let late = desk.ledger.record_failure(&a, &failed).await;
             assert!(matches!(late, Err(LedgerError::Fenced)), "{late:?}");
         } else {
