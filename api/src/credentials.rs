@@ -125,28 +125,32 @@ impl Credentials {
 
     /// The access token; refreshed first when it is about to end. `None` for anonymous access.
     pub async fn access(&self, credential: &str) -> Result<Option<SecretString>, CredentialError> {
-        let secret = match self.store.get(credential) {
-            // Waiting mends it as little as it mends a secret that is not there: the hold names the credential.
-            Err(error) if error.needs_a_person() => {
-                // Without its source: that may quote the secret.
-                tracing::warn!(%error, "requests are sent without it");
-                None
-            }
-            found => found?,
-        };
-        let Some(secret) = secret else {
+        let Some(secret) = self.readable(credential)? else {
             return Ok(None);
         };
         let ends = secret.expires_at.and_then(|at| at.saturating_sub(SKEW).ok());
         let secret = match ends {
             Some(ends) if ends <= self.ledger.now() => {
                 self.refresh(credential, ends).await?;
-                self.store.get(credential)?.unwrap_or(secret)
+                self.readable(credential)?.unwrap_or(secret)
             }
             _ => secret,
         };
         self.note(credential, &secret.access_token).await?;
         Ok(Some(secret.access_token.into()))
+    }
+
+    /// The secret; `None` also for one that stays unreadable until somebody changes it. Waiting mends that as little as it
+    /// mends a secret that is not there: a request that needs it fails, and the hold names the credential.
+    fn readable(&self, credential: &str) -> Result<Option<Secret>, CredentialError> {
+        match self.store.get(credential) {
+            Err(error) if error.needs_a_person() => {
+                // Without its source: that may quote the secret.
+                tracing::warn!(%error, "it counts as missing");
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     /// Has the ledger say which token this is, where it is another than before.
@@ -180,7 +184,7 @@ impl Credentials {
 
     async fn refresh_locked(&self, credential: &str, since: Timestamp) -> Result<bool, CredentialError> {
         // Read under the lock: an earlier refresher's pair is here by now.
-        let Some(secret) = self.store.get(credential)? else {
+        let Some(secret) = self.readable(credential)? else {
             return Ok(false);
         };
         let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else {
@@ -223,5 +227,57 @@ fn renewed(old: &Secret, pair: &TokenPair, now: Timestamp) -> Secret {
         expires_at: now.saturating_add(pair.expires_in).ok(),
         refreshed_at: Some(now),
         ..old.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use followlytics_platforms::http::{Route, client};
+    use followlytics_store::db::Db;
+
+    use super::*;
+
+    /// Secrets that nobody can read for now, or at all.
+    struct Unreadable {
+        verb: &'static str,
+    }
+
+    impl SecretStore for Unreadable {
+        fn get(&self, credential: &str) -> Result<Option<Secret>, CredentialError> {
+            Err(CredentialError::Store {
+                verb: self.verb,
+                credential: credential.to_owned(),
+                source: std::io::ErrorKind::Interrupted.into(),
+            })
+        }
+
+        fn put(&self, _: &str, _: &Secret) -> Result<(), CredentialError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_somebody_has_to_mend_is_missing_and_another_is_waited_for() {
+        let now = Timestamp::UNIX_EPOCH;
+        for (verb, is_missing) in [("understand", true), ("read", false)] {
+            let ledger = Ledger::new(
+                Db::memory().unwrap(),
+                Arc::new(move || now),
+                Arc::new(|| "id".to_owned()),
+            );
+            let credentials = Credentials::new(
+                Arc::new(Unreadable { verb }),
+                client(Route::Internet).unwrap(),
+                ledger,
+            );
+            let token = credentials.access("x").await;
+            assert_eq!(matches!(token, Ok(None)), is_missing, "{verb}");
+            let refreshed = credentials.refresh("x", now).await;
+            assert_eq!(
+                matches!(refreshed, Ok(false)),
+                is_missing,
+                "{verb}: {refreshed:?}"
+            );
+        }
     }
 }

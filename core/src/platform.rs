@@ -271,10 +271,7 @@ impl Platform {
                 ]
             }
             // 3,000 requests in five minutes an address, over all endpoints.
-            (Self::Bluesky, _) => vec![
-                Rule::new(Family::Lookup, 1000, 5 * 60 * 1000),
-                Rule::new(Family::Followers, 2000, 5 * 60 * 1000),
-            ],
+            (Self::Bluesky, _) => vec![Rule::new(Family::Followers, 3000, 5 * MINUTE)],
             (Self::Gitea, _) => Vec::new(),
             // docs.github.com, rate limits for the REST API: 60 an hour and address without a token.
             (Self::GitHub, Auth::Anonymous) => vec![Rule::new(Family::Followers, 60, HOUR)],
@@ -295,8 +292,8 @@ impl Platform {
     /// The family whose windows a request of this one is counted in: some platforms count all requests alike.
     pub const fn counted_as(self, family: Family) -> Family {
         match self {
-            Self::GitHub | Self::Mastodon => Family::Followers,
-            Self::X | Self::Bluesky | Self::Gitea => family,
+            Self::Bluesky | Self::GitHub | Self::Mastodon => Family::Followers,
+            Self::X | Self::Gitea => family,
         }
     }
 

@@ -91,7 +91,7 @@ pub(crate) async fn hold(runner: &Runner, Timed { body, sent }: Timed<Lease>) ->
 struct LeaseState {
     /// The broker no longer knows this lease.
     lost: AtomicBool,
-    /// A request has started, and its outcome has not reached the broker.
+    /// A request has started, or a permit is not used, and the broker has not heard of it.
     in_hand: AtomicBool,
 }
 
@@ -164,6 +164,9 @@ impl Holder<'_> {
             };
             self.state.in_hand.store(false, Ordering::Relaxed);
             if self.state.lost.load(Ordering::Relaxed) {
+                if let Step::Permit(unused) = reply.step {
+                    self.give_back(Some(unused.id)).await?;
+                }
                 return Ok(End::Again);
             }
             right.learn(&reply);
@@ -237,6 +240,9 @@ impl Holder<'_> {
 
     /// Gives the lease back. A broker that cannot be told learns it from the lease's end.
     async fn give_back(&self, unused: Option<String>) -> Result<(), RunnerError> {
+        if unused.is_some() {
+            self.state.in_hand.store(true, Ordering::Relaxed);
+        }
         let release = Release {
             held: self.held,
             unused,

@@ -318,6 +318,28 @@ mod tests {
         }
     }
 
+    /// Who is missing says something only of a complete result.
+    #[test]
+    fn an_incomplete_result_says_nothing_of_who_is_missing_in_it() {
+        let incomplete = |version| {
+            let mut result = result(version, None);
+            result.certificate.complete = false;
+            result.certificate.evidence.push("a row is gone".to_owned());
+            result
+        };
+        for (earlier, later, kinds, unknown) in [
+            (incomplete(1), result(2, None), (Kind::FirstSeen, Kind::Lost), 1),
+            (result(1, None), incomplete(2), (Kind::Gained, Kind::NotSeen), 2),
+        ] {
+            let found = Conclusions::of(&earlier, &later);
+            assert_eq!((found.new, found.missing), kinds);
+            let why = format!("result {unknown} is not complete: a row is gone");
+            for reason in [&found.gained_unknown, &found.lost_unknown] {
+                assert_eq!(reason.as_deref(), Some(why.as_str()));
+            }
+        }
+    }
+
     /// A follower of result 1 who left before result 2 is still in result 3, which extends result 1.
     #[test]
     fn who_was_taken_over_from_another_result_was_not_gained() {

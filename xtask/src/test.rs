@@ -23,6 +23,11 @@ const LONG: [(&str, &str); 5] = [
     ("FOLLOWLYTICS_SERVER_RUNS", "30"),
 ];
 
+/// How many tests run at once, by the test runner's own variable; most of them wait, for processes, servers and clocks.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// Tests at once for each core.
+const TESTS_PER_CORE: usize = 3;
+
 /// The feature that compiles deliberate faults in; what is shipped must never have it.
 const MUTANTS: &str = "mutants";
 /// Whose test plays them.
@@ -54,6 +59,10 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments) -> Result<()> {
         let mut command = checkout.cargo(["test", "--release", "--workspace", "--no-fail-fast"]);
         if arguments.all {
             lengthen(&mut command);
+        }
+        if std::env::var_os(THREADS).is_none() {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            command.env(THREADS, (cores * TESTS_PER_CORE).to_string());
         }
         stream::run_reading(&mut command, |line| tally.read(line))?;
         Ok(Outcome::Ok)

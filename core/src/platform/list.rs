@@ -63,10 +63,17 @@ impl ListTraits {
     /// As a signed-in user sees the lists of this platform: some leave out whom that user blocks or mutes.
     #[must_use]
     pub fn seen_by_a_user(self, platform: Platform) -> Self {
-        let lacks = (platform == Platform::Mastodon).then_some(
-            "Mastodon leaves out whom the token's user blocks or mutes (follower_accounts_controller.rb): a list is whole \
-             without a Credential only",
-        );
+        let lacks = match platform {
+            Platform::Mastodon => Some(
+                "Mastodon leaves out whom the token's user blocks or mutes (follower_accounts_controller.rb): a list is \
+                 whole without a Credential only",
+            ),
+            Platform::Bluesky => Some(
+                "the AppView leaves out whom the token's user blocks or is blocked by (getFollowers.ts, noBlocks): a list \
+                 is whole without a Credential only",
+            ),
+            Platform::X | Platform::Gitea | Platform::GitHub => None,
+        };
         Self {
             lacks: self.lacks.or(lacks),
             ..self
@@ -150,6 +157,13 @@ const GITEA: ListTraits = ListTraits {
     can_backdate: false,
 };
 
+const LIKE_GITEA: ListTraits = ListTraits {
+    order: observed("speaks Gitea's API, which gives no order of followers"),
+    lacks: Some("the server runs a program, or a version of Gitea, whose order of followers was not checked"),
+    end: observed("speaks Gitea's API, with a total in X-Total-Count"),
+    ..GITEA
+};
+
 /// The simulator's own list in the order of follows: the one index list whose order a source proves.
 const FOLLOW_ORDER: ListTraits = ListTraits {
     drift: Drift::TowardsStart,
@@ -208,7 +222,8 @@ fn bluesky(seek: Seek, server: Option<&Server>) -> ListTraits {
 fn gitea(server: Option<&Server>) -> ListTraits {
     match server {
         Some(server) if server.version.ends_with(BY_FOLLOW) => FOLLOW_ORDER,
-        _ => GITEA,
+        Some(server) if server.software == "gitea" && server.version.starts_with("1.26.") => GITEA,
+        _ => LIKE_GITEA,
     }
 }
 
@@ -266,10 +281,11 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_in_users_view_of_mastodon_carries_nothing() {
-        let mastodon = MASTODON.seen_by_a_user(Platform::Mastodon);
-        assert!(MASTODON.carries_exact() && !mastodon.carries_exact());
-        assert!(APP_VIEW.seen_by_a_user(Platform::Bluesky).carries_exact());
+    fn a_signed_in_users_view_that_leaves_out_whom_they_block_carries_nothing() {
+        for (list, platform) in [(MASTODON, Platform::Mastodon), (APP_VIEW, Platform::Bluesky)] {
+            assert!(list.carries_exact() && !list.seen_by_a_user(platform).carries_exact());
+        }
+        assert!(FOLLOW_ORDER.seen_by_a_user(Platform::Gitea).carries_exact());
     }
 
     #[test]
@@ -304,6 +320,13 @@ mod tests {
                 true,
             ),
             (Platform::Gitea, Seek::Index, local, None, false),
+            (
+                Platform::Gitea,
+                Seek::Index,
+                local,
+                server("forgejo", "11.0.1+gitea-1.26.0"),
+                false,
+            ),
             (
                 Platform::GitHub,
                 Seek::Index,
@@ -352,6 +375,29 @@ mod tests {
                 carries,
                 "what cannot be exact says why: {platform}"
             );
+        }
+    }
+
+    #[test]
+    fn a_source_speaks_for_the_versions_that_were_read() {
+        let grade = |software, version| {
+            let server = Server::new(software, version);
+            traits(
+                Platform::Gitea,
+                Seek::Index,
+                "https://git.example.org",
+                Some(&server),
+            )
+            .order
+            .grade
+        };
+        assert_eq!(grade("gitea", "1.26.1"), Grade::Source);
+        for (software, version) in [
+            ("gitea", "1.27.0"),
+            ("gitea", ""),
+            ("forgejo", "11.0.1+gitea-1.26.0"),
+        ] {
+            assert_eq!(grade(software, version), Grade::Observed, "{software} {version}");
         }
     }
 

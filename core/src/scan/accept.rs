@@ -80,12 +80,13 @@ pub fn accept(range: &mut Range, right: Right<'_>, header: &Header, content: Con
     range.claimed = range.place.position;
     range.attempts = 0;
     range.not_before = None;
+    let rows = range.rows + content.lines;
+    let full = content.row_cap > 0 && rows >= content.row_cap && range.kind == Kind::Listing;
     // What names itself is read again, and its rows count once.
-    if !header.names_itself() {
-        range.rows += content.lines;
+    if full || !header.names_itself() {
+        range.rows = rows;
         range.lease_rows += content.lines;
     }
-    let full = content.row_cap > 0 && range.rows >= content.row_cap && range.kind == Kind::Listing;
     if header.exhausted || full || content.met || range.is_past(&range.place) {
         range.state = State::Done;
         lease::give_back(range);
@@ -224,6 +225,20 @@ mod tests {
                 Err(refused)
             );
             assert_eq!(range, before);
+        }
+    }
+
+    #[test]
+    fn rows_of_a_page_that_names_itself_count_where_they_end_the_range() {
+        for (row_cap, expected) in [
+            (0, (0, State::Open)),
+            (60, (0, State::Open)),
+            (50, (50, State::Done)),
+        ] {
+            let mut range = range();
+            let content = Content { row_cap, ..FIFTY };
+            accept(&mut range, Right::Holder("a"), &header(1, 0, 100, 100), content).unwrap();
+            assert_eq!((range.rows, range.state), expected);
         }
     }
 

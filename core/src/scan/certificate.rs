@@ -256,10 +256,9 @@ fn false_ends(evidence: &Evidence<'_>) -> Option<String> {
 
 /// A list of keys that ended with an empty page, as a hidden one does.
 fn hidden_meanwhile(evidence: &Evidence<'_>) -> Option<String> {
-    let may_hide =
-        evidence.list.hides == Hides::Silently && evidence.seek == Seek::Id && evidence.since.is_none();
+    let may_hide = evidence.list.hides == Hides::Silently && evidence.seek == Seek::Id;
     (may_hide && ends::may_be_hidden(evidence.ranges, evidence.ended)).then(|| {
-        "the list ended with an empty page, and its newest page was not seen to have rows after that: it may have been \
+        "the list ended with an empty page, and was not seen to have rows and then to end there again: it may have been \
          hidden while it was read"
             .to_owned()
     })

@@ -110,6 +110,8 @@ pub struct Resumption<'a> {
     pub max_followers: i64,
     /// `spec.since.version`.
     pub since: Option<&'a str>,
+    /// `spec.sweeps`.
+    pub sweeps: u32,
 }
 
 impl Resumption<'_> {
@@ -129,6 +131,10 @@ impl Resumption<'_> {
             words.push_str(" --since ");
             words.push_str(since);
         }
+        if self.sweeps > 1 {
+            words.push_str(" --sweeps ");
+            words.push_str(&self.sweeps.to_string());
+        }
         words.push_str(&namespace(self.namespace));
         words
     }
@@ -143,6 +149,7 @@ pub fn command(request: &ScanRequest) -> String {
         namespace: &request.namespace,
         max_followers: request.wishes.max_rows,
         since: since.as_deref(),
+        sweeps: request.wishes.sweeps,
     };
     resumption.command()
 }
@@ -264,6 +271,8 @@ mod tests {
             request.wishes.since = since.map(|since| since.parse().unwrap());
             assert_eq!(command(&request), words);
             assert!(interrupted(&request, &purse()).message.contains(words));
+            request.wishes.sweeps = 2;
+            assert!(command(&request).contains(" --sweeps 2"));
         }
     }
 

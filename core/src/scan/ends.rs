@@ -6,7 +6,8 @@
 //! still contradicts itself after [`MOST`] such checks stays evidence against the result.
 //!
 //! Some platforms show a list that its owner hides as an empty one. So a list of them that ended with an empty page is
-//! asked once more for its newest page, which has rows unless the list was hidden meanwhile.
+//! asked once more for its newest page, which has rows unless the list is hidden by now, and then for the tail below that
+//! end: it may have been hidden for a moment.
 
 use serde::{Deserialize, Serialize};
 
@@ -102,28 +103,55 @@ pub fn due(ranges: &[Range], ended: &[Ended], may_hide: bool, next_id: RangeId) 
     }
     let span = match judge(ranges, ended) {
         Verdict::Check { span, .. } => span,
-        Verdict::Agree if may_hide && ends_empty(ranges, ended) && newest(ranges).is_none() => NEWEST_PAGE,
+        Verdict::Agree if may_hide => unshown(ranges, ended)?,
         Verdict::Agree | Verdict::Contradict(_) => return None,
     };
     Some(Range::new(next_id, Kind::Seam, Some(span), Walk::Down, 0))
 }
 
-/// Whether a list that had rows, and ended with an empty page, was not shown to have rows after that.
+/// Whether a list that had rows, and ended with an empty page, was not shown to have rows after that, and then to end at
+/// the same place.
 pub fn may_be_hidden(ranges: &[Range], ended: &[Ended]) -> bool {
-    ends_empty(ranges, ended)
-        && newest(ranges).is_none_or(|check| check.state != State::Done || check.rows == 0)
+    let Some(tail) = empty_tail(ranges, ended) else {
+        return false;
+    };
+    let is_shown = newest(ranges).is_some_and(|check| check.state == State::Done && check.rows > 0);
+    let ends_again = |check: &Range| check.state == State::Done && check.rows == 0;
+    !is_shown || !tail.is_empty() && !last_tail(ranges).is_some_and(ends_again)
 }
 
-fn ends_empty(ranges: &[Range], ended: &[Ended]) -> bool {
+/// What has to be read before the list counts as shown; `None` if nothing has, or nothing helps.
+fn unshown(ranges: &[Range], ended: &[Ended]) -> Option<Span> {
+    let tail = empty_tail(ranges, ended)?;
+    match newest(ranges) {
+        None => Some(NEWEST_PAGE),
+        Some(check) if check.rows > 0 && last_tail(ranges).is_none() && !tail.is_empty() => Some(tail),
+        Some(_) => None,
+    }
+}
+
+/// The part of a list with rows that lies below its highest empty end; `None` if no page without rows ended it.
+fn empty_tail(ranges: &[Range], ended: &[Ended]) -> Option<Span> {
     let has_rows = spans(ranges).any(|(range, _)| range.rows > 0);
-    let is_empty = |range: &Range| ended.iter().any(|end| end.range == range.id && end.rows == 0);
-    has_rows && spans(ranges).any(|(range, _)| is_empty(range))
+    let is_listing = |end: &&Ended| spans(ranges).any(|(range, _)| range.id == end.range);
+    let empty = ended.iter().filter(|end| end.rows == 0).filter(is_listing);
+    let hi = empty.map(|end| end.place).max().filter(|_| has_rows)?;
+    let lo = spans(ranges).map(|(_, span)| span.lo).min()?;
+    Some(Span { lo, hi })
 }
 
 fn newest(ranges: &[Range]) -> Option<&Range> {
     ranges
         .iter()
         .find(|range| is_check(range) && range.span == Some(NEWEST_PAGE))
+}
+
+/// The tail that was read after the newest page.
+fn last_tail(ranges: &[Range]) -> Option<&Range> {
+    let newest = newest(ranges)?;
+    ranges
+        .iter()
+        .find(|range| is_check(range) && range.id > newest.id)
 }
 
 /// Whether a listing was told that the list ends.
@@ -137,11 +165,12 @@ pub fn is_check(range: &Range) -> bool {
     range.kind == Kind::Seam && range.meets.is_none()
 }
 
-/// The checks of ends in the order in which they were made.
+/// The checks of ends in the order in which they were made, without those that show whether the list is hidden.
 pub fn checks(ranges: &[Range]) -> impl Iterator<Item = &Range> {
+    let before = newest(ranges).map_or(RangeId::MAX, |range| range.id);
     ranges
         .iter()
-        .filter(|range| is_check(range) && range.span != Some(NEWEST_PAGE))
+        .filter(move |range| is_check(range) && range.id < before)
 }
 
 fn is_contradicted(ranges: &[Range], end: Ended) -> bool {
@@ -263,11 +292,25 @@ mod tests {
         assert!(may_be_hidden(&world.ranges, &world.ended));
         let mut check = due(&world.ranges, &world.ended, true, 9).unwrap();
         assert_eq!((check.span, check.place.position), (Some(NEWEST_PAGE), NEWEST));
-        for (rows, is_hidden) in [(0, true), (5, false)] {
-            (check.state, check.rows) = (State::Done, rows);
-            world.ranges.push(check.clone());
+        (check.state, check.rows) = (State::Done, 0);
+        world.ranges.push(check.clone());
+        assert_eq!(due(&world.ranges, &world.ended, true, 10), None);
+        assert!(
+            may_be_hidden(&world.ranges, &world.ended),
+            "its newest page is empty too"
+        );
+        world.ranges[4].rows = 5;
+        assert!(
+            may_be_hidden(&world.ranges, &world.ended),
+            "it may have been hidden at its end only"
+        );
+        let mut tail = due(&world.ranges, &world.ended, true, 10).unwrap();
+        assert_eq!(tail.span, TAIL);
+        for (rows, is_hidden) in [(7, true), (0, false)] {
+            (tail.state, tail.rows) = (State::Done, rows);
+            world.ranges.push(tail.clone());
             assert_eq!(may_be_hidden(&world.ranges, &world.ended), is_hidden);
-            assert_eq!(due(&world.ranges, &world.ended, true, 10), None);
+            assert_eq!(due(&world.ranges, &world.ended, true, 11), None);
             assert_eq!(
                 (world.verdict(), checks(&world.ranges).count()),
                 (Verdict::Agree, 0)

@@ -249,12 +249,16 @@ pub fn plan(
     } else {
         range_count(rows, wishes)
     };
-    let ranges = match seek {
+    let mut ranges = match seek {
         Seek::Chain => vec![Planned::of_api(None, rows)],
         Seek::Index => index_ranges(rows, i64::from(page_rows), count),
         Seek::Time => keyed::ranges(time_space(report, probes, now), probes, rows, count),
         Seek::Id => keyed::ranges(ids::space(probes), probes, rows, count),
     };
+    let past_end = i64::from(cap == 0 && may_go_on(platform, report, counted, page_rows));
+    if let Some(span) = ranges.last_mut().and_then(|last| last.span.as_mut()) {
+        span.hi += past_end * i64::from(page_rows);
+    }
     let root = match (
         ranges.first().and_then(|r| r.span),
         ranges.last().and_then(|r| r.span),
@@ -273,7 +277,7 @@ pub fn plan(
     } else {
         1
     };
-    let listed = pages.max(1).saturating_mul(i64::from(sweeps)) + seams;
+    let listed = pages.max(1).saturating_mul(i64::from(sweeps)) + seams + past_end;
     let requests = made + listed;
     let price = platform
         .price(Family::Lookup, 1)
@@ -342,6 +346,12 @@ fn counted(platform: Platform, report: &AccountReport, probes: &[Probe]) -> i64 
         Some(total) => total.max(0),
         None => own,
     }
+}
+
+/// Whether a list may have rows past its own total: one of whole pages looks the same if it is too low. Where the account
+/// counts more followers, one page past the end shows it.
+fn may_go_on(platform: Platform, report: &AccountReport, total: i64, page_rows: u32) -> bool {
+    platform == Platform::Gitea && total % i64::from(page_rows) == 0 && (1..report.followers).contains(&total)
 }
 
 /// Ranges aimed at for so many rows.

@@ -61,7 +61,7 @@ impl Span {
     }
 }
 
-/// The longest that a range waits by itself: for longer, a hold of its source or a full window does.
+/// The longest that a range waits before it asks again. Only a hold of its source or a full window lasts longer.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where the next page begins. Walking down, the next page holds positions below it.
@@ -305,6 +305,12 @@ impl Range {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let is_possible = |at: Timestamp| at > now && now.duration_until(at) <= LONGEST_WAIT;
         !self.not_before.is_some_and(is_possible)
+    }
+
+    /// Lets its next request wait until `at`, and at most [`LONGEST_WAIT`].
+    pub fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
+        let longest = now.saturating_add(LONGEST_WAIT).unwrap_or(at);
+        self.not_before = Some(at.min(longest));
     }
 
     /// Whether somebody holds it at `now`. A lease that ends later than any can was granted by a clock that was set back

@@ -24,15 +24,28 @@ pub struct Rule {
     pub requests: i64,
     /// Length of the window in milliseconds.
     pub window_ms: i64,
+    /// Whether a Credential states it. What a platform publishes yields to what its servers report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stated: bool,
 }
 
 impl Rule {
-    /// A rule of `requests` in `window_ms` milliseconds.
+    /// A published rule of `requests` in `window_ms` milliseconds.
     pub const fn new(family: Family, requests: i64, window_ms: i64) -> Self {
         Self {
             family,
             requests,
             window_ms,
+            is_stated: false,
+        }
+    }
+
+    /// The same, as a Credential states it.
+    #[must_use]
+    pub const fn stated(self) -> Self {
+        Self {
+            is_stated: true,
+            ..self
         }
     }
 }

@@ -83,6 +83,7 @@ async fn a_page_that_leads_to_newer_rows_is_kept_and_read_on_from() {
     let asked = place(1_600_000_000_000_000, None);
     let (_, page) = asked_at(&asked, "http://h").await;
     let page = page.unwrap();
+    assert_eq!(page.anomalies, [Anomaly::KeyRose]);
     let next = page.next.unwrap();
     assert!(page.lines.len() == 2 && next.is_unread());
     assert_eq!(

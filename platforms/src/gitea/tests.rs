@@ -62,6 +62,8 @@ async fn walking_down_keeps_the_rows_below_the_place() {
     );
     assert_eq!((page.returned, page.total), (40, Some(130)));
     assert_eq!(page.anomalies, [Anomaly::RowsPastTotal]);
+    let (_, short) = page_at(130, Walk::Down, &body(100..120)).await;
+    assert_eq!(short.anomalies, [Anomaly::ShortPage]);
     let (path, page) = page_at(100, Walk::Down, &body(50..100)).await;
     assert!(
         path.ends_with("page=2&limit=50"),

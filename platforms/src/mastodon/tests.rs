@@ -140,7 +140,9 @@ async fn a_server_that_does_not_seek_is_noticed() {
         let (_, probe) = ask(Place::at(100), None, Some(&link), PAGE).await;
         assert!(probe.unwrap().next.unwrap().cursor.is_some(), "{link}");
         let (_, listing) = ask(Place::at(100), Some(WHOLE), Some(&link), PAGE).await;
-        let next = listing.unwrap().next.unwrap();
+        let listing = listing.unwrap();
+        assert_eq!(listing.anomalies, [Anomaly::KeyRose], "{link}");
+        let next = listing.next.unwrap();
         assert!(next.is_unread() && next.position == 100, "{link}");
     }
 }

@@ -35,6 +35,7 @@ impl Scanning<'_> {
             namespace: "",
             max_followers: found.spec.max_followers,
             since,
+            sweeps: found.spec.sweeps,
         };
         let again = self.global.again();
         Err(Failure::usage(format!(
@@ -73,6 +74,7 @@ impl Scanning<'_> {
             version(stored),
             version(args.since.map(|since| since.to_string())),
         );
+        compare("sweeps", spec.sweeps.to_string(), args.sweeps.to_string());
         if let Some(source) = args.source {
             let shown = |source: SourceChoice| format!("{source:?}");
             compare("source", shown(spec.source), shown(source.into()));

@@ -115,6 +115,7 @@ fn resumption(scan: &Scan) -> Option<String> {
         namespace: scan.metadata.namespace.as_deref().unwrap_or_default(),
         max_followers: scan.spec.max_followers,
         since: scan.spec.since.as_ref().map(|since| since.version.as_str()),
+        sweeps: scan.spec.sweeps,
     };
     Some(resumption.command())
 }

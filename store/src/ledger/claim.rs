@@ -195,6 +195,13 @@ impl Ledger {
             current => current?,
         };
         let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
+        if unused
+            .as_ref()
+            .is_some_and(|unused| unused.is_newer_than(sandbox.sent_at()))
+        {
+            // It was handed out again since, and may be in use.
+            return Ok(());
+        }
         let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
         if let Some(unused) = &unused {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
@@ -217,6 +224,9 @@ impl Ledger {
             return Ok(());
         };
         let unused = permits::get(&mut tx, &sandbox.scan, unused).await?;
+        if unused.is_newer_than(sandbox.sent_at()) {
+            return Ok(());
+        }
         let now = self.lock_credential(&mut tx, &scan, Some(&unused)).await?;
         permits::return_late(&mut tx, &mut scan, release.held, &unused, now).await?;
         scans::put(&mut tx, &scan).await?;

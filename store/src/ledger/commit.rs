@@ -288,9 +288,9 @@ async fn finish_range(
     merge_if_read(tx, scan, &all, now).await
 }
 
-/// Whether the result can be `Exact`, so that ends which contradict rows are worth a request.
+/// Whether the result can be complete, so that ends which contradict rows are worth a request.
 fn checks_ends(scan: &ScanRow) -> bool {
-    let is_whole = |plan: &Plan| plan.row_cap == 0 && plan.since.is_none() && plan.seek != Seek::Index;
+    let is_whole = |plan: &Plan| plan.row_cap == 0 && plan.seek != Seek::Index;
     scan.plan.as_ref().is_some_and(is_whole) && scan.list_traits().carries_exact()
 }
 

@@ -71,7 +71,8 @@ pub(super) async fn end_overrun(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let message = format!(
-        "{}: the list of {followers} followers has more than {} rows and names ever new cursors; its rows are kept",
+        "{}: the platform counts {followers} followers, and its list has more than {} rows and names ever new cursors; its \
+         rows are kept. Create another Scan once the count is right",
         scan.request.account,
         most_lines(followers)
     );
@@ -96,7 +97,8 @@ pub(super) async fn read_again(
     if readings >= if is_paid { MOST_PAID_TRIES } else { MOST_TRIES } {
         return give_up(tx, scan, range, now).await;
     }
-    range.not_before = now.saturating_add(SignedDuration::from_secs(readings)).ok();
+    let delay = SignedDuration::from_secs(readings);
+    range.wait_until(now.saturating_add(delay).unwrap_or(now), now);
     scan.requests.refetched_pages += 1;
     scan.requests.refetched_rows += lines;
     Ok(())

@@ -161,7 +161,7 @@ async fn apply(
     match retry::next(failure.class, failed) {
         Next::Again(delay) => {
             let at = again_at(failure, delay, now);
-            range.not_before = Some(at);
+            range.wait_until(at, now);
             // A platform that names a time and no window: people see what is waited for.
             if failure.told.is_none() && now.duration_until(at) > LONG {
                 *scan.hold_mut() = Some(held(scan, failure, Some(at)));
@@ -190,13 +190,15 @@ async fn apply(
             match last {
                 Last::Hold if is_alone && others => {
                     let rounds = range.attempts.saturating_sub(failure.class.policy().tries);
-                    range.not_before = Some(again_at(failure, retry::hold(rounds), now));
+                    range.wait_until(again_at(failure, retry::hold(rounds), now), now);
                 }
                 Last::Hold => {
                     wait(scan, failure, now);
                     // If it is the page after all, the others show it first.
                     let until = scan.hold_mut().as_ref().and_then(|hold| hold.until);
-                    range.not_before = until.filter(|_| others).map(lone::after_the_others);
+                    if let Some(until) = until.filter(|_| others) {
+                        range.wait_until(lone::after_the_others(until), now);
+                    }
                 }
                 _ => *scan.hold_mut() = Some(held(scan, failure, None)),
             }

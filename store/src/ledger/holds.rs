@@ -11,7 +11,7 @@ use followlytics_core::{
 };
 use jiff::Timestamp;
 
-use super::{LedgerError, ScanRequest, ScanRow};
+use super::{LedgerError, ScanRequest, ScanRow, restart::CURSOR_EXPIRED};
 use crate::{db::Tx, params};
 
 /// After a user changed the Scan or its Credential: what a hold waits on may be there now. Before the first page
@@ -81,13 +81,15 @@ pub(super) fn exhaust(row: &mut ScanRow) {
     });
 }
 
-/// After dollars came free: a budget that was used up may buy rows again. The next request decides.
+/// After dollars came free: a budget that was too small may suffice. The next request decides, and before the first page
+/// the whole plan.
 pub(super) fn relieve(row: &mut ScanRow) {
-    let has_left = row.purse.left() > Usd::ZERO;
-    row.hold = row
-        .hold
-        .take()
-        .filter(|hold| !has_left || hold.reason != BUDGET_EXHAUSTED);
+    const OF_THE_BUDGET: [&str; 3] = [BUDGET_EXHAUSTED, BUDGET_TOO_SMALL, CURSOR_EXPIRED];
+    let waits = |hold: &Hold| hold.until.is_none() && OF_THE_BUDGET.contains(&hold.reason.as_str());
+    if row.purse.left() > Usd::ZERO && row.hold.as_ref().is_some_and(waits) {
+        row.hold = None;
+        check_budget(row);
+    }
 }
 
 /// Ends a scan that can never succeed, or that was cancelled. What was read is merged only after a failure.

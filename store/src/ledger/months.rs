@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    platform::Family,
     scan::{
         edit::MONTHLY_BUDGET,
         permit::Purse,
@@ -12,7 +13,7 @@ use followlytics_core::{
 };
 use jiff::Timestamp;
 
-use super::{Ledger, LedgerError, ScanRow};
+use super::{Ledger, LedgerError, ScanRow, ranges, scans};
 use crate::{db::Tx, params};
 
 /// The month of the credential that is asked now; `None` without a monthly budget.
@@ -145,7 +146,58 @@ pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Re
     Ok(())
 }
 
+/// Whether a scan that its credential's month holds can pay for what comes next by now: for its plan, or for a row.
+async fn has_money(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bool, LedgerError> {
+    let uid = scan.request.uid.clone();
+    let open = ranges::open(tx, &uid).await?;
+    if let Some(range) = open.iter().find(|range| range.source.is_api()) {
+        scan.turn_to(range);
+    }
+    if scan.lines == 0 && scan.plan.is_some() {
+        scan.hold = None;
+        check(tx, scan, now).await?;
+        return Ok(scan.hold.is_none());
+    }
+    let family = scan.plan.as_ref().map_or(Family::Lookup, |_| Family::Followers);
+    let month = month(tx, scan, now).await?;
+    Ok(purse(scan, month).left() >= scan.price(family, 1))
+}
+
 impl Ledger {
+    /// Lets scans go on whose month has money again: another scan's request may have ended without a charge.
+    pub(super) async fn review_months(&self) -> Result<(), LedgerError> {
+        let sql =
+            "SELECT uid FROM scans WHERE stage IN ('Resolving', 'Scanning') AND hold LIKE $1 ORDER BY uid";
+        let pattern = format!("%\"{MONTHLY_BUDGET}\"%");
+        let mut tx = self.db.read().await?;
+        let rows = tx.query(sql, params![pattern.as_str()]).await?;
+        drop(tx);
+        let mut is_news = false;
+        for row in rows {
+            let uid: String = row.get(0)?;
+            let mut tx = self.begin_scan(&uid).await?;
+            let now = self.now_in(&tx);
+            let held = |scan: &ScanRow| {
+                scan.hold
+                    .as_ref()
+                    .is_some_and(|hold| hold.reason == MONTHLY_BUDGET)
+            };
+            let Some(mut scan) = scans::find(&mut tx, &uid).await?.filter(held) else {
+                continue;
+            };
+            if has_money(&mut tx, &mut scan, now).await? {
+                scan.hold = None;
+                scans::put(&mut tx, &scan).await?;
+                tx.commit().await?;
+                is_news = true;
+            }
+        }
+        if is_news {
+            self.notify();
+        }
+        Ok(())
+    }
+
     /// What a credential (`namespace/name`) has used of the running UTC month, over all scans.
     pub async fn month_used(&self, credential: &str) -> Result<Usd, LedgerError> {
         let mut tx = self.db.read().await?;

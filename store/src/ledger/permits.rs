@@ -65,6 +65,12 @@ impl PermitRow {
         matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent > asked)
     }
 
+    /// Whether a message that its holder sent at `sent` is older than the one whose answer brought it last: what that says
+    /// of the permit may have changed since.
+    pub(super) fn is_newer_than(&self, sent: Option<Timestamp>) -> bool {
+        matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent < asked)
+    }
+
     /// As its holder hears of it at this instant.
     pub(super) fn to_wire(&self, now: Timestamp) -> Permit {
         Permit {
@@ -390,7 +396,8 @@ impl Ledger {
         Ok(row.ok_or_else(unknown)?.get(0)?)
     }
 
-    /// Settles what is overdue in every scan; called now and then, so that pauses become true by themselves.
+    /// Settles what is overdue in every scan, and lets those go on whose month has money again. Called now and then, so
+    /// that pauses become true by themselves.
     pub async fn sweep_permits(&self) -> Result<(), LedgerError> {
         let overdue = self.list_overdue().await?;
         for uid in &overdue {
@@ -408,7 +415,7 @@ impl Ledger {
         if !overdue.is_empty() {
             self.notify();
         }
-        Ok(())
+        self.review_months().await
     }
 
     /// Scans that have an open permit past its end.

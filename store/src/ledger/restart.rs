@@ -19,7 +19,7 @@ use super::{
 use crate::{db::Tx, params};
 
 /// Reason of a chain that could start again if the budget paid for it.
-const CURSOR_EXPIRED: &str = "CursorExpired";
+pub(super) const CURSOR_EXPIRED: &str = "CursorExpired";
 /// Why a range is given up that would read the same pages without an end.
 const NO_FURTHER: &str = "given up where it was refused before";
 
@@ -87,7 +87,7 @@ async fn go_on_by_position(
     }
     if others_go_on(tx, scan, range, now).await? {
         let delay = retry::hold(range.attempts.saturating_sub(1));
-        range.not_before = Some(again_at(failure, delay, now));
+        range.wait_until(again_at(failure, delay, now), now);
     } else {
         wait(scan, failure, now);
     }

@@ -42,7 +42,10 @@ impl Ledger {
         };
         let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
         let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
-        if let Some(unused) = &unused {
+        if let Some(unused) = unused
+            .as_ref()
+            .filter(|unused| !unused.is_newer_than(sandbox.sent_at()))
+        {
             permits::return_unused(&mut tx, &mut scan, &range, unused, now).await?;
         }
         let step = self
@@ -71,6 +74,10 @@ impl Ledger {
         }
         // What was committed or edited since decides by which credential it goes on.
         scan.turn_to(range);
+        if let Some(terms) = &scan.terms {
+            // The newest limits that are known of a kept credential hold once it is gone.
+            range.terms = Some(terms.clone());
+        }
         let over = range.state != State::Open || range.holder.is_none();
         if !matches!(scan.stage, Stage::Resolving | Stage::Scanning) || over {
             return Ok(Step::Done);

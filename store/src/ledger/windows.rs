@@ -146,7 +146,7 @@ async fn load(
         .iter()
         .filter(|rule| rule.family == family && is_own)
         .map(|rule| Window {
-            is_published: published.contains(rule),
+            is_published: !rule.is_stated && published.contains(rule),
             ..Window::new(*rule)
         })
         .collect();

@@ -85,6 +85,10 @@ fn other_arguments_are_refused_by_the_field_and_both_ways_out_work() {
             "since is not set, not latest",
         ),
         (
+            "scan x:@nasa --max-followers 4000 --sweeps 2",
+            "sweeps is 1, not 2",
+        ),
+        (
             "scan x:@nasa --max-followers 4000 --source api",
             "source is Auto, not Api",
         ),

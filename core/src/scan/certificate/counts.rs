@@ -57,8 +57,13 @@ fn of_total(evidence: &Evidence<'_>, total: i64, counts: Counts) -> Counts {
     // Rows of a list that provably closes up are read twice where it moves, and who followed last is not read at all.
     let explained = evidence.list.carries_exact() && moved;
     let again = evidence.scanned - evidence.unread - evidence.unique - evidence.observed.reread;
-    if evidence.observed.anomalies.contains_key(&Anomaly::RowsPastTotal) {
-        // A total that the list exceeds explains nobody's absence.
+    let greatest = evidence
+        .observed
+        .totals
+        .map_or(total, |totals| totals.first.max(totals.last));
+    if evidence.observed.anomalies.contains_key(&Anomaly::RowsPastTotal) && evidence.unique > greatest {
+        // A total that the list exceeds explains nobody's absence. Page and total are two statements of the server: one
+        // row too many may also have left between them.
         return Counts {
             total: None,
             unexplained: (evidence.platform_count.max(total) - evidence.unique).max(0),

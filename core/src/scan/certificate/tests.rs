@@ -229,6 +229,17 @@ fn a_total_that_the_list_exceeds_explains_nobodys_absence() {
         "{:?}",
         certificate.evidence
     );
+    // Somebody left between the page and its total: the list does not exceed it.
+    let left = issue(&Evidence {
+        seek: Seek::Index,
+        list: gitea("1.26.0"),
+        observed: &seen,
+        unique: 10,
+        scanned: 10,
+        platform_count: 40,
+        ..evidence(&ranges)
+    });
+    assert_eq!((left.hidden, left.unexplained, left.complete), (30, 0, false));
 }
 
 #[test]
@@ -345,7 +356,35 @@ fn a_list_that_may_have_been_hidden_meanwhile_is_not_exact() {
         certificate.evidence
     );
     ranges.push(done(9, Kind::Seam, NEWEST - 1, NEWEST));
+    assert_eq!(judged(&ranges).guarantee, Guarantee::BestEffort);
+    let mut tail = done(10, Kind::Seam, 0, 5);
+    tail.rows = 0;
+    ranges.push(tail);
     assert_eq!(judged(&ranges).guarantee, Guarantee::Exact);
+}
+
+#[test]
+fn a_list_that_ends_empty_before_it_meets_an_earlier_result_is_not_complete() {
+    let ranges = [done(1, Kind::Listing, 0, 20)];
+    let server = Server::new("mastodon", "4.3.0");
+    let list = traits(Platform::Mastodon, Seek::Id, Some(&server));
+    let base = Base {
+        version: 1,
+        rows: 0,
+        head: "head".into(),
+        complete: true,
+    };
+    let judged = |ended: &[Ended]| {
+        issue(&Evidence {
+            seek: Seek::Id,
+            list,
+            ended,
+            since: Some(&base),
+            ..evidence(&ranges)
+        })
+    };
+    assert!(judged(&[]).complete);
+    assert!(!judged(&[end(1, 5)]).complete);
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) ->
                 );
                 Refusal::new(reasons::INVALID_SPEC, message)
             })?;
-        own.push(Rule::new(family, limit.requests, limit.window_milliseconds));
+        own.push(Rule::new(family, limit.requests, limit.window_milliseconds).stated());
     }
     let mut rules = platform.rules(auth);
     rules.retain(|rule| own.iter().all(|stated| stated.family != rule.family));

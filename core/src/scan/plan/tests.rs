@@ -92,6 +92,32 @@ fn a_total_below_the_rows_of_its_own_page_is_not_believed() {
 }
 
 #[test]
+fn a_total_of_whole_pages_below_the_accounts_count_is_looked_behind() {
+    let probe = |total| Probe {
+        asked: Place::at(50),
+        rows: 50,
+        next: Some(Place::at(0)),
+        total: Some(total),
+    };
+    let end = |total, followers, max_rows| {
+        let probes = [probe(total)];
+        let plan = plan(
+            Platform::Gitea,
+            &report(followers),
+            &probes,
+            &wishes(max_rows),
+            &[],
+            now(),
+        );
+        (plan.root.unwrap().hi, plan.requests)
+    };
+    assert_eq!(end(50, 990, 0), (100, 4), "look-up, probe, page, page behind it");
+    assert_eq!(end(50, 50, 0), (50, 3));
+    assert_eq!(end(70, 990, 0), (100, 4), "its last page shows what is behind it");
+    assert_eq!(end(50, 990, 40), (50, 3));
+}
+
+#[test]
 fn the_first_n_are_planned_as_such() {
     let chain = plan(Platform::X, &report(50_000), &[], &wishes(1500), &[], now());
     assert_eq!(

@@ -125,6 +125,19 @@ async fn a_kept_credentials_lowered_limits_hold_for_the_chain() {
             "{name}: {:?}",
             reply.step
         );
+        if name == "RateLimitWindow" {
+            // Its Credential is deleted: the last limits that were known of it stay.
+            desk.edit(|request| request.kept = None).await;
+            let asks = Release {
+                held: held(&lease),
+                unused: None,
+            };
+            let reply = desk.ledger.step(&a, &asks).await.unwrap();
+            assert!(
+                matches!(reply.step, Step::Wait { ref reason, .. } if reason == name),
+                "{reply:?}"
+            );
+        }
     }
 }
 

@@ -256,6 +256,30 @@ async fn a_permit_past_its_start_is_replaced_by_a_later_message_only() {
     );
 }
 
+/// A release that was sent before the permit was handed out once more says nothing of the request that runs by now.
+#[tokio::test]
+async fn a_release_that_arrives_late_frees_no_permit_that_was_handed_out_since() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&sending(&a, 100)).await;
+    let given_back = Release {
+        held: held(&lease),
+        unused: Some(permit(&lease.step).id),
+    };
+    let asks = Release {
+        unused: None,
+        ..given_back.clone()
+    };
+    let again = desk.ledger.step(&sending(&a, 104), &asks).await.unwrap();
+    assert_eq!(permit(&again.step).id, permit(&lease.step).id);
+    desk.ledger.release(&sending(&a, 102), &given_back).await.unwrap();
+    let page = Desk::page(&lease, &permit(&again.step), 1000, false);
+    desk.ledger.commit_page(&sending(&a, 105), &page).await.unwrap();
+    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+    assert_eq!(summary.spent, "10.01".parse().unwrap());
+}
+
 #[tokio::test]
 async fn a_page_that_arrives_long_after_its_permit_was_due_is_taken_and_settles_it() {
     let desk = Desk::new("100.00", None).await;

@@ -298,9 +298,18 @@ async fn a_stated_limit_stays_in_its_own_window_whatever_the_headers_say_of_thei
 /// What is published is what a public service grants; a server of one's own may grant more, and says so.
 #[tokio::test]
 async fn a_servers_own_limit_goes_before_what_its_platform_publishes() {
-    for (stated, limit, differs) in [(300, 75_000, None), (299, 299, Some((299, 75_000)))] {
+    let published = Rule::new(Family::Followers, 300, 900_000);
+    for (rule, limit, differs) in [
+        (published, 75_000, None),
+        (published.stated(), 300, Some((300, 75_000))),
+        (
+            Rule::new(Family::Followers, 299, 900_000),
+            299,
+            Some((299, 75_000)),
+        ),
+    ] {
         let mut desk = Desk::new("1000.00", None).await;
-        desk.request.rules = vec![Rule::new(Family::Followers, stated, 900_000)];
+        desk.request.rules = vec![rule];
         desk.ledger.ensure_scan(&desk.request).await.unwrap();
         let a = desk.sandbox("a").await;
         desk.resolve(&a, 90_000).await;

@@ -112,6 +112,66 @@ async fn a_budget_that_an_open_request_reserves_is_waited_for() {
     }
 }
 
+/// What another request may have cost of the month is known late: who waits for the next month goes on then.
+#[tokio::test]
+async fn a_month_that_has_money_again_is_not_waited_out() {
+    let desk = Desk::new("100.00", Some("20.01")).await;
+    let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
+    desk.resolve(&a, 2000).await;
+    let mut lost = desk.claim(&a).await;
+    let page = Desk::page(&lost, &permit(&lost.step), 1000, false);
+    lost.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    desk.pass(60);
+    desk.ledger.sweep_permits().await.unwrap();
+    let next = desk.claim(&b).await;
+    let reason = async || {
+        desk.ledger.sweep_permits().await.unwrap();
+        let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+        summary.hold.map(|hold| hold.reason)
+    };
+    assert_eq!(
+        reason().await.as_deref(),
+        Some("MonthlyBudgetReached"),
+        "{next:?}"
+    );
+    let late = desk
+        .ledger
+        .record_failure(&a, &failed(&lost, Class::RateLimited))
+        .await;
+    assert!(matches!(late, Err(LedgerError::Fenced)), "{late:?}");
+    assert_eq!(reason().await, None);
+}
+
+/// A plan, or a chain's new start, is weighed again once a reserved request has cost nothing.
+#[tokio::test]
+async fn a_budget_that_was_too_small_is_weighed_again_once_dollars_come_free() {
+    let desk = Desk::new("20.01", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 2000).await;
+    let lease = desk.claim(&a).await;
+    for (reason, left) in [("CursorExpired", None), ("UsageCapped", Some("UsageCapped"))] {
+        let mut row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+        row.lines = 1;
+        row.hold = Some(followlytics_core::scan::summary::Hold {
+            reason: reason.to_owned(),
+            message: String::new(),
+            until: None,
+        });
+        crate::ledger::holds::relieve(&mut row);
+        assert_eq!(row.hold.map(|hold| hold.reason).as_deref(), left);
+    }
+    let mut row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+    row.purse.ambiguous = usd("0.02");
+    crate::ledger::holds::check_budget(&mut row);
+    assert_eq!(row.hold.as_ref().unwrap().reason, "BudgetTooSmall", "{lease:?}");
+    crate::ledger::holds::relieve(&mut row);
+    assert!(row.hold.is_some());
+    row.purse.reserved = Usd::ZERO;
+    row.purse.ambiguous = Usd::ZERO;
+    crate::ledger::holds::relieve(&mut row);
+    assert_eq!(row.hold, None);
+}
+
 /// The ledger was away when the request was refused: the refusal frees the money whenever it arrives, and once.
 #[tokio::test]
 async fn a_refusal_that_arrives_long_after_its_permit_was_due_frees_its_dollars() {

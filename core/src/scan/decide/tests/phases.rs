@@ -65,7 +65,7 @@ fn the_ledger_is_told_before_anything_else_happens() {
     let record = first.plan.record.unwrap();
     assert_eq!(record.credential, "anonymous@https://public.api.bsky.app");
     assert_eq!(record.budget.to_string(), "1.00");
-    assert_eq!(record.rules.len(), 2);
+    assert_eq!(record.rules.len(), 1);
 }
 
 #[test]

@@ -1,12 +1,4 @@
 //! Scans against the embedded API server and the ledger.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails should fail at once"
-)]
-
-mod toolkit;
 
 use followlytics_core::{
     retry::{Class, Failure},

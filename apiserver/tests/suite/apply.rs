@@ -1,20 +1,12 @@
 //! Server-side apply through a typed client.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{World, refusal};
 use jiff::SignedDuration;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use toolkit::{World, refusal};
 
 fn document(spec: impl Into<Value>) -> Patch<Value> {
     Patch::Apply(
@@ -183,7 +175,7 @@ async fn an_apply_that_cannot_be_right_says_why() {
         refusal(world.boats().patch("a", &captain, &other).await).code,
         400
     );
-    let (code, _) = toolkit::request(
+    let (code, _) = crate::toolkit::request(
         &world,
         "PATCH",
         "/apis/test.io/v1/namespaces/default/boats/a",

@@ -1,12 +1,4 @@
 //! Sandboxes against the embedded API server and the ledger.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails should fail at once"
-)]
-
-mod toolkit;
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -1,20 +1,12 @@
 //! Create, read, update, patch and delete through a typed client.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Boat, BoatSpec, BoatStatus, Sail, World, boat, refusal, request};
 use jiff::SignedDuration;
 use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, ValidationDirective},
 };
 use serde_json::json;
-use toolkit::{Boat, BoatSpec, BoatStatus, Sail, World, boat, refusal, request};
 
 #[tokio::test]
 async fn a_new_object_gets_what_only_the_server_gives() {

@@ -1,20 +1,12 @@
 //! Finalizers, owners, namespaces: what stays and what goes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Boat, Oar, OarSpec, World, boat, refusal};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
 };
 use serde_json::json;
-use toolkit::{Boat, Oar, OarSpec, World, boat, refusal};
 
 fn oar(name: &str, owners: &[&Boat]) -> Oar {
     let mut oar = Oar::new(name, OarSpec::default());

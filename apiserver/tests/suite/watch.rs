@@ -1,13 +1,6 @@
 //! Watches: raw, through kube's watcher, across restarts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Boat, Oar, OarSpec, World, boat};
 use followlytics_store::resources;
 use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
 use kube::{
@@ -16,7 +9,6 @@ use kube::{
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use serde_json::json;
-use toolkit::{Boat, Oar, OarSpec, World, boat};
 
 fn told(event: &WatchEvent<Boat>) -> String {
     match event {
@@ -191,7 +183,7 @@ async fn a_version_from_another_database_must_be_listed_again() {
         .list(&ListParams::default().at("4711"))
         .await
         .unwrap_err();
-    assert_eq!(toolkit::status_of(&error).code, 504);
+    assert_eq!(crate::toolkit::status_of(&error).code, 504);
 }
 
 async fn init_names(events: &mut (impl Stream<Item = watcher::Result<Event<Boat>>> + Unpin)) -> Vec<String> {

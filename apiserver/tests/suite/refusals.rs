@@ -1,15 +1,7 @@
 //! What is refused, and in which words: Kubernetes' own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{World, get, request};
 use serde_json::{Value, json};
-use toolkit::{World, get, request};
 
 const BOATS: &str = "/apis/test.io/v1/namespaces/default/boats";
 const JSON: &str = "application/json";

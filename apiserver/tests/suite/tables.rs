@@ -1,17 +1,9 @@
 //! Tables: what `kubectl get` shows, in lists and in watches.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Oar, OarSpec, World, get, watch_lines};
 use jiff::SignedDuration;
 use kube::api::{ListParams, PostParams};
 use serde_json::{Value, json};
-use toolkit::{Oar, OarSpec, World, get, watch_lines};
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const BOATS: &str = "/apis/test.io/v1/namespaces/default/boats";
@@ -123,7 +115,8 @@ async fn namespaces_and_events_have_the_columns_people_know() {
         "firstTimestamp": "2027-01-15T08:00:00Z", "lastTimestamp": "2027-01-15T10:59:00Z",
     });
     let events = "/api/v1/namespaces/default/events";
-    let (code, made) = toolkit::request(&world, "POST", events, "application/json", &event.to_string()).await;
+    let (code, made) =
+        crate::toolkit::request(&world, "POST", events, "application/json", &event.to_string()).await;
     assert_eq!((code, &made["eventTime"]), (201, &Value::Null));
     let (_, table) = get(&world, events, TABLE).await;
     assert_eq!(

@@ -1,9 +1,4 @@
 //! A server with two small kinds, and clients to it.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its part of this one"
-)]
 
 use std::sync::{
     Arc,
@@ -33,34 +28,34 @@ use uuid::Uuid;
 #[kube(derive = "Default", derive = "PartialEq")]
 #[x_kube(validation = ("self.crew <= self.seats", "more crew than seats"))]
 #[serde(rename_all = "camelCase")]
-pub struct BoatSpec {
+pub(crate) struct BoatSpec {
     #[x_kube(validation = ("self == oldSelf", "the harbour is for life"))]
-    pub harbour: String,
+    pub(crate) harbour: String,
     #[schemars(range(min = 0, max = 100))]
     #[serde(default)]
-    pub crew: i64,
+    pub(crate) crew: i64,
     #[serde(default = "ten")]
-    pub seats: i64,
+    pub(crate) seats: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sail: Option<Sail>,
+    pub(crate) sail: Option<Sail>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
-    pub flags: Vec<String>,
+    pub(crate) flags: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub enum Sail {
+pub(crate) enum Sail {
     Lug,
     Gaff,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct BoatStatus {
+pub(crate) struct BoatStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<String>,
+    pub(crate) phase: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub miles: Option<i64>,
+    pub(crate) miles: Option<i64>,
 }
 
 fn ten() -> i64 {
@@ -76,9 +71,9 @@ fn ten() -> i64 {
     namespaced,
     derive = "Default"
 )]
-pub struct OarSpec {
+pub(crate) struct OarSpec {
     #[serde(default)]
-    pub length: i64,
+    pub(crate) length: i64,
 }
 
 /// Has a number of replicas.
@@ -96,33 +91,33 @@ pub struct OarSpec {
         label_selector_path = ".status.selector"
     )
 )]
-pub struct FleetSpec {
+pub(crate) struct FleetSpec {
     #[serde(default)]
-    pub ships: i64,
+    pub(crate) ships: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct FleetStatus {
+pub(crate) struct FleetStatus {
     #[serde(default)]
-    pub ships: i64,
+    pub(crate) ships: i64,
     #[serde(default)]
-    pub selector: String,
+    pub(crate) selector: String,
 }
 
-pub struct World {
-    pub db: Db,
-    pub server: ApiServer,
-    pub client: Client,
+pub(crate) struct World {
+    pub(crate) db: Db,
+    pub(crate) server: ApiServer,
+    pub(crate) client: Client,
     seconds: Arc<AtomicI64>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(Db::memory().unwrap(), 1)
     }
 
     /// Another server on the same database; its ids begin elsewhere.
-    pub fn on(db: Db, first_id: u64) -> Self {
+    pub(crate) fn on(db: Db, first_id: u64) -> Self {
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let now = Arc::clone(&seconds);
         let next_id = AtomicU64::new(first_id);
@@ -142,19 +137,19 @@ impl World {
         }
     }
 
-    pub fn advance(&self, by: SignedDuration) {
+    pub(crate) fn advance(&self, by: SignedDuration) {
         self.seconds.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 
-    pub fn boats(&self) -> Api<Boat> {
+    pub(crate) fn boats(&self) -> Api<Boat> {
         Api::default_namespaced(self.client.clone())
     }
 
-    pub fn oars(&self) -> Api<Oar> {
+    pub(crate) fn oars(&self) -> Api<Oar> {
         Api::default_namespaced(self.client.clone())
     }
 
-    pub async fn boat(&self, name: &str) -> Boat {
+    pub(crate) async fn boat(&self, name: &str) -> Boat {
         self.boats()
             .create(&PostParams::default(), &boat(name))
             .await
@@ -162,7 +157,7 @@ impl World {
     }
 }
 
-pub fn boat(name: &str) -> Boat {
+pub(crate) fn boat(name: &str) -> Boat {
     let spec = BoatSpec {
         harbour: "Whitby".into(),
         crew: 2,
@@ -172,7 +167,7 @@ pub fn boat(name: &str) -> Boat {
     Boat::new(name, spec)
 }
 
-pub fn status_of(error: &kube::Error) -> &kube::core::Status {
+pub(crate) fn status_of(error: &kube::Error) -> &kube::core::Status {
     match error {
         kube::Error::Api(status) => status,
         other => panic!("not a Status: {other:?}"),
@@ -180,12 +175,12 @@ pub fn status_of(error: &kube::Error) -> &kube::core::Status {
 }
 
 /// What the server refused, or a panic with what it allowed.
-pub fn refusal<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> kube::core::Status {
+pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> kube::core::Status {
     status_of(&result.expect_err("this was to be refused")).clone()
 }
 
 /// The raw answer to a GET in the form asked for.
-pub async fn get(world: &World, uri: &str, accept: &str) -> (u16, serde_json::Value) {
+pub(crate) async fn get(world: &World, uri: &str, accept: &str) -> (u16, serde_json::Value) {
     let request = http::Request::get(uri)
         .header("accept", accept)
         .body(kube::client::Body::empty())
@@ -197,7 +192,7 @@ pub async fn get(world: &World, uri: &str, accept: &str) -> (u16, serde_json::Va
 }
 
 /// Every line of a watch that ends by itself.
-pub async fn watch_lines(world: &World, uri: &str, accept: &str) -> Vec<serde_json::Value> {
+pub(crate) async fn watch_lines(world: &World, uri: &str, accept: &str) -> Vec<serde_json::Value> {
     let request = http::Request::get(uri)
         .header("accept", accept)
         .body(kube::client::Body::empty())
@@ -211,7 +206,7 @@ pub async fn watch_lines(world: &World, uri: &str, accept: &str) -> Vec<serde_js
 }
 
 /// Every name in a list as it was answered.
-pub fn names(list: &serde_json::Value) -> Vec<String> {
+pub(crate) fn names(list: &serde_json::Value) -> Vec<String> {
     let items = list
         .get("items")
         .and_then(serde_json::Value::as_array)
@@ -222,7 +217,7 @@ pub fn names(list: &serde_json::Value) -> Vec<String> {
 }
 
 /// The raw answer to a request: status code and JSON.
-pub async fn request(
+pub(crate) async fn request(
     world: &World,
     method: &str,
     uri: &str,

@@ -1,19 +1,11 @@
 //! The scale subresource, through raw requests and a typed client.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Fleet, FleetSpec, World, get, refusal, request};
 use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use toolkit::{Fleet, FleetSpec, World, get, refusal, request};
 
 const FLEET: &str = "/apis/test.io/v1/namespaces/default/fleets/f";
 const JSON: &str = "application/json";

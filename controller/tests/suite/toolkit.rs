@@ -1,11 +1,6 @@
 //! An installation in memory: the embedded API server, the ledger, a backend that only pretends, a clock that
 //! stands still until it is moved.
 #![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its part of this one"
-)]
-#![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -46,16 +41,16 @@ use uuid::Uuid;
 
 /// Sandboxes that run nothing.
 #[derive(Default)]
-pub struct Pretender {
-    pub instances: Mutex<BTreeMap<String, Instance>>,
-    pub tokens: Mutex<BTreeMap<String, String>>,
-    pub starts: AtomicU64,
+pub(crate) struct Pretender {
+    pub(crate) instances: Mutex<BTreeMap<String, Instance>>,
+    pub(crate) tokens: Mutex<BTreeMap<String, String>>,
+    pub(crate) starts: AtomicU64,
     /// What a start is refused with.
-    pub refusal: Mutex<Option<String>>,
+    pub(crate) refusal: Mutex<Option<String>>,
 }
 
 impl Pretender {
-    pub fn exit(&self, uid: &str, code: Option<i32>) {
+    pub(crate) fn exit(&self, uid: &str, code: Option<i32>) {
         let state = InstanceState::Exited {
             code,
             last_words: Some("said something".to_owned()),
@@ -64,11 +59,11 @@ impl Pretender {
     }
 
     /// As if whatever ran the sandboxes had been killed.
-    pub fn lose_everything(&self) {
+    pub(crate) fn lose_everything(&self) {
         self.instances.lock().unwrap().clear();
     }
 
-    pub fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         let instances = self.instances.lock().unwrap();
         instances
             .values()
@@ -112,16 +107,16 @@ impl Backend for Pretender {
     }
 }
 
-pub struct Bench {
-    pub client: Client,
-    pub ledger: Ledger,
-    pub backend: Arc<Pretender>,
-    pub ctx: Arc<Context>,
+pub(crate) struct Bench {
+    pub(crate) client: Client,
+    pub(crate) ledger: Ledger,
+    pub(crate) backend: Arc<Pretender>,
+    pub(crate) ctx: Arc<Context>,
     time: Arc<AtomicI64>,
 }
 
 impl Bench {
-    pub fn new(max_runners: u32) -> Self {
+    pub(crate) fn new(max_runners: u32) -> Self {
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
         let shared = Arc::clone(&time);
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> =
@@ -155,19 +150,19 @@ impl Bench {
         }
     }
 
-    pub fn pass(&self, time: SignedDuration) {
+    pub(crate) fn pass(&self, time: SignedDuration) {
         self.time
             .fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         Api::namespaced(self.client.clone(), "default")
     }
 
-    pub async fn create(&self, name: &str, spec: Value) -> Scan {
+    pub(crate) async fn create(&self, name: &str, spec: Value) -> Scan {
         let mut whole = json!({"account": {"platform": "bluesky", "handle": "alice.bsky.social"}});
         for (key, value) in spec.as_object().unwrap() {
             whole[key] = value.clone();
@@ -176,7 +171,7 @@ impl Bench {
         self.api().create(&PostParams::default(), &scan).await.unwrap()
     }
 
-    pub async fn edit(&self, name: &str, spec: Value) {
+    pub(crate) async fn edit(&self, name: &str, spec: Value) {
         let patch = Patch::Merge(json!({"spec": spec}));
         self.api::<Scan>()
             .patch(name, &PatchParams::default(), &patch)
@@ -184,27 +179,27 @@ impl Bench {
             .unwrap();
     }
 
-    pub async fn delete(&self, name: &str) {
+    pub(crate) async fn delete(&self, name: &str) {
         self.api::<Scan>()
             .delete(name, &DeleteParams::default())
             .await
             .unwrap();
     }
 
-    pub async fn scan(&self, name: &str) -> Scan {
+    pub(crate) async fn scan(&self, name: &str) -> Scan {
         self.api().get(name).await.unwrap()
     }
 
-    pub async fn status(&self, name: &str) -> ScanStatus {
+    pub(crate) async fn status(&self, name: &str) -> ScanStatus {
         self.scan(name).await.status.unwrap_or_default()
     }
 
-    pub async fn sandboxes(&self) -> Vec<Sandbox> {
+    pub(crate) async fn sandboxes(&self) -> Vec<Sandbox> {
         self.api().list(&ListParams::default()).await.unwrap().items
     }
 
     /// Reconciles every object in the order of names until nothing changes at this moment of the clock.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         for _ in 0..60 {
             let before = self.everything().await;
             let mut again = false;
@@ -265,7 +260,7 @@ impl Bench {
     }
 
     /// Lets every runner that was started show its token at the broker.
-    pub async fn contact(&self) -> Vec<ledger::Sandbox> {
+    pub(crate) async fn contact(&self) -> Vec<ledger::Sandbox> {
         let tokens: Vec<String> = self.backend.tokens.lock().unwrap().values().cloned().collect();
         let mut known = Vec::new();
         for token in tokens {
@@ -275,7 +270,7 @@ impl Bench {
     }
 
     /// Events as `reason` and `note`, in the order of their names.
-    pub async fn events(&self) -> Vec<(String, String)> {
+    pub(crate) async fn events(&self) -> Vec<(String, String)> {
         let list = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         list.items
             .into_iter()
@@ -283,7 +278,7 @@ impl Bench {
             .collect()
     }
 
-    pub async fn told(&self, name: &str, kind: &str) -> (String, String, String) {
+    pub(crate) async fn told(&self, name: &str, kind: &str) -> (String, String, String) {
         let status = self.status(name).await;
         let found = status.conditions.find(kind).unwrap();
         (found.status.clone(), found.reason.clone(), found.message.clone())
@@ -291,6 +286,6 @@ impl Bench {
 }
 
 /// The uid of a sandbox.
-pub fn uid(sandbox: &Sandbox) -> String {
+pub(crate) fn uid(sandbox: &Sandbox) -> String {
     sandbox.uid().unwrap()
 }

@@ -1,12 +1,4 @@
 //! The controllers as they really run: woken by watches, by exits, by the ledger.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails should fail at once"
-)]
-
-mod toolkit;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

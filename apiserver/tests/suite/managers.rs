@@ -1,20 +1,12 @@
 //! Who set what: managers that apply, and those that create, replace and patch.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Boat, World, boat, refusal, request};
 use jiff::SignedDuration;
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use toolkit::{Boat, World, boat, refusal, request};
 
 fn by(manager: &str) -> PatchParams {
     PatchParams {

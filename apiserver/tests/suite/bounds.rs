@@ -1,13 +1,6 @@
 //! What is bounded: the log of changes, Events, the size of a request.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{Boat, World, boat, request};
 use followlytics_store::params;
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Event;
@@ -16,7 +9,6 @@ use kube::{
     api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams},
 };
 use serde_json::json;
-use toolkit::{Boat, World, boat, request};
 
 async fn count(world: &World, sql: &str) -> i64 {
     let mut tx = world.db.begin().await.unwrap();
@@ -102,7 +94,7 @@ async fn writers_side_by_side_lose_nothing() {
                         .push(format!("{writer}-{}", seen.resource_version().unwrap()));
                     match boats.replace("a", &PostParams::default(), &seen).await {
                         Ok(_) => break,
-                        Err(error) => assert_eq!(toolkit::status_of(&error).code, 409),
+                        Err(error) => assert_eq!(crate::toolkit::status_of(&error).code, 409),
                     }
                 }
             }

@@ -1,12 +1,4 @@
 //! A real controller: finalizer, owned children, status by apply, events.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod toolkit;
 
 use std::{
     sync::{
@@ -16,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::toolkit::{Boat, Oar, World};
 use futures::StreamExt;
 use k8s_openapi::api::{core::v1::Event as CoreEvent, events::v1::Event as GroupEvent};
 use kube::{
@@ -29,7 +22,6 @@ use kube::{
     },
 };
 use serde_json::json;
-use toolkit::{Boat, Oar, World};
 
 struct Context {
     client: Client,

@@ -1,20 +1,12 @@
 //! Lists in pages, lists of a version, and what is refused about them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{World, boat, get, names};
 use followlytics_store::resources;
 use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use toolkit::{World, boat, get, names};
 
 const BOATS: &str = "/apis/test.io/v1/namespaces/default/boats";
 const JSON: &str = "application/json";

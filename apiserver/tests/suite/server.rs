@@ -1,15 +1,8 @@
 //! Discovery, health, the project's own kinds, determinism and speed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod toolkit;
 
 use std::time::Duration;
 
+use crate::toolkit::{Boat, World, request};
 use followlytics_apiserver::Registry;
 use kube::{
     CustomResourceExt, Discovery,
@@ -17,7 +10,6 @@ use kube::{
     discovery::Scope,
 };
 use serde_json::json;
-use toolkit::{Boat, World, request};
 
 #[tokio::test]
 async fn clients_discover_every_kind() {

@@ -1,16 +1,8 @@
 //! `OpenAPI` documents, discovery of everything, definitions as objects, and "may I?".
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod toolkit;
-
+use crate::toolkit::{World, get, names, request};
 use http::HeaderMap;
 use serde_json::{Value, json};
-use toolkit::{World, get, names, request};
 
 const JSON: &str = "application/json";
 
