@@ -70,7 +70,7 @@ pub struct SecretRef {
 #[derive(Deserialize, Serialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
-    /// Endpoint family: `followers`, `lookup`.
+    /// Endpoint family: `followers`, or `lookup` where the platform counts look-ups by themselves (X, Gitea).
     #[schemars(length(min = 1, max = 64))]
     pub family: String,
     /// Requests a window.

@@ -164,7 +164,9 @@ impl Holder<'_> {
             };
             self.state.in_hand.store(false, Ordering::Relaxed);
             if self.state.lost.load(Ordering::Relaxed) {
-                if let Step::Permit(unused) = reply.step {
+                if let Step::Permit(unused) = reply.step
+                    && started.as_ref() != Some(&unused.id)
+                {
                     self.give_back(Some(unused.id)).await?;
                 }
                 return Ok(End::Again);

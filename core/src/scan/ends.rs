@@ -110,14 +110,15 @@ pub fn due(ranges: &[Range], ended: &[Ended], may_hide: bool, next_id: RangeId) 
 }
 
 /// Whether a list that had rows, and ended with an empty page, was not shown to have rows after that, and then to end at
-/// the same place.
+/// the same place or with rows.
 pub fn may_be_hidden(ranges: &[Range], ended: &[Ended]) -> bool {
     let Some(tail) = empty_tail(ranges, ended) else {
         return false;
     };
     let is_shown = newest(ranges).is_some_and(|check| check.state == State::Done && check.rows > 0);
-    let ends_again = |check: &Range| check.state == State::Done && check.rows == 0;
-    !is_shown || !tail.is_empty() && !last_tail(ranges).is_some_and(ends_again)
+    let has_end =
+        |check: &Range| check.state == State::Done && (check.rows == 0 || empty_end(check, ended).is_none());
+    !is_shown || !tail.is_empty() && !last_tail(ranges).is_some_and(has_end)
 }
 
 /// What has to be read before the list counts as shown; `None` if nothing has, or nothing helps.
@@ -130,14 +131,24 @@ fn unshown(ranges: &[Range], ended: &[Ended]) -> Option<Span> {
     }
 }
 
-/// The part of a list with rows that lies below its highest empty end; `None` if no page without rows ended it.
+/// The part of a list with rows that lies below its highest empty end, or below that of the last tail that was read again;
+/// `None` if no page without rows ended it.
 fn empty_tail(ranges: &[Range], ended: &[Ended]) -> Option<Span> {
     let has_rows = spans(ranges).any(|(range, _)| range.rows > 0);
-    let is_listing = |end: &&Ended| spans(ranges).any(|(range, _)| range.id == end.range);
-    let empty = ended.iter().filter(|end| end.rows == 0).filter(is_listing);
-    let hi = empty.map(|end| end.place).max().filter(|_| has_rows)?;
+    let hi = match checks(ranges).step_by(2).last() {
+        Some(tail) => empty_end(tail, ended),
+        None => spans(ranges)
+            .filter_map(|(range, _)| empty_end(range, ended))
+            .max(),
+    };
     let lo = spans(ranges).map(|(_, span)| span.lo).min()?;
-    Some(Span { lo, hi })
+    hi.filter(|_| has_rows).map(|hi| Span { lo, hi })
+}
+
+/// Where a page without rows ended a range.
+fn empty_end(range: &Range, ended: &[Ended]) -> Option<i64> {
+    let is_its = |end: &&Ended| end.range == range.id && end.rows == 0;
+    ended.iter().find(is_its).map(|end| end.place)
 }
 
 fn newest(ranges: &[Range]) -> Option<&Range> {
@@ -306,9 +317,17 @@ mod tests {
         );
         let mut tail = due(&world.ranges, &world.ended, true, 10).unwrap();
         assert_eq!(tail.span, TAIL);
-        for (rows, is_hidden) in [(7, true), (0, false)] {
+        let empty = Ended {
+            range: 10,
+            place: 5,
+            rows: 0,
+        };
+        let with_rows = Ended { rows: 3, ..empty };
+        for (rows, end, is_hidden) in [(7, empty, true), (7, with_rows, false), (0, empty, false)] {
             (tail.state, tail.rows) = (State::Done, rows);
             world.ranges.push(tail.clone());
+            world.ended.retain(|end| end.range != 10);
+            world.ended.push(end);
             assert_eq!(may_be_hidden(&world.ranges, &world.ended), is_hidden);
             assert_eq!(due(&world.ranges, &world.ended, true, 11), None);
             assert_eq!(
@@ -331,6 +350,14 @@ mod tests {
         assert_eq!(world.check(1, Some(3)), TAIL);
         assert_eq!(world.verdict(), Verdict::Agree);
         assert_eq!(world.check(0, None), None);
+        assert!(
+            may_be_hidden(&world.ranges, &world.ended),
+            "the tail ended empty too"
+        );
+        let last = world.ended.last_mut().unwrap();
+        last.rows = 1;
+        assert!(!may_be_hidden(&world.ranges, &world.ended));
+        assert_eq!(due(&world.ranges, &world.ended, true, 20), None);
     }
 
     #[test]

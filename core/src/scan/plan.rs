@@ -255,7 +255,10 @@ pub fn plan(
         Seek::Time => keyed::ranges(time_space(report, probes, now), probes, rows, count),
         Seek::Id => keyed::ranges(ids::space(probes), probes, rows, count),
     };
-    let past_end = i64::from(cap == 0 && may_go_on(platform, report, counted, page_rows));
+    let is_full = |probe: &Probe| probe.rows == counted || counted % i64::from(page_rows) == 0;
+    let may_go_on = platform == Platform::Gitea && (1..report.followers).contains(&counted);
+    // A total of whole pages looks the same if it is too low: one page past the end shows it.
+    let past_end = i64::from(may_go_on && cap == 0 && probes.iter().any(is_full));
     if let Some(span) = ranges.last_mut().and_then(|last| last.span.as_mut()) {
         span.hi += past_end * i64::from(page_rows);
     }
@@ -346,12 +349,6 @@ fn counted(platform: Platform, report: &AccountReport, probes: &[Probe]) -> i64 
         Some(total) => total.max(0),
         None => own,
     }
-}
-
-/// Whether a list may have rows past its own total: one of whole pages looks the same if it is too low. Where the account
-/// counts more followers, one page past the end shows it.
-fn may_go_on(platform: Platform, report: &AccountReport, total: i64, page_rows: u32) -> bool {
-    platform == Platform::Gitea && total % i64::from(page_rows) == 0 && (1..report.followers).contains(&total)
 }
 
 /// Ranges aimed at for so many rows.

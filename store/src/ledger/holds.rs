@@ -11,7 +11,10 @@ use followlytics_core::{
 };
 use jiff::Timestamp;
 
-use super::{LedgerError, ScanRequest, ScanRow, restart::CURSOR_EXPIRED};
+use super::{
+    LedgerError, ScanRequest, ScanRow,
+    restart::{self, CURSOR_EXPIRED},
+};
 use crate::{db::Tx, params};
 
 /// After a user changed the Scan or its Credential: what a hold waits on may be there now. Before the first page
@@ -81,14 +84,26 @@ pub(super) fn exhaust(row: &mut ScanRow) {
     });
 }
 
-/// After dollars came free: a budget that was too small may suffice. The next request decides, and before the first page
-/// the whole plan.
-pub(super) fn relieve(row: &mut ScanRow) {
-    const OF_THE_BUDGET: [&str; 3] = [BUDGET_EXHAUSTED, BUDGET_TOO_SMALL, CURSOR_EXPIRED];
-    let waits = |hold: &Hold| hold.until.is_none() && OF_THE_BUDGET.contains(&hold.reason.as_str());
-    if row.purse.left() > Usd::ZERO && row.hold.as_ref().is_some_and(waits) {
-        row.hold = None;
-        check_budget(row);
+/// After dollars came free, beyond the `before` that were left: a budget that was too small may suffice. The next request
+/// decides; before the first page, the whole plan.
+pub(super) fn relieve(row: &mut ScanRow, before: Usd) {
+    let left = row.purse.left();
+    let Some(hold) = row
+        .hold
+        .as_ref()
+        .filter(|hold| hold.until.is_none() && left > before)
+    else {
+        return;
+    };
+    match hold.reason.as_str() {
+        BUDGET_EXHAUSTED => row.hold = None,
+        // The month is asked again by an edit only.
+        BUDGET_TOO_SMALL if row.monthly_budget().is_none() => {
+            row.hold = None;
+            check_budget(row);
+        }
+        CURSOR_EXPIRED if left >= restart::price(row) => row.hold = None,
+        _ => {}
     }
 }
 

@@ -53,6 +53,17 @@ pub struct Sides {
     pub region: i64,
 }
 
+/// The result that a stored plan goes on from.
+fn of_base(plan: &str) -> Result<Meeting, LedgerError> {
+    let plan: Plan = scans::from_json("scans.plan", plan)?;
+    let (is_keyed, page_rows) = (is_keyed(plan.seek), plan.page_rows);
+    Ok(plan.since.map_or(Meeting::Nobody, |base| Meeting::Base {
+        base,
+        is_keyed,
+        page_rows,
+    }))
+}
+
 impl Ledger {
     /// What this range's reader may meet.
     pub async fn meeting(&self, scan: &str, range: RangeId) -> Result<Meeting, LedgerError> {
@@ -69,25 +80,20 @@ impl Ledger {
         {
             return Ok(Meeting::Region(sides));
         }
+        let plan = plan.as_deref();
         Ok(match (row.get::<String>(0)?.as_str(), plan) {
             ("Seam", _) => {
                 let all = ranges::all(&mut self.db.read().await?, scan).await?;
-                let seam = all.iter().find(|other| other.id == range);
-                let seam = seam.filter(|seam| !ends::is_check(seam));
-                seam.map_or(Meeting::Nobody, |seam| Meeting::Behind {
-                    walk: seam.walk,
-                    ranges: seam::behind(&all, seam),
-                })
+                match (all.iter().find(|other| other.id == range), plan) {
+                    (Some(check), Some(plan)) if ends::is_check(check) => of_base(plan)?,
+                    (Some(seam), _) if !ends::is_check(seam) => Meeting::Behind {
+                        walk: seam.walk,
+                        ranges: seam::behind(&all, seam),
+                    },
+                    _ => Meeting::Nobody,
+                }
             }
-            ("Listing", Some(plan)) => {
-                let plan: Plan = scans::from_json("scans.plan", &plan)?;
-                let (is_keyed, page_rows) = (is_keyed(plan.seek), plan.page_rows);
-                plan.since.map_or(Meeting::Nobody, |base| Meeting::Base {
-                    base,
-                    is_keyed,
-                    page_rows,
-                })
-            }
+            ("Listing", Some(plan)) => of_base(plan)?,
             _ => Meeting::Nobody,
         })
     }

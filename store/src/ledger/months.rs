@@ -153,14 +153,15 @@ async fn has_money(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bo
     if let Some(range) = open.iter().find(|range| range.source.is_api()) {
         scan.turn_to(range);
     }
-    if scan.lines == 0 && scan.plan.is_some() {
-        scan.hold = None;
-        check(tx, scan, now).await?;
-        return Ok(scan.hold.is_none());
-    }
-    let family = scan.plan.as_ref().map_or(Family::Lookup, |_| Family::Followers);
     let month = month(tx, scan, now).await?;
-    Ok(purse(scan, month).left() >= scan.price(family, 1))
+    Ok(match &scan.plan {
+        Some(plan) if scan.lines == 0 && !plan.has_browser() => {
+            let price = plan.price.minus(scan.purse.spent);
+            choose(Wish::Api, price, month, Browser::Off).is_ok()
+        }
+        Some(_) => purse(scan, month).left() >= scan.price(Family::Followers, 1),
+        None => purse(scan, month).left() >= scan.price(Family::Lookup, 1),
+    })
 }
 
 impl Ledger {

@@ -285,6 +285,19 @@ pub(super) async fn settle(
     state: PermitState,
     charged: Usd,
 ) -> Result<(), LedgerError> {
+    let before = scan.purse.left();
+    close(tx, scan, row, state, charged).await?;
+    holds::relieve(scan, before);
+    Ok(())
+}
+
+async fn close(
+    tx: &mut Tx,
+    scan: &mut ScanRow,
+    row: &PermitRow,
+    state: PermitState,
+    charged: Usd,
+) -> Result<(), LedgerError> {
     let released = mutants::on(Mutant::AmbiguousReleased) && state == PermitState::Ambiguous;
     let state = if released { PermitState::Failed } else { state };
     let purse = &mut scan.purse;
@@ -299,7 +312,6 @@ pub(super) async fn settle(
         PermitState::Open => purse.reserved = purse.reserved.plus(row.price),
         PermitState::Returned | PermitState::Failed => {}
     }
-    holds::relieve(scan);
     tx.execute(
         "UPDATE permits SET state = $2 WHERE id = $1",
         params![&row.id, <&str>::from(state)],
@@ -329,12 +341,14 @@ pub(super) async fn weigh(
         // Sent again, and known.
         return Ok(());
     }
-    settle(tx, scan, row, PermitState::Failed, Usd::ZERO).await?;
+    let before = scan.purse.left();
+    close(tx, scan, row, PermitState::Failed, Usd::ZERO).await?;
     let price = row.price.min(charged);
     match state {
         PermitState::Ambiguous => scan.purse.ambiguous = scan.purse.ambiguous.plus(price),
         _ => scan.purse.reserved = scan.purse.reserved.plus(price),
     }
+    holds::relieve(scan, before);
     tx.execute(
         "UPDATE permits SET state = $2, price = $3 WHERE id = $1",
         params![&row.id, <&str>::from(state), price.nanos()],

@@ -1,6 +1,7 @@
 //! Restarts: the platform refuses the token of a place, and the range goes on without it as long as that leads further.
 
 use followlytics_core::{
+    money::Usd,
     platform::Family,
     retry::{self, Failure, MOST_UNREADABLE},
     scan::{
@@ -40,7 +41,7 @@ pub(super) async fn restart(
     }
     range.attempts = 0;
     let from = (range.source, scan.request.account.platform);
-    let again = scan.price(Family::Followers, scan.plan.as_ref().map_or(0, |plan| plan.rows));
+    let again = price(scan);
     let pays = scan.purse.left() >= again && !matches!(ask(from, 1, 0, 0, &scan.purse), Ask::Exhausted);
     if pays {
         scan.requests.refetched_rows += range.rows;
@@ -63,6 +64,11 @@ pub(super) async fn restart(
         });
         fallback::fall_back(tx, scan, range, now).await
     }
+}
+
+/// What a chain costs that is read again from its newest end.
+pub(super) fn price(scan: &ScanRow) -> Usd {
+    scan.price(Family::Followers, scan.plan.as_ref().map_or(0, |plan| plan.rows))
 }
 
 /// The position stands for the token. One that is refused too may only be so for now.

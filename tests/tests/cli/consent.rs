@@ -36,8 +36,17 @@ fn charged(site: &Site) -> usize {
     of_x.map(|r| r.rows.len()).sum()
 }
 
+/// Starts the program so that it hears of a closed terminal: tests that nohup started would have it ignored.
 fn start(home: &Home, line: &str) -> Child {
-    home.command(line.split_whitespace()).spawn().unwrap()
+    let plain = home.command(line.split_whitespace());
+    let environment = plain.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    home.command_of("env")
+        .arg("--default-signal=HUP")
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .envs(environment)
+        .spawn()
+        .unwrap()
 }
 
 /// It waits for a consent; Suspended is true once no request can be in flight.

@@ -135,6 +135,9 @@ fn in_a_pipe_there_are_a_table_and_plain_lines() {
         "… rows once a day",
         "time",
         "certificate",
+        "… order of the list",
+        "order of the list, Source: ",
+        "order of the list, Observed: ",
         "followlytics-demo/bluesky-observatory/part-",
         "followlytics-demo/x-observatory/manifest-",
     ] {

@@ -32,6 +32,7 @@ fn lists_of_the_app_view_stay_exact_under_changes_and_kills() {
     for world in worlds(runs()) {
         play_world(&world, &mut tally);
     }
+    tally.check_disturbed(runs() > 1);
 }
 
 /// The list is ordered by time and record, and records of one instant are equal: those that fill more than a page cannot be

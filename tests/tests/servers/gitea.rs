@@ -47,6 +47,7 @@ fn play(name: &'static str, database: Database) -> Tally {
     for world in worlds(runs()) {
         play_world(&world, database, &mut tally);
     }
+    tally.check_disturbed(runs() > 1);
     tally
 }
 

@@ -54,6 +54,20 @@ impl Tally {
         figures.missed += missed;
     }
 
+    /// Fails if nothing changed where followers were to change, or no runner was killed in rounds where one had to be.
+    pub fn check_disturbed(&self, has_time: bool) {
+        for (disturbance, figures) in &self.figures {
+            let is_quiet = *disturbance == Disturbance::Quiet;
+            assert_eq!(is_quiet, figures.changes == 0, "{} {disturbance:?}", self.server);
+            let kills = *disturbance == Disturbance::ChurnAndKills;
+            assert!(
+                !kills || !has_time || figures.kills > 0,
+                "{}: no runner was killed",
+                self.server
+            );
+        }
+    }
+
     /// Missing stable followers per million.
     pub fn missed_per_million(&self, disturbance: Disturbance) -> usize {
         let figures = self.figures.get(&disturbance).copied().unwrap_or_default();

@@ -239,6 +239,13 @@ fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) ->
                 );
                 Refusal::new(reasons::INVALID_SPEC, message)
             })?;
+        if platform.counted_as(family) != family {
+            let message = format!(
+                "the Credential's rateLimits: {platform} counts look-ups and pages together: state a limit of the family \
+                 followers for both, not of {family}"
+            );
+            return Err(Refusal::new(reasons::INVALID_SPEC, message));
+        }
         own.push(Rule::new(family, limit.requests, limit.window_milliseconds).stated());
     }
     let mut rules = platform.rules(auth);

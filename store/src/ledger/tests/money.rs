@@ -145,31 +145,35 @@ async fn a_month_that_has_money_again_is_not_waited_out() {
 /// A plan, or a chain's new start, is weighed again once a reserved request has cost nothing.
 #[tokio::test]
 async fn a_budget_that_was_too_small_is_weighed_again_once_dollars_come_free() {
-    let desk = Desk::new("20.01", None).await;
+    let desk = Desk::new("40.00", None).await;
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 2000).await;
-    let lease = desk.claim(&a).await;
-    for (reason, left) in [("CursorExpired", None), ("UsageCapped", Some("UsageCapped"))] {
-        let mut row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
-        row.lines = 1;
+    let row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+    let held = |reason: &str, lines, ambiguous: &str| {
+        let mut row = row.clone();
+        row.lines = lines;
+        row.purse.reserved = Usd::ZERO;
+        row.purse.ambiguous = usd(ambiguous);
         row.hold = Some(followlytics_core::scan::summary::Hold {
             reason: reason.to_owned(),
             message: String::new(),
             until: None,
         });
-        crate::ledger::holds::relieve(&mut row);
-        assert_eq!(row.hold.map(|hold| hold.reason).as_deref(), left);
+        row
+    };
+    for (reason, lines, ambiguous, before, is_lifted) in [
+        ("BudgetExhausted", 1, "39.00", "0.00", true),
+        ("BudgetExhausted", 1, "39.00", "0.99", false),
+        ("CursorExpired", 1, "19.99", "0.00", true),
+        ("CursorExpired", 1, "20.00", "0.00", false),
+        ("BudgetTooSmall", 0, "19.99", "0.00", true),
+        ("BudgetTooSmall", 0, "20.00", "0.00", false),
+        ("UsageCapped", 1, "0.00", "0.00", false),
+    ] {
+        let mut row = held(reason, lines, ambiguous);
+        crate::ledger::holds::relieve(&mut row, usd(before));
+        assert_eq!(row.hold.is_none(), is_lifted, "{reason} {ambiguous} {before}");
     }
-    let mut row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
-    row.purse.ambiguous = usd("0.02");
-    crate::ledger::holds::check_budget(&mut row);
-    assert_eq!(row.hold.as_ref().unwrap().reason, "BudgetTooSmall", "{lease:?}");
-    crate::ledger::holds::relieve(&mut row);
-    assert!(row.hold.is_some());
-    row.purse.reserved = Usd::ZERO;
-    row.purse.ambiguous = Usd::ZERO;
-    crate::ledger::holds::relieve(&mut row);
-    assert_eq!(row.hold, None);
 }
 
 /// The ledger was away when the request was refused: the refusal frees the money whenever it arrives, and once.

@@ -190,6 +190,29 @@ fn a_credential_brings_its_own_address_and_limits() {
 }
 
 #[test]
+fn a_limit_of_look_ups_is_refused_where_they_are_counted_with_pages() {
+    let scan = scan(json!({"credentialRef": {"name": "app"}}));
+    let mut nothing = seen(&super::scan(json!({})), summary(Stage::Resolving));
+    (nothing.recorded, nothing.summary) = (None, None);
+    for family in ["lookup", "followers"] {
+        let credential = json!({
+            "platform": "bluesky", "type": "UserToken", "secretRef": {"name": "t"},
+            "rateLimits": [{"family": family, "requests": 5, "windowMilliseconds": 1000}],
+        });
+        nothing.credential = Some(serde_json::from_value(credential).unwrap());
+        let decision = run(&scan, &nothing, at(0));
+        if family == "followers" {
+            assert_eq!(decision.plan.record.unwrap().rules.len(), 1);
+        } else {
+            assert_eq!(
+                told(&decision.report.status, ACCEPTED),
+                pair("False", "InvalidSpec")
+            );
+        }
+    }
+}
+
+#[test]
 fn a_credential_that_vanishes_pauses_the_scan_and_loses_nothing() {
     let scan = scan(json!({"credentialRef": {"name": "app"}}));
     let mut known = seen(&super::scan(json!({})), summary(Stage::Scanning));
