@@ -415,8 +415,8 @@ impl Simulation {
             fan_in: 3,
             lane_rows: 150,
             piece_rows: 100,
-            run_group_rows: 16,
-            group_rows: 32,
+            run_group_rows: 60,
+            group_rows: 90,
             ..followlytics_worker::Settings::default()
         };
         match followlytics_worker::run_one_with(&self.ledger, &self.objects, "worker", &settings).await {
