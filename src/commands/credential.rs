@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use followlytics_api::credentials::Secret;
 use followlytics_browser::WebSession;
-use followlytics_core::{account::Platform, money::Usd};
+use followlytics_core::{account::Platform, money::Usd, platform::Family};
 use followlytics_crds::{Credential, CredentialType, RateLimit};
 use kube::{Api, api::DeleteParams};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -133,7 +133,7 @@ async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
     let rate_limits = args
         .rate_limit
         .iter()
-        .map(|text| rate_limit(text))
+        .map(|text| rate_limit(text, platform))
         .collect::<Result<_, _>>()?;
     let mut secret = match kind {
         CredentialType::WebSession => read_session(platform, args.token_file)?,
@@ -252,7 +252,7 @@ fn ask() -> io::Result<String> {
     read.map(|_| line)
 }
 
-fn rate_limit(text: &str) -> Result<RateLimit, Failure> {
+fn rate_limit(text: &str, platform: Platform) -> Result<RateLimit, Failure> {
     let refused = || {
         Failure::usage(format!(
             "failed to read --rate-limit: {text:?} is not FAMILY=REQUESTS/SECONDS, such as followers=300/900"
@@ -264,6 +264,12 @@ fn rate_limit(text: &str) -> Result<RateLimit, Failure> {
     let seconds: i64 = seconds.trim_end_matches('s').parse().map_err(|_| refused())?;
     if !matches!(family, "followers" | "lookup") || requests < 1 || !(1..=31_536_000).contains(&seconds) {
         return Err(refused());
+    }
+    if family == "lookup" && platform.counted_as(Family::Lookup) != Family::Lookup {
+        return Err(Failure::usage(format!(
+            "failed to read --rate-limit: {platform} counts look-ups and pages together: state followers={requests}/{seconds} \
+             for both"
+        )));
     }
     Ok(RateLimit {
         family: family.to_owned(),
@@ -278,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_family_a_number_and_a_time() {
-        let limit = rate_limit("followers=20/3").unwrap();
+        let limit = rate_limit("followers=20/3", Platform::Bluesky).unwrap();
         assert_eq!(
             (limit.family.as_str(), limit.requests, limit.window_milliseconds),
             ("followers", 20, 3000)
@@ -291,7 +297,10 @@ mod tests {
             "followers=1/0",
             "followers=a/b",
         ] {
-            assert!(rate_limit(wrong).is_err(), "{wrong}");
+            assert!(rate_limit(wrong, Platform::X).is_err(), "{wrong}");
         }
+        assert!(rate_limit("lookup=5/1", Platform::X).is_ok());
+        let refused = rate_limit("lookup=5/1", Platform::Bluesky).unwrap_err();
+        assert!(refused.to_string().contains("followers=5/1"), "{refused}");
     }
 }

@@ -119,6 +119,26 @@ fn accounts_that_return_do_not_end_a_seam() {
     }
 }
 
+/// The first result may be complete or not; what goes on from it says as much as it holds.
+#[test]
+fn a_scan_since_an_earlier_result_misses_nobody_it_promises() {
+    let mut coverage = BTreeMap::<&str, u64>::new();
+    for seed in 0..seeds().min(150) {
+        let report = run(Scenario::since(seed));
+        assert!(report.broken.is_none(), "{}", explain(seed, &report));
+        for (what, count) in report.coverage {
+            *coverage.entry(what).or_insert(0) += count;
+        }
+    }
+    println!("{coverage:?}");
+    for what in ["complete again", "best efforts again", "hidden lists"] {
+        assert!(
+            coverage.get(what).is_some_and(|times| *times >= 5),
+            "{what}: {coverage:?}"
+        );
+    }
+}
+
 /// A claim that read every page of a killed runner's lease took longer than its permit may take to start.
 #[test]
 fn a_claim_takes_as_long_whatever_was_read_before() {
@@ -203,6 +223,8 @@ fn one_seed() {
         Scenario::calm(seed)
     } else if std::env::var_os("FOLLOWLYTICS_SIM_OUTAGE").is_some() {
         Scenario::outage(seed)
+    } else if std::env::var_os("FOLLOWLYTICS_SIM_SINCE").is_some() {
+        Scenario::since(seed)
     } else if std::env::var_os("FOLLOWLYTICS_SIM_STEP").is_some() {
         Scenario::step(seed)
     } else {

@@ -257,7 +257,7 @@ pub fn plan(
     };
     let is_full = |probe: &Probe| probe.rows == counted || counted % i64::from(page_rows) == 0;
     let may_go_on = platform == Platform::Gitea && (1..report.followers).contains(&counted);
-    // A total of whole pages looks the same if it is too low: one page past the end shows it.
+    // A total whose last page is full, or its only one, looks the same if it is too low: one page past the end shows it.
     let past_end = i64::from(may_go_on && cap == 0 && probes.iter().any(is_full));
     if let Some(span) = ranges.last_mut().and_then(|last| last.span.as_mut()) {
         span.hi += past_end * i64::from(page_rows);

@@ -12,7 +12,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    LedgerError, ScanRequest, ScanRow,
+    LedgerError, ScanRequest, ScanRow, months,
     restart::{self, CURSOR_EXPIRED},
 };
 use crate::{db::Tx, params};
@@ -37,7 +37,7 @@ pub(super) async fn review(
     }
     if row.lines == 0 && row.stage == Stage::Scanning {
         check_budget(row);
-        super::months::check(tx, row, now).await?;
+        months::check(tx, row, now).await?;
     }
     Ok(())
 }
@@ -96,11 +96,13 @@ pub(super) fn relieve(row: &mut ScanRow, before: Usd) {
         return;
     };
     match hold.reason.as_str() {
-        BUDGET_EXHAUSTED => row.hold = None,
-        // The month is asked again by an edit only.
-        BUDGET_TOO_SMALL if row.monthly_budget().is_none() => {
+        BUDGET_EXHAUSTED if left >= row.next_price() => row.hold = None,
+        BUDGET_TOO_SMALL => {
             row.hold = None;
             check_budget(row);
+            if row.hold.is_none() && row.monthly_budget().is_some() {
+                row.hold = Some(months::reached(row, None));
+            }
         }
         CURSOR_EXPIRED if left >= restart::price(row) => row.hold = None,
         _ => {}

@@ -2,7 +2,6 @@
 
 use followlytics_core::{
     money::Usd,
-    platform::Family,
     scan::{
         edit::MONTHLY_BUDGET,
         permit::Purse,
@@ -120,16 +119,21 @@ pub(super) async fn keep_ambiguous(tx: &mut Tx, scan: &str) -> Result<(), Ledger
 /// Holds the scan until the next month begins.
 pub(super) fn exhaust(scan: &mut ScanRow, now: Timestamp) {
     let (_, until) = month_of(now);
+    scan.hold = Some(reached(scan, Some(until)));
+}
+
+/// A hold for the month; one without an end is reviewed before anybody waits for it.
+pub(super) fn reached(scan: &ScanRow, until: Option<Timestamp>) -> Hold {
     let credential = scan.credential();
     let message = format!(
         "the monthly budget of credential {credential} is used up: raise spec.monthlyBudgetUsd of the Credential, or wait for \
          the next UTC month; nothing of what was read is lost"
     );
-    scan.hold = Some(Hold {
+    Hold {
         reason: MONTHLY_BUDGET.to_owned(),
         message,
-        until: Some(until),
-    });
+        until,
+    }
 }
 
 /// Before the first page: a plan that the month can't pay for is not begun.
@@ -154,14 +158,12 @@ async fn has_money(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bo
         scan.turn_to(range);
     }
     let month = month(tx, scan, now).await?;
-    Ok(match &scan.plan {
-        Some(plan) if scan.lines == 0 && !plan.has_browser() => {
-            let price = plan.price.minus(scan.purse.spent);
-            choose(Wish::Api, price, month, Browser::Off).is_ok()
-        }
-        Some(_) => purse(scan, month).left() >= scan.price(Family::Followers, 1),
-        None => purse(scan, month).left() >= scan.price(Family::Lookup, 1),
-    })
+    let begins = |plan: &Plan| {
+        let price = plan.price.minus(scan.purse.spent);
+        scan.lines > 0 || plan.has_browser() || choose(Wish::Api, price, month, Browser::Off).is_ok()
+    };
+    let next = purse(scan, month).left() >= scan.next_price();
+    Ok(next && scan.plan.as_ref().is_none_or(begins))
 }
 
 impl Ledger {

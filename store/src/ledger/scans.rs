@@ -179,6 +179,12 @@ impl ScanRow {
         self.source.price(self.request.account.platform, family, rows)
     }
 
+    /// The least price of what comes next: a row, or the look-up.
+    pub(super) fn next_price(&self) -> Usd {
+        let family = self.report.as_ref().map_or(Family::Lookup, |_| Family::Followers);
+        self.price(family, 1)
+    }
+
     /// How fine the list can be cut.
     pub fn grain(&self) -> Grain {
         use followlytics_core::scan::plan::{self, TIME_UNIT};

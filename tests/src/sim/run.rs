@@ -1,7 +1,7 @@
 //! One simulation, from its seed to its report.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -11,6 +11,7 @@ use followlytics_api::{
     credentials::{Credentials, MemorySecrets, SecretStore as _},
 };
 use followlytics_core::{
+    account::Platform,
     money::Usd,
     scan::{
         range::RangeId,
@@ -112,6 +113,31 @@ pub(crate) struct Target {
     pub(crate) plan: ScanPlan,
     budget: Usd,
     paused_since: Option<Timestamp>,
+    /// Where its second scan goes on from.
+    pub(crate) since: Option<Known>,
+    pub(crate) is_verified: bool,
+}
+
+/// What is known of a list before it is read once more.
+pub(crate) struct Known {
+    /// Followers in the first result.
+    pub(crate) ids: BTreeSet<String>,
+    /// The platform's order when the second scan was created.
+    pub(crate) from: u64,
+}
+
+impl Target {
+    fn new(name: String, scan: Scan, plan: &ScanPlan) -> Result<Self> {
+        Ok(Self {
+            name,
+            uid: scan.metadata.uid.context("a Scan without uid")?,
+            plan: plan.clone(),
+            budget: plan.budget,
+            paused_since: None,
+            since: None,
+            is_verified: false,
+        })
+    }
 }
 
 /// The whole system.
@@ -128,6 +154,8 @@ pub(crate) struct Simulation {
     started: Timestamp,
     /// Sessions given since the first.
     sign_ins: u64,
+    /// Accounts that hide their lists now.
+    hidden: BTreeSet<String>,
 }
 
 impl Simulation {
@@ -169,6 +197,7 @@ impl Simulation {
             plane,
             started,
             sign_ins: 0,
+            hidden: BTreeSet::new(),
         };
         simulation.set_up().await?;
         Ok(simulation)
@@ -188,14 +217,7 @@ impl Simulation {
             world::create_account(&self.world, plan)?;
             let name = format!("scan-{number}");
             let scan = self.plane.create(&world::scan(&name, plan)).await?;
-            let uid = scan.metadata.uid.context("a Scan without uid")?;
-            self.targets.push(Target {
-                name,
-                uid,
-                plan: plan.clone(),
-                budget: plan.budget,
-                paused_since: None,
-            });
+            self.targets.push(Target::new(name, scan, plan)?);
         }
         world::set_faults(&self.world, &scenario)?;
         let uids = self.targets.iter().map(|target| target.uid.clone()).collect();
@@ -218,6 +240,7 @@ impl Simulation {
             if !healed && !self.shared.is_chaos() {
                 self.shared.trace("heal");
                 self.world.clear_faults();
+                self.show_lists()?;
                 healed = true;
             }
             self.plane.step().await?;
@@ -229,7 +252,13 @@ impl Simulation {
             self.work().await?;
             self.ledger.sweep_permits().await?;
             if !open {
-                return self.verify().await;
+                self.verify().await?;
+                let is_first = self.targets.iter().all(|target| target.since.is_none());
+                if !(self.shared.scenario.again && is_first) {
+                    return Ok(());
+                }
+                self.begin_again().await?;
+                healed = false;
             }
             let patience = self.shared.now().duration_since(self.started).as_secs();
             ensure!(
@@ -249,7 +278,7 @@ impl Simulation {
 
     /// What a person does about one scan; whether it is still open.
     async fn attend(&mut self, index: usize, healed: bool) -> Result<bool> {
-        let Some(target) = self.targets.get(index) else {
+        let Some(target) = self.targets.get(index).filter(|target| !target.is_verified) else {
             return Ok(false);
         };
         let scan = self.plane.scan(&target.name).await?;
@@ -270,6 +299,7 @@ impl Simulation {
         }
         self.check_pause(index, &scan).await?;
         self.let_some_return(index)?;
+        self.let_lists_be_hidden(index)?;
         let summary = self
             .ledger
             .summary(&self.targets.get(index).context("no target")?.uid)
@@ -402,6 +432,81 @@ impl Simulation {
             self.world.follow_user(platform, &plan.handle, follower)?;
             self.shared.count("returned");
         }
+        Ok(())
+    }
+
+    /// An account on Mastodon hides its lists, or shows them again.
+    fn let_lists_be_hidden(&mut self, index: usize) -> Result<()> {
+        let Some(target) = self.targets.get(index) else {
+            return Ok(());
+        };
+        let is_hidden = self.hidden.contains(&target.plan.handle);
+        // It is shown again sooner than hidden.
+        let chance = self.shared.scenario.hides * if is_hidden { 4 } else { 1 };
+        if target.plan.platform == Platform::Mastodon && self.shared.fault(chance) {
+            let handle = target.plan.handle.clone();
+            self.world
+                .set_hide_collections(simulated(Platform::Mastodon), &handle, !is_hidden)?;
+            self.shared.count("hidden lists");
+            if is_hidden {
+                self.hidden.remove(&handle);
+            } else {
+                self.hidden.insert(handle);
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every list that is hidden.
+    fn show_lists(&mut self) -> Result<()> {
+        for handle in std::mem::take(&mut self.hidden) {
+            self.world
+                .set_hide_collections(simulated(Platform::Mastodon), &handle, false)?;
+        }
+        Ok(())
+    }
+
+    /// Some come, some return together in their old order; then every list is read once more, as badly as before.
+    async fn begin_again(&mut self) -> Result<()> {
+        let scenario = Arc::clone(&self.shared.scenario);
+        for (number, plan) in scenario.scans.iter().enumerate() {
+            let platform = simulated(plan.platform);
+            let now = self.world.order();
+            let all = self.world.truth_between(platform, &plan.handle, now, now)?;
+            let block = usize::try_from(self.shared.draw(0, 60))?;
+            for follower in all.iter().take(block) {
+                self.world.unfollow_user(platform, &plan.handle, follower)?;
+            }
+            for follower in all.iter().take(block) {
+                self.world.follow_user(platform, &plan.handle, follower)?;
+            }
+            let come = u64::try_from(self.shared.draw(0, 600))?;
+            self.world.follow(platform, &plan.handle, come)?;
+            let name = format!("again-{number}");
+            let scan = self.plane.create(&world::scan_since(&name, plan)).await?;
+            let first = self.targets.get_mut(number).context("no first scan")?;
+            first.is_verified = true;
+            let uid = first.uid.clone();
+            let record = self.ledger.find_result(&uid).await?.context("no first result")?;
+            let ids = followlytics_worker::result_ids(&self.objects, &record).await?;
+            let mut target = Target::new(name, scan, plan)?;
+            target.since = Some(Known {
+                ids: ids.into_iter().collect(),
+                from: self.world.order(),
+            });
+            self.targets.push(target);
+        }
+        self.started = self.shared.now();
+        self.shared.begin_again();
+        world::set_faults(&self.world, &scenario)?;
+        let uids = self.targets.iter().map(|target| target.uid.clone()).collect();
+        if let Some(watched) = &self.shared.lock().invariants.watched {
+            *watched
+                .scans
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = uids;
+        }
+        self.shared.trace("again");
         Ok(())
     }
 

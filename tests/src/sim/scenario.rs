@@ -51,6 +51,10 @@ pub struct Scenario {
     pub skew_seconds: i64,
     /// When the database's clock is set, in seconds after the start, and by how many seconds.
     pub step: Option<(i64, i64)>,
+    /// Whether each account is scanned once more, since its first result.
+    pub again: bool,
+    /// Times, in a thousand looks at it, that an account on Mastodon hides its lists, or shows them again.
+    pub hides: u32,
 }
 
 /// One scan.
@@ -123,6 +127,8 @@ impl Scenario {
             objects_away: objects_away(seed),
             skew_seconds: skew_seconds(seed),
             step: None,
+            again: false,
+            hides: 0,
         };
         scenario.with_browsers().with_returns()
     }
@@ -177,6 +183,31 @@ impl Scenario {
         Self {
             step: Some((chance.between(1, 60), by)),
             ..Self::of(seed)
+        }
+    }
+
+    /// The world of this seed, in which each list is read twice: the second time since the first result. Lists that are
+    /// read whole every time give way to Mastodon's, and every other world has accounts that hide theirs for a while.
+    pub fn since(seed: u64) -> Self {
+        let mut chance = Chance::new(seed ^ 0x51_4ce0);
+        let mut world = Self::of(seed);
+        for (number, plan) in world.scans.iter_mut().enumerate() {
+            plan.web = None;
+            plan.sweeps = 1;
+            if matches!(plan.platform, Platform::Gitea | Platform::GitHub) {
+                plan.platform = Platform::Mastodon;
+                plan.handle = format!("account{number}");
+                plan.host = Some("mastodon.test".to_owned());
+            }
+        }
+        Self {
+            again: true,
+            hides: if chance.happens(500) {
+                u32::try_from(chance.between(20, 250)).unwrap_or(20)
+            } else {
+                0
+            },
+            ..world
         }
     }
 

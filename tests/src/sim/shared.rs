@@ -114,6 +114,13 @@ impl Shared {
         self.lock().heal_at > now
     }
 
+    /// Begins the chaos anew.
+    pub(super) fn begin_again(&self) {
+        let heal_at = later(self.now(), self.scenario.chaos_seconds * 1000);
+        let mut state = self.lock();
+        (state.heal_at, state.verifies) = (heal_at, false);
+    }
+
     /// Whether the object store refuses everything now.
     pub(super) fn are_objects_away(&self) -> bool {
         let Some((from, length)) = self.scenario.objects_away else {

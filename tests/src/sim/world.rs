@@ -5,7 +5,7 @@ use followlytics_api::credentials::Secret;
 use followlytics_core::account::Platform;
 use followlytics_crds::{
     AccountSpec as ScanAccount, Budget, Credential, CredentialRef, CredentialSpec, CredentialType,
-    Parallelism, RateLimit, Scan, ScanSpec, SecretRef,
+    Parallelism, RateLimit, Scan, ScanSpec, SecretRef, Since,
 };
 use followlytics_simulator::{
     AccountSpec, ChurnSpec, Endpoint, FaultKind, FaultSpec, MastodonIds, MastodonServer,
@@ -267,6 +267,15 @@ pub(super) fn credential(scenario: &Scenario) -> Credential {
         monthly_budget_usd: None,
     };
     Credential::new("x", spec)
+}
+
+/// The same Scan once more, since the newest result.
+pub(super) fn scan_since(name: &str, plan: &ScanPlan) -> Scan {
+    let mut scan = scan(name, plan);
+    scan.spec.since = Some(Since {
+        version: "latest".to_owned(),
+    });
+    scan
 }
 
 /// A Scan of this plan.

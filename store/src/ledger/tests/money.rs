@@ -163,7 +163,8 @@ async fn a_budget_that_was_too_small_is_weighed_again_once_dollars_come_free() {
     };
     for (reason, lines, ambiguous, before, is_lifted) in [
         ("BudgetExhausted", 1, "39.00", "0.00", true),
-        ("BudgetExhausted", 1, "39.00", "0.99", false),
+        ("BudgetExhausted", 1, "39.00", "1.02", false),
+        ("BudgetExhausted", 1, "40.01", "0.00", false),
         ("CursorExpired", 1, "19.99", "0.00", true),
         ("CursorExpired", 1, "20.00", "0.00", false),
         ("BudgetTooSmall", 0, "19.99", "0.00", true),
@@ -171,7 +172,9 @@ async fn a_budget_that_was_too_small_is_weighed_again_once_dollars_come_free() {
         ("UsageCapped", 1, "0.00", "0.00", false),
     ] {
         let mut row = held(reason, lines, ambiguous);
-        crate::ledger::holds::relieve(&mut row, usd(before));
+        // A little was free before, or less than nothing.
+        let before = usd(before).minus(usd("0.03"));
+        crate::ledger::holds::relieve(&mut row, before);
         assert_eq!(row.hold.is_none(), is_lifted, "{reason} {ambiguous} {before}");
     }
 }
