@@ -6,7 +6,9 @@
 //!
 //! Keys are not unique: follows of one account with the same date share (sortAt, cid), for the record holds no author. Rows
 //! below a cursor exclude every row of its key, so a page is asked for by a key just above it ([`TIE`]): the rows of that
-//! key come again, and none is skipped.
+//! key come again, and none is skipped. A page of one key alone is either the end of the list, or its key has more rows than
+//! fit. So what is behind the key is asked for, and where that has rows, the key once more ([`TIE_AGAIN`]): rows that came
+//! meanwhile, dated before all others, follow those of the key now; otherwise some of the key's are left out.
 //!
 //! A cursor of another form, or one that leads to newer rows, still leads on: its rows are kept, and the place after
 //! the page keeps the last position that was read ([`Place::unread`]).
@@ -47,6 +49,11 @@ const API: &str = Platform::Bluesky.facts().api;
 const MOST_ROWS: u32 = 100;
 /// What makes a key greater than all of its own and less than any other: cids are lower-case letters and digits.
 const TIE: &str = "~";
+/// The same for the second time, after rows were found behind a page of one key alone.
+const TIE_AGAIN: &str = "~~";
+/// What a number may begin with and still be read as the same: marks a key whose own rows were left out, as far as anybody
+/// can tell. Time 0 is written with one zero.
+const LEFT_OUT: &str = "00";
 /// A longer cursor is not one of a known form, whatever it begins with.
 const LONGEST_READ: usize = 256;
 
@@ -161,23 +168,24 @@ fn read_page(
         // What is not a text is kept as it is written.
         serde_json::from_str(cursor.get()).unwrap_or_else(|_| cursor.get().to_owned())
     });
-    let is_one_key = cursor.as_deref().is_some_and(|cursor| is_again(cursor, used));
-    let next = cursor.map(|cursor: String| match asked {
-        Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
-        Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
-    });
     let lines = lines(&list.followers, Profile::row)
         .ok_or_else(|| answer.malformed(&format!("it holds more than {MAX_ROWS} rows")))?;
     let returned = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    // Rows of one key that fill a page leave out those that do not fit. A page lacks a row for each hidden account, and
+    // nothing shows how many: it counts as full from a quarter on.
+    let is_one_key = cursor.as_deref().is_some_and(|cursor| is_again(cursor, used));
+    let was_followed = used.is_some_and(|used| used.ends_with(TIE_AGAIN));
+    let is_tied = is_one_key && (was_followed || returned >= rows.min((rows / 4).max(2)));
+    let next = cursor.map(|cursor: String| match asked {
+        Asked::Token(key) if is_behind_one_key(key) => follow(place, format!("{key}{TIE_AGAIN}")),
+        Asked::Below | Asked::Token(_) if is_tied => follow(place, left_out(&cursor)),
+        Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
+        Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
+    });
     // Only a page without rows ends a list (db/pagination.ts, packFromResult).
     let is_cut = next.is_none() && returned > 0;
     let mut anomalies = anomalies(next.as_ref());
     anomalies.extend(is_cut.then_some(Anomaly::EndUnproven));
-    // Rows of one key that fill a page leave out those that do not fit. A page lacks a row for each hidden account, and
-    // nothing shows how many: it counts as full from a quarter on. Behind rows of one key that did fit nothing follows.
-    let is_behind_a_tie = matches!(asked, Asked::Token(token) if is_key(token) && !token.ends_with(TIE));
-    let is_tied = is_one_key && returned >= rows.min((rows / 4).max(2))
-        || is_behind_a_tie && (returned > 0 || next.is_some());
     anomalies.extend(is_tied.then_some(Anomaly::KeysTied));
     Ok(FetchedPage {
         lines,
@@ -201,7 +209,25 @@ fn with_ties(cursor: String, used: Option<&str>) -> String {
 
 /// Whether a page that was asked for with the rows of this key ended at the same key.
 fn is_again(cursor: &str, used: Option<&str>) -> bool {
-    is_key(cursor) && used.and_then(|used| used.strip_suffix(TIE)) == Some(cursor)
+    let key = |used: &str| {
+        let key = used.strip_suffix(TIE_AGAIN).or_else(|| used.strip_suffix(TIE))?;
+        Some(key == cursor)
+    };
+    is_key(cursor) && used.and_then(key) == Some(true)
+}
+
+/// Whether a page is asked for behind a page of one key alone, which may have been the list's last.
+fn is_behind_one_key(token: &str) -> bool {
+    let digits = token.strip_prefix('-').unwrap_or(token);
+    is_key(token) && !token.ends_with(TIE) && !digits.starts_with(LEFT_OUT)
+}
+
+/// A key that is followed although rows of its own may be left out.
+fn left_out(key: &str) -> String {
+    key.strip_prefix('-').map_or_else(
+        || format!("{LEFT_OUT}{key}"),
+        |digits| format!("-{LEFT_OUT}{digits}"),
+    )
 }
 
 /// Whether a cursor is a key of the open `AppView`.

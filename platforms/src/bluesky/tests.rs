@@ -271,11 +271,40 @@ fn rows_of_one_key_come_again_until_they_are_a_whole_page() {
         let page = read(&vec![row; rows].join(","), cursor, "1000__b~");
         assert_eq!(page.anomalies, anomalies);
     }
-    let page = read(row, r#","cursor":"900__b""#, "1000__b");
-    assert_eq!(
-        (token(&page).as_deref(), page.anomalies),
-        (Some("900__b~"), vec![Anomaly::KeysTied])
-    );
+}
+
+/// What a page of one key alone was: the end of the list at that time, or a key with more rows than fit.
+#[test]
+fn rows_behind_a_page_of_one_key_show_what_it_was() {
+    let read = |rows: usize, cursor: &str, used: &str| {
+        let rows = vec![r#"{"did":"did:plc:a","handle":"a.test"}"#; rows].join(",");
+        let body = format!(r#"{{"followers":[{rows}],"cursor":"{cursor}"}}"#);
+        let page = read_page(
+            &answer(200, &body),
+            &place(NEWEST, None),
+            Asked::Token(used),
+            (Some(used), 4),
+        )
+        .unwrap();
+        let next = page.next.as_ref().and_then(Place::token).map(str::to_owned);
+        (page.lines.len(), next.unwrap(), page.anomalies)
+    };
+    let tied = vec![Anomaly::KeysTied];
+    for (key, left_out) in [
+        ("1000__b", "001000__b"),
+        ("-1000__b", "-001000__b"),
+        ("0__b", "000__b"),
+    ] {
+        let again = format!("{key}~~");
+        assert_eq!(read(1, "-2000__b", key), (1, again.clone(), vec![]));
+        // Dated before all others, it came while the end was read.
+        assert_eq!(read(2, "-2000__b", &again), (2, "-2000__b~".to_owned(), vec![]));
+        // It was there, and others of the key are not.
+        assert_eq!(read(1, key, &again), (1, left_out.to_owned(), tied.clone()));
+        assert_eq!(read(4, key, &format!("{key}~")).1, left_out);
+        assert_eq!(read(1, "-2000__b", left_out), (1, "-2000__b~".to_owned(), vec![]));
+        assert_eq!(cursor::instant(left_out), cursor::instant(key));
+    }
 }
 
 #[test]
