@@ -20,7 +20,7 @@ mod waiting;
 pub use certificate::assert_order_alone_unproven;
 pub use home::{Home, Up};
 pub use processes::{Process, families, processes};
-pub use program::{Ends, program, signal};
+pub use program::{Ends, program, signal, through};
 pub use ran::{Ran, finish, finish_within};
 pub use site::{Site, X_TOKEN, bluesky, gitea, simulated, x};
 pub use waiting::{eventually, pause};

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 use super::{
     run::{Known, Simulation, Target},
-    scenario::ScanPlan,
+    scenario::{ScanPlan, Scenario},
 };
 use crate::toolkit::simulated;
 
@@ -116,12 +116,7 @@ impl Simulation {
         );
         let ids = followlytics_worker::result_ids(&self.objects, record).await?;
         let unique: BTreeSet<&String> = ids.iter().collect();
-        ensure!(
-            unique.len() == ids.len(),
-            "NO-DOUBLE: {} rows, {} followers",
-            ids.len(),
-            unique.len()
-        );
+        no_double(ids.len(), unique.len())?;
         let committed = self.committed_ids(&target.uid).await?;
         ensure!(
             committed.iter().eq(unique.iter().copied()),
@@ -174,7 +169,7 @@ impl Simulation {
         let in_order = target.plan.platform != Platform::Gitea || scenario.gitea_order == GiteaOrder::Follow;
         let ordered = in_order && observed.anomalies.is_empty();
         // A range that was given up says so.
-        let cut_short = scenario.cut_short || scenario.hides > 0 || summary.ranges.failed > 0;
+        let cut_short = may_be_cut_short(scenario, summary);
         ensure!(
             missed.is_empty() || !ordered || cut_short,
             "STABLE: {} who followed throughout are missing of a list in order: {:?}",
@@ -224,12 +219,7 @@ impl Simulation {
         );
         let ids = followlytics_worker::result_ids(&self.objects, record).await?;
         let unique: BTreeSet<String> = ids.iter().cloned().collect();
-        ensure!(
-            unique.len() == ids.len(),
-            "NO-DOUBLE: {} rows, {} followers",
-            ids.len(),
-            unique.len()
-        );
+        no_double(ids.len(), unique.len())?;
         let committed = self.committed_ids(&target.uid).await?;
         let union: BTreeSet<String> = known.ids.union(&committed).cloned().collect();
         ensure!(
@@ -252,7 +242,7 @@ impl Simulation {
         );
         let observed = self.ledger.merge_input(&target.uid).await?.observed;
         let scenario = &self.shared.scenario;
-        let cut_short = scenario.cut_short || scenario.hides > 0 || summary.ranges.failed > 0;
+        let cut_short = may_be_cut_short(scenario, summary);
         ensure!(
             missed.is_empty() || cut_short || !observed.anomalies.is_empty(),
             "STABLE: {} who followed throughout are missing of a list in order: {:?}",
@@ -358,6 +348,16 @@ impl Simulation {
         }
         Ok(ids)
     }
+}
+
+fn no_double(rows: usize, followers: usize) -> Result<()> {
+    ensure!(followers == rows, "NO-DOUBLE: {rows} rows, {followers} followers");
+    Ok(())
+}
+
+/// Whether a list may have ended before its end, or a range of it was given up.
+fn may_be_cut_short(scenario: &Scenario, summary: &Summary) -> bool {
+    scenario.cut_short || scenario.hides > 0 || summary.ranges.failed > 0
 }
 
 /// Whether an object holds the page of another one, fetched under a later lease.

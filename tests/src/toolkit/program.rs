@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -56,4 +56,24 @@ pub fn signal(child: &Child, name: &str) {
         other => panic!("{other} is no signal of these tests"),
     };
     kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// The same command, started by another one that becomes it, such as `env`. Input is empty, output is piped.
+pub fn through(words: &[&str], command: &Command) -> Command {
+    let (program, arguments) = words.split_first().unwrap();
+    let environment = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let mut wrapped = Command::new(program);
+    wrapped
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(environment)
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    wrapped
 }

@@ -4,7 +4,7 @@ use std::{process::Child, time::Duration};
 
 use followlytics_simulator::{Endpoint, Platform};
 use followlytics_tests::toolkit::{
-    Ends, Home, Ran, Site, X_TOKEN, bluesky, eventually, finish, pause, signal, x,
+    Ends, Home, Ran, Site, X_TOKEN, bluesky, eventually, finish, pause, signal, through, x,
 };
 use serde_json::Value;
 
@@ -39,14 +39,7 @@ fn charged(site: &Site) -> usize {
 /// Starts the program so that it hears of a closed terminal: tests that nohup started would have it ignored.
 fn start(home: &Home, line: &str) -> Child {
     let plain = home.command(line.split_whitespace());
-    let environment = plain.get_envs().filter_map(|(name, value)| Some((name, value?)));
-    home.command_of("env")
-        .arg("--default-signal=HUP")
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .envs(environment)
-        .spawn()
-        .unwrap()
+    through(&["env", "--default-signal=HUP"], &plain).spawn().unwrap()
 }
 
 /// It waits for a consent; Suspended is true once no request can be in flight.

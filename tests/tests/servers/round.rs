@@ -1,13 +1,8 @@
 //! One scan by the real program, disturbed while it runs, and its result.
 
-use std::{
-    collections::BTreeSet,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, thread, time::Duration};
 
-use followlytics_tests::toolkit::{Home, Process, families, finish_within, pause};
+use followlytics_tests::toolkit::{Home, Process, families, finish_within, pause, through};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -113,9 +108,13 @@ pub fn scan(
     mut change: impl FnMut(),
 ) -> Scanned {
     let words = ["scan", account, "--runners", "4", "--quiet", "-o", "json"];
-    let child = ending_with_this_thread(&home.command(words.iter().chain(more)))
-        .spawn()
-        .unwrap();
+    // The kernel kills the program when the test is killed: otherwise a scan of a server that is gone waits for it.
+    let child = through(
+        &["setpriv", "--pdeathsig", "KILL", "--"],
+        &home.command(words.iter().chain(more)),
+    )
+    .spawn()
+    .unwrap();
     let pid = i32::try_from(child.id()).unwrap();
     let (mut changes, mut kills) = (0, Kills::default());
     let ran = thread::scope(|scope| {
@@ -142,27 +141,6 @@ pub fn scan(
         changes,
         kills: kills.number,
     }
-}
-
-/// Returns the command; the kernel kills its program when the test is killed. Otherwise a scan of a server that is gone
-/// waits for the server.
-fn ending_with_this_thread(command: &Command) -> Command {
-    let mut ending = Command::new("setpriv");
-    ending
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear()
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(command.get_current_dir().unwrap())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    ending
 }
 
 /// Kills of one scan's runners.
