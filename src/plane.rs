@@ -169,7 +169,7 @@ impl Plane {
         let mut guard = None;
         if storage.is_shared() {
             let taken = Guard::take(&ledger_of(db.clone()), data, &storage.database(), lost.clone()).await?;
-            db = db.guarded_by(taken.right());
+            db = db.guarded_by(taken.right().clone());
             guard = Some(taken);
         }
         let ledger = ledger_of(db.clone());

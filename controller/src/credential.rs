@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use followlytics_core::{account::Platform, sandbox::Requeue, scan::source::Month};
+use followlytics_core::{
+    account::Platform,
+    sandbox::Requeue,
+    scan::{decide::limits, source::Month},
+};
 use followlytics_crds::{Credential, CredentialStatus, WindowStatus, condition, reasons};
 use followlytics_store::ledger::CredentialUse;
 use jiff::SignedDuration;
@@ -61,34 +65,24 @@ fn report(
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
     let generation = credential.metadata.generation;
-    let known = credential.spec.platform.parse::<Platform>().is_ok();
-    let valid = match &used.refused {
-        _ if !known => {
-            let platform = &credential.spec.platform;
+    let refused = |reason, message: &str| condition(earlier, VALID, false, reason, message, generation, now);
+    let spec = &credential.spec;
+    let limits = spec
+        .platform
+        .parse()
+        .map(|platform| limits::stated(platform, &spec.rate_limits));
+    let valid = match (limits, &used.refused) {
+        (Err(_), _) => {
+            let platform = &spec.platform;
             let message = format!(
                 "spec.platform: {platform:?} is not known; known are {}",
                 Platform::known()
             );
-            condition(
-                earlier,
-                VALID,
-                false,
-                reasons::UNKNOWN_PLATFORM,
-                &message,
-                generation,
-                now,
-            )
+            refused(reasons::UNKNOWN_PLATFORM, &message)
         }
-        Some(message) => condition(
-            earlier,
-            VALID,
-            false,
-            reasons::CREDENTIAL_INVALID,
-            message,
-            generation,
-            now,
-        ),
-        None => {
+        (Ok(Err(error)), _) => refused(reasons::INVALID_SPEC, &format!("spec.{error}")),
+        (_, Some(message)) => refused(reasons::CREDENTIAL_INVALID, message),
+        (Ok(Ok(_)), None) => {
             let message = difference(&used);
             condition(earlier, VALID, true, reasons::ACCEPTED, &message, generation, now)
         }

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use followlytics_api::credentials::Secret;
 use followlytics_browser::WebSession;
-use followlytics_core::{account::Platform, money::Usd, platform::Family};
+use followlytics_core::{account::Platform, money::Usd, scan::decide::limits};
 use followlytics_crds::{Credential, CredentialType, RateLimit};
 use kube::{Api, api::DeleteParams};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -133,8 +133,11 @@ async fn add(global: &Global, args: AddArgs) -> Result<Exit, Failure> {
     let rate_limits = args
         .rate_limit
         .iter()
-        .map(|text| rate_limit(text, platform))
-        .collect::<Result<_, _>>()?;
+        .map(String::as_str)
+        .map(rate_limit)
+        .collect::<Result<Vec<_>, _>>()?;
+    limits::stated(platform, &rate_limits)
+        .map_err(|error| Failure::usage(format!("failed to read --rate-limit: {error}")))?;
     let mut secret = match kind {
         CredentialType::WebSession => read_session(platform, args.token_file)?,
         CredentialType::AppBearer | CredentialType::UserToken => read_secret(args.token_file)?,
@@ -252,7 +255,7 @@ fn ask() -> io::Result<String> {
     read.map(|_| line)
 }
 
-fn rate_limit(text: &str, platform: Platform) -> Result<RateLimit, Failure> {
+fn rate_limit(text: &str) -> Result<RateLimit, Failure> {
     let refused = || {
         Failure::usage(format!(
             "failed to read --rate-limit: {text:?} is not FAMILY=REQUESTS/SECONDS, such as followers=300/900"
@@ -264,12 +267,6 @@ fn rate_limit(text: &str, platform: Platform) -> Result<RateLimit, Failure> {
     let seconds: i64 = seconds.trim_end_matches('s').parse().map_err(|_| refused())?;
     if !matches!(family, "followers" | "lookup") || requests < 1 || !(1..=31_536_000).contains(&seconds) {
         return Err(refused());
-    }
-    if family == "lookup" && platform.counted_as(Family::Lookup) != Family::Lookup {
-        return Err(Failure::usage(format!(
-            "failed to read --rate-limit: {platform} counts look-ups and pages together: state followers={requests}/{seconds} \
-             for both"
-        )));
     }
     Ok(RateLimit {
         family: family.to_owned(),
@@ -284,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_family_a_number_and_a_time() {
-        let limit = rate_limit("followers=20/3", Platform::Bluesky).unwrap();
+        let limit = rate_limit("followers=20/3").unwrap();
         assert_eq!(
             (limit.family.as_str(), limit.requests, limit.window_milliseconds),
             ("followers", 20, 3000)
@@ -297,10 +294,7 @@ mod tests {
             "followers=1/0",
             "followers=a/b",
         ] {
-            assert!(rate_limit(wrong, Platform::X).is_err(), "{wrong}");
+            assert!(rate_limit(wrong).is_err(), "{wrong}");
         }
-        assert!(rate_limit("lookup=5/1", Platform::X).is_ok());
-        let refused = rate_limit("lookup=5/1", Platform::Bluesky).unwrap_err();
-        assert!(refused.to_string().contains("followers=5/1"), "{refused}");
     }
 }

@@ -238,7 +238,7 @@ mod tests {
     }
 
     async fn can_write(db: &Db, right: &Right) -> bool {
-        let tx = db.clone().guarded_by(right).begin().await;
+        let tx = db.clone().guarded_by(right.clone()).begin().await;
         tx.is_ok()
     }
 

@@ -5,6 +5,7 @@
 //! virtual time replays exactly.
 
 mod error;
+mod guard;
 mod pool;
 mod postgres;
 mod right;
@@ -14,7 +15,7 @@ pub(crate) mod sites;
 mod sqlite;
 mod value;
 
-use std::{future::Future, path::Path};
+use std::{future::Future, path::Path, sync::Arc};
 
 use followlytics_core::health::{Access, Part};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 use crate::health::Monitor;
 
 pub use error::{DbError, Source};
+pub use guard::{Guard, Moment};
 pub use right::Right;
 pub(crate) use scope::Keys;
 pub use scope::{Key, Scope};
@@ -33,7 +35,7 @@ pub struct Db {
     engine: Engine,
     callers_clock: bool,
     monitor: Option<Monitor>,
-    right: Option<Right>,
+    guard: Option<Arc<dyn Guard>>,
 }
 
 #[derive(Clone)]
@@ -86,7 +88,7 @@ impl Db {
             engine,
             callers_clock: false,
             monitor: None,
-            right: None,
+            guard: None,
         }
     }
 
@@ -97,10 +99,10 @@ impl Db {
         self
     }
 
-    /// The same database, which is written to only while this right lasts.
+    /// The same database, whose calls this guard may refuse.
     #[must_use]
-    pub fn guarded_by(mut self, right: &Right) -> Self {
-        self.right = Some(right.clone());
+    pub fn guarded_by(mut self, guard: impl Guard + 'static) -> Self {
+        self.guard = Some(Arc::new(guard));
         self
     }
 
@@ -125,7 +127,7 @@ impl Db {
     /// Starts a write transaction that runs beside those of other scopes. Dropping it undoes everything.
     pub async fn begin_within(&self, scope: Scope<'_>) -> Result<Tx, DbError> {
         let begin = async {
-            Right::check(self.right.as_ref())?;
+            check(self.guard.as_ref(), Moment::Begin)?;
             Ok(match &self.engine {
                 Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin().await?),
                 Engine::Postgres(postgres) => Inner::Postgres(postgres.begin(scope).await?),
@@ -139,6 +141,7 @@ impl Db {
     /// It must not write: PostgreSQL refuses.
     pub async fn read(&self) -> Result<Tx, DbError> {
         let begin = async {
+            check(self.guard.as_ref(), Moment::Read)?;
             Ok(match &self.engine {
                 Engine::Sqlite(sqlite) => Inner::Sqlite(sqlite.read().await?),
                 Engine::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
@@ -158,6 +161,7 @@ impl Db {
         #[cfg(test)]
         sites::record(std::panic::Location::caller(), sql);
         let find = async move {
+            check(self.guard.as_ref(), Moment::Read)?;
             let rows = match &self.engine {
                 Engine::Sqlite(sqlite) => sqlite.read().await?.query(sql, params)?,
                 Engine::Postgres(postgres) => postgres.query(sql, params).await?,
@@ -172,11 +176,15 @@ impl Db {
             inner,
             callers_clock: self.callers_clock,
             monitor: self.monitor.clone(),
-            right: self.right.clone().filter(|_| access == Access::Write),
+            guard: self.guard.clone().filter(|_| access == Access::Write),
             access,
             changed: false,
         }
     }
+}
+
+fn check(guard: Option<&Arc<dyn Guard>>, moment: Moment) -> Result<(), DbError> {
+    guard.map_or(Ok(()), |guard| guard.check(moment))
 }
 
 /// Runs a call under the monitor, if there is one.
@@ -205,7 +213,7 @@ pub struct Tx {
     inner: Inner,
     callers_clock: bool,
     monitor: Option<Monitor>,
-    right: Option<Right>,
+    guard: Option<Arc<dyn Guard>>,
     access: Access,
     /// Whether a statement changed rows: only then its commit proves that the database stores.
     changed: bool,
@@ -323,11 +331,12 @@ impl Tx {
         let inner = self.inner;
         let commit = async {
             // It may have waited for locks in the meantime.
-            Right::check(self.right.as_ref())?;
+            check(self.guard.as_ref(), Moment::Commit)?;
             match inner {
-                Inner::Sqlite(sqlite) => sqlite.commit(),
-                Inner::Postgres(postgres) => postgres.commit().await,
+                Inner::Sqlite(sqlite) => sqlite.commit()?,
+                Inner::Postgres(postgres) => postgres.commit().await?,
             }
+            check(self.guard.as_ref(), Moment::Committed)
         };
         observed(self.monitor.as_ref(), self.access, self.changed, commit).await
     }

@@ -7,6 +7,7 @@
 //! wish.
 
 mod admit;
+pub mod limits;
 mod outages;
 mod progress;
 mod report;

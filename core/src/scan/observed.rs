@@ -61,7 +61,7 @@ impl Anomaly {
             Self::CursorUnreadable => "had a cursor that could not be read as a position",
             Self::CursorRepeated => "led back to a place that had been read",
             Self::KeysTied => {
-                "followed a page of rows that all share one key: others of that key cannot be listed"
+                "followed a page of rows that all share one key: others of that key may not be listed"
             }
             Self::KeyRose => "led to newer rows than the page before",
         };
@@ -121,6 +121,11 @@ impl Observed {
             // The rows of one key alone never fill a page, and a page that is read again lacks its rows again.
             self.lacking += i64::from(requested.saturating_sub(header.returned));
         }
+    }
+
+    /// Takes back what the last page of a list seemed to lack: that nothing followed was seen only with the page behind it.
+    pub fn take_back_lacking(&mut self, rows: i64) {
+        self.lacking = self.lacking.saturating_sub(rows).max(0);
     }
 
     /// Adds an anomaly that the broker found itself.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::DbError;
+use super::{DbError, Guard, Moment};
 
 /// The right to write to a database until a moment of this process's monotonic clock; cheap to clone.
 ///
@@ -27,21 +27,22 @@ impl Right {
         *self.end() = end;
     }
 
-    /// # Errors
-    /// [`DbError::Gone`] once the right has ended.
-    pub(super) fn check(right: Option<&Self>) -> Result<(), DbError> {
-        match right {
-            Some(right) if Instant::now() >= *right.end() => {
-                let why = "the right to be the only control plane of this database has to be renewed first";
-                // The cause under which an unanswered call is reported: the database was silent for that long.
-                Err(DbError::Gone(io::Error::new(io::ErrorKind::TimedOut, why).into()))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn end(&self) -> MutexGuard<'_, Instant> {
         // Nothing panics while holding it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guard for Right {
+    /// # Errors
+    /// [`DbError::Gone`] once the right has ended: nothing is written any more, what is written stays.
+    fn check(&self, moment: Moment) -> Result<(), DbError> {
+        let writes = matches!(moment, Moment::Begin | Moment::Commit);
+        if writes && Instant::now() >= *self.end() {
+            let why = "the right to be the only control plane of this database has to be renewed first";
+            // The cause under which an unanswered call is reported: the database was silent for that long.
+            return Err(DbError::Gone(io::Error::new(io::ErrorKind::TimedOut, why).into()));
+        }
+        Ok(())
     }
 }

@@ -160,7 +160,7 @@ async fn nothing_is_written_after_the_right_ended_until_it_is_extended() {
 
     let minute = Duration::from_mins(1);
     let right = Right::until(Instant::now() + minute);
-    let db = Db::memory().unwrap().guarded_by(&right);
+    let db = Db::memory().unwrap().guarded_by(right.clone());
     let sql = "INSERT INTO locks (name, holder, until) VALUES ('a', '', 1)";
     let mut late = db.begin().await.unwrap();
     late.execute(sql, &[]).await.unwrap();

@@ -189,6 +189,10 @@ impl Ledger {
         scan.requests.refetched_rows += page.again;
         scan.lines += page.lines;
         scan.observed.add_page(header, range.kind, permit.max_rows);
+        if range.kind == Kind::Listing && header.exhausted && page.lines == 0 {
+            let lacking = last_lacking(tx, scan, range).await?;
+            scan.observed.take_back_lacking(lacking);
+        }
         // What a person has to change is not undone by a request that was under way.
         if scan.hold_mut().as_ref().is_none_or(|hold| hold.until.is_some()) {
             *scan.hold_mut() = None;
@@ -213,6 +217,18 @@ impl Ledger {
         }
         jobs::after_page(tx, scan, range, header.seq, now).await
     }
+}
+
+/// Rows by which the range's last page that went on was short: behind it was nothing, so it hid nobody.
+async fn last_lacking(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Result<i64, LedgerError> {
+    let sql = "SELECT permits.max_rows, pages.lines FROM pages \
+               JOIN permits ON permits.scan = pages.scan AND permits.id = pages.permit \
+               WHERE pages.scan = $1 AND pages.range_id = $2 AND pages.output_position <> pages.input_position \
+                 AND pages.exhausted = $3 ORDER BY pages.seq DESC LIMIT 1";
+    let row = tx.find(sql, params![&scan.request.uid, range.id, false]).await?;
+    let Some(row) = row else { return Ok(0) };
+    let (requested, lines): (i64, i64) = (row.get(0)?, row.get(1)?);
+    Ok((requested - lines).max(0))
 }
 
 fn check_permit(permit: &PermitRow, header: &Header) -> Result<(), LedgerError> {

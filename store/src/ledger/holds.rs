@@ -12,7 +12,7 @@ use followlytics_core::{
 use jiff::Timestamp;
 
 use super::{
-    LedgerError, ScanRequest, ScanRow, months,
+    LedgerError, ScanRequest, ScanRow, months, permits,
     restart::{self, CURSOR_EXPIRED},
 };
 use crate::{db::Tx, params};
@@ -35,7 +35,9 @@ pub(super) async fn review(
             .take()
             .filter(|hold| !edit::lifts(earlier, wanted, source, hold, now));
     }
-    if row.lines == 0 && row.stage == Stage::Scanning {
+    // A page that is under way is part of the plan, and what it costs is reserved already.
+    let begins = row.lines == 0 && row.stage == Stage::Scanning;
+    if begins && !permits::has_open_page(tx, &row.request.uid).await? {
         check_budget(row);
         months::check(tx, row, now).await?;
     }

@@ -6,13 +6,13 @@ use followlytics_core::{
         edit::MONTHLY_BUDGET,
         permit::Purse,
         plan::Plan,
-        source::{Browser, Month, Wish, choose, month_of},
+        source::{Browser, Month, Source, Wish, choose, month_of},
         summary::Hold,
     },
 };
 use jiff::Timestamp;
 
-use super::{Ledger, LedgerError, ScanRow, ranges, scans};
+use super::{Ledger, LedgerError, ScanRow, permits, ranges, scans};
 use crate::{db::Tx, params};
 
 /// The month of the credential that is asked now; `None` without a monthly budget.
@@ -136,10 +136,21 @@ pub(super) fn reached(scan: &ScanRow, until: Option<Timestamp>) -> Hold {
     }
 }
 
-/// Before the first page: a plan that the month can't pay for is not begun.
+/// Whether the scan waits for the month, or did until now.
+pub(super) fn has_waited(scan: &ScanRow) -> bool {
+    scan.hold
+        .as_ref()
+        .is_some_and(|hold| hold.reason == MONTHLY_BUDGET)
+}
+
+/// Before the first page: a plan that the month can't pay for is not begun, also not in the next month.
 pub(super) async fn check(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<(), LedgerError> {
+    if scan.lines > 0 || scan.monthly_budget().is_none() {
+        return Ok(());
+    }
     let month = settled_month(tx, scan, now).await?;
-    let begins = |plan: &&Plan| scan.hold.is_none() && !plan.has_browser();
+    let is_held = scan.held(Source::Api, now).is_some();
+    let begins = |plan: &&Plan| !is_held && !plan.has_browser();
     let Some(plan) = scan.plan.as_ref().filter(begins) else {
         return Ok(());
     };
@@ -175,29 +186,29 @@ impl Ledger {
         let mut tx = self.db.read().await?;
         let rows = tx.query(sql, params![pattern.as_str()]).await?;
         drop(tx);
-        let mut is_news = false;
         for row in rows {
             let uid: String = row.get(0)?;
-            let mut tx = self.begin_scan(&uid).await?;
-            let now = self.now_in(&tx);
-            let held = |scan: &ScanRow| {
-                scan.hold
-                    .as_ref()
-                    .is_some_and(|hold| hold.reason == MONTHLY_BUDGET)
-            };
-            let Some(mut scan) = scans::find(&mut tx, &uid).await?.filter(held) else {
-                continue;
-            };
-            if has_money(&mut tx, &mut scan, now).await? {
-                scan.hold = None;
-                scans::put(&mut tx, &scan).await?;
-                tx.commit().await?;
-                is_news = true;
-            }
+            permits::unless_unreadable(&uid, self.review_month(&uid).await)?;
         }
-        if is_news {
-            self.notify();
+        Ok(())
+    }
+
+    async fn review_month(&self, uid: &str) -> Result<(), LedgerError> {
+        let mut tx = self.begin_scan(uid).await?;
+        let now = self.now_in(&tx);
+        let Some(mut scan) = scans::find(&mut tx, uid).await?.filter(has_waited) else {
+            return Ok(());
+        };
+        if has_money(&mut tx, &mut scan, now).await? {
+            scan.hold = None;
+        } else if scan.hold.as_ref().is_some_and(|hold| hold.until.is_none()) {
+            exhaust(&mut scan, now);
+        } else {
+            return Ok(());
         }
+        scans::put(&mut tx, &scan).await?;
+        tx.commit().await?;
+        self.notify();
         Ok(())
     }
 

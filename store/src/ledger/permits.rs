@@ -142,6 +142,15 @@ pub(super) async fn find_open(
         .transpose()
 }
 
+/// Whether a page of this scan may be under way.
+pub(super) async fn has_open_page(tx: &mut Tx, scan: &str) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM permits WHERE scan = $1 AND family = $2 AND state = 'Open' LIMIT 1";
+    let row = tx
+        .find(sql, params![scan, <&str>::from(Family::Followers)])
+        .await?;
+    Ok(row.is_some())
+}
+
 /// A permit of this scan by its name.
 pub(super) async fn get(tx: &mut Tx, scan: &str, id: &str) -> Result<PermitRow, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM permits WHERE scan = $1 AND id = $2");
@@ -402,6 +411,21 @@ pub(super) async fn sweep(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Re
     Ok(!overdue.is_empty())
 }
 
+/// What cannot be read of one scan keeps no other waiting.
+pub(super) fn unless_unreadable(uid: &str, swept: Result<(), LedgerError>) -> Result<(), LedgerError> {
+    match swept {
+        Err(error @ LedgerError::Stored { .. }) => {
+            tracing::error!(
+                scan.uid = uid,
+                error = &error as &dyn std::error::Error,
+                "a scan could not be swept"
+            );
+            Ok(())
+        }
+        swept => swept,
+    }
+}
+
 impl Ledger {
     /// When a permit of this scan was granted.
     pub async fn permit_granted_at(&self, scan: &str, id: &str) -> Result<Timestamp, LedgerError> {
@@ -416,20 +440,24 @@ impl Ledger {
         let overdue = self.list_overdue().await?;
         for uid in &overdue {
             // Each scan by itself: none waits for another's.
-            let mut tx = self.begin_scan(uid).await?;
-            let Some(mut scan) = super::scans::find(&mut tx, uid).await? else {
-                continue;
-            };
-            let now = self.now_in(&tx);
-            sweep(&mut tx, &mut scan, now).await?;
-            super::meetings::review(&mut tx, &mut scan, now).await?;
-            super::scans::put(&mut tx, &scan).await?;
-            tx.commit().await?;
+            unless_unreadable(uid, self.sweep_scan(uid).await)?;
         }
         if !overdue.is_empty() {
             self.notify();
         }
         self.review_months().await
+    }
+
+    async fn sweep_scan(&self, uid: &str) -> Result<(), LedgerError> {
+        let mut tx = self.begin_scan(uid).await?;
+        let Some(mut scan) = super::scans::find(&mut tx, uid).await? else {
+            return Ok(());
+        };
+        let now = self.now_in(&tx);
+        sweep(&mut tx, &mut scan, now).await?;
+        super::meetings::review(&mut tx, &mut scan, now).await?;
+        super::scans::put(&mut tx, &scan).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Scans that have an open permit past its end.

@@ -10,7 +10,7 @@ use followlytics_core::{
         plan,
         range::{Kind, Place, Range, State},
         source::Source,
-        summary::Stage,
+        summary::{Hold, Stage},
         window::Slot,
     },
     wire::{Mode, Release, Reply, Step},
@@ -86,12 +86,7 @@ impl Ledger {
             return Ok(Step::Done);
         }
         if let Some(hold) = scan.held(scan.source, now) {
-            let until = hold.until.unwrap_or_else(|| later(now, PERSON));
-            return Ok(Step::Wait {
-                wait_ms: permits::ms_until(now, until),
-                reason: hold.reason.clone(),
-                held: true,
-            });
+            return Ok(held(hold, now));
         }
         if range.has_outdated_terms(&scan.request)
             && permits::find_open(tx, &scan.request.uid, range).await?.is_none()
@@ -137,6 +132,12 @@ impl Ledger {
             found::finish(tx, scan, range, now).await?;
             return Ok(Step::Done);
         };
+        if range.kind == Kind::Listing && months::has_waited(scan) {
+            months::check(tx, scan, now).await?;
+            if let Some(hold) = scan.held(scan.source, now) {
+                return Ok(held(hold, now));
+            }
+        }
         let month = months::month(tx, scan, now).await?;
         let (max_rows, price) = match asked(scan, range, family, &months::purse(scan, month)) {
             Ask::Rows { rows, .. } if mutants::on(Mutant::NothingReserved) => (rows, Usd::ZERO),
@@ -209,6 +210,16 @@ pub(super) async fn save(mut tx: Tx, scan: &ScanRow, range: &Range) -> Result<()
     ranges::put(&mut tx, &scan.request.uid, range).await?;
     scans::put(&mut tx, scan).await?;
     Ok(tx.commit().await?)
+}
+
+/// The scan waits for a time, or for a person.
+fn held(hold: &Hold, now: Timestamp) -> Step {
+    let until = hold.until.unwrap_or_else(|| later(now, PERSON));
+    Step::Wait {
+        wait_ms: permits::ms_until(now, until),
+        reason: hold.reason.clone(),
+        held: true,
+    }
 }
 
 /// The holder returns its lease and claims again: the next lease comes with the other credential's token.

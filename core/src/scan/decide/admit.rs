@@ -5,11 +5,11 @@ mod browser;
 use followlytics_crds::{CredentialSpec, CredentialType, OperatingMode, Scan, SourceChoice, reasons};
 use serde::Serialize;
 
-use super::{Observed, Policy};
+use super::{Observed, Policy, limits};
 use crate::{
     account::{AccountError, AccountRef, Platform},
     money::Usd,
-    platform::{Auth, Family, Seek},
+    platform::{Auth, Seek},
     scan::{
         consent::{self, Consent},
         plan::Wishes,
@@ -100,20 +100,39 @@ pub(super) fn admit(scan: &Scan, seen: &Observed, policy: &Policy) -> Result<Sca
         },
         dry_run: spec.dry_run,
         consent: Consent::needed(is_attached(scan), platform, wish),
-        kept: kept(seen, platform, policy),
+        kept: kept(seen, platform, policy)?,
     })
 }
 
-/// The limits that the credential of a chain has by now. What its Credential says wrong is said where it is named.
-fn kept(seen: &Observed, platform: Platform, policy: &Policy) -> Option<Terms> {
-    let found = Some(seen.kept.as_ref()?);
-    let auth = authorise(found, platform, policy).ok()?;
-    Some(Terms {
-        credential: seen.summary.as_ref()?.kept_credential.clone()?,
+/// The limits that the credential of a chain has by now. One that cannot be used is refused as one that is named: the
+/// limits of before may be higher.
+fn kept(seen: &Observed, platform: Platform, policy: &Policy) -> Result<Option<Terms>, Refusal> {
+    let known = seen
+        .summary
+        .as_ref()
+        .and_then(|summary| summary.kept_credential.clone());
+    let (Some(found), Some(credential)) = (seen.kept.as_ref(), known) else {
+        return Ok(None);
+    };
+    let found = Some(found);
+    let Ok(auth) = authorise(found, platform, policy) else {
+        return Ok(None);
+    };
+    let named = |refusal: Refusal| Refusal {
+        message: format!(
+            "{credential}, by whose token the list goes on: {}",
+            refusal.message
+        ),
+        ..refusal
+    };
+    let rules = rules(platform, auth, found).map_err(named)?;
+    let monthly_budget = monthly_budget(found).map_err(named)?;
+    Ok(Some(Terms {
+        credential,
         auth,
-        rules: rules(platform, auth, found).ok()?,
-        monthly_budget: monthly_budget(found).ok()?,
-    })
+        rules,
+        monthly_budget,
+    }))
 }
 
 /// Whether the command that created the scan pays for it only while it lives.
@@ -222,32 +241,9 @@ fn authorise(
 
 /// The limits in force: what a Credential says of a family replaces what the platform publishes for it.
 fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) -> Result<Vec<Rule>, Refusal> {
-    let mut own = Vec::new();
-    for limit in credential
-        .map(|found| found.rate_limits.as_slice())
-        .unwrap_or_default()
-    {
-        let family: Family = limit
-            .family
-            .parse::<Family>()
-            .ok()
-            .filter(|family| *family != Family::Server)
-            .ok_or_else(|| {
-                let message = format!(
-                    "the Credential's rateLimits: family {:?} is not known; known are lookup and followers",
-                    limit.family
-                );
-                Refusal::new(reasons::INVALID_SPEC, message)
-            })?;
-        if platform.counted_as(family) != family {
-            let message = format!(
-                "the Credential's rateLimits: {platform} counts look-ups and pages together: state a limit of the family \
-                 followers for both, not of {family}"
-            );
-            return Err(Refusal::new(reasons::INVALID_SPEC, message));
-        }
-        own.push(Rule::new(family, limit.requests, limit.window_milliseconds).stated());
-    }
+    let stated = credential.map_or(&[][..], |found| &found.rate_limits);
+    let own = limits::stated(platform, stated)
+        .map_err(|error| Refusal::new(reasons::INVALID_SPEC, format!("the Credential's {error}")))?;
     let mut rules = platform.rules(auth);
     rules.retain(|rule| own.iter().all(|stated| stated.family != rule.family));
     rules.extend(own);

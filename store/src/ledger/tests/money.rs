@@ -231,6 +231,21 @@ async fn a_plan_over_the_budget_lists_nothing_and_says_which_setting_helps() {
     assert!(matches!(desk.claim(&a).await.step, Step::Permit(_)));
 }
 
+/// What the first page reserves is a part of the plan: an edit while it is under way counts it once.
+#[tokio::test]
+async fn an_edit_during_the_first_page_leaves_the_budget_large_enough() {
+    let mut desk = Desk::new("32.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    desk.request.generation += 1;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    assert_eq!(desk.ledger.summary("scan").await.unwrap().unwrap().hold, None);
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+    assert!(matches!(reply.step, Step::Permit(_)), "{:?}", reply.step);
+}
+
 #[tokio::test]
 async fn the_last_dollars_buy_a_short_page_and_then_the_scan_waits_for_a_person() {
     let desk = Desk::new("15.01", None).await;
@@ -267,6 +282,49 @@ async fn a_month_that_cannot_pay_holds_the_scan_until_the_next_one() {
     assert_eq!(hold.reason, "MonthlyBudgetReached");
     assert_eq!(hold.until.unwrap().to_string(), "2026-10-01T00:00:00Z");
     assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("0.01"));
+}
+
+/// A month that ends pays for no plan that is larger than a month.
+#[tokio::test]
+async fn a_plan_that_no_month_can_pay_for_is_not_begun_in_the_next_one() {
+    let desk = Desk::new("600.00", Some("20.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    desk.pass(11 * 24 * 3600);
+    desk.ledger.sweep_permits().await.unwrap();
+    let lease = desk.claim(&a).await;
+    assert!(
+        matches!(lease.step, Step::Wait { held: true, ref reason, .. } if reason == "MonthlyBudgetReached"),
+        "{:?}",
+        lease.step
+    );
+    let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold.unwrap();
+    assert_eq!(hold.until.unwrap().to_string(), "2026-11-01T00:00:00Z");
+}
+
+/// Dollars that came free may leave the month as what is short: then it says until when.
+#[tokio::test]
+async fn a_hold_that_turns_into_one_for_the_month_ends_with_it() {
+    let desk = Desk::new("30.05", Some("20.00")).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let mut row = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+    row.hold = Some(followlytics_core::scan::summary::Hold {
+        reason: "BudgetTooSmall".to_owned(),
+        message: String::new(),
+        until: None,
+    });
+    crate::ledger::holds::relieve(&mut row, Usd::ZERO);
+    assert_eq!(row.hold.as_ref().unwrap().until, None);
+    let mut tx = desk.ledger.begin_scan("scan").await.unwrap();
+    crate::ledger::scans::put(&mut tx, &row).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.ledger.sweep_permits().await.unwrap();
+    let hold = desk.ledger.summary("scan").await.unwrap().unwrap().hold.unwrap();
+    assert_eq!(
+        (hold.reason.as_str(), hold.until.unwrap().to_string().as_str()),
+        ("MonthlyBudgetReached", "2026-10-01T00:00:00Z")
+    );
 }
 
 #[tokio::test]

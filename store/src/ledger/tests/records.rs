@@ -102,3 +102,20 @@ async fn a_lock_has_one_holder_until_it_ends_or_is_given_back() {
     ledger.ledger.unlock("sweep", &second).await.unwrap();
     assert!(ledger.ledger.try_lock("sweep", long).await.unwrap().is_some());
 }
+
+/// A page lacks rows only where others follow: that nothing did is seen with the page behind it.
+#[tokio::test]
+async fn the_last_page_before_an_empty_one_lacks_nobody() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let mut step = lease.step.clone();
+    for (rows, last, lacking) in [(970, false, 30), (40, false, 990), (0, true, 30)] {
+        let mut page = Desk::page(&lease, &permit(&step), rows, last);
+        page.header.returned = u32::try_from(rows).unwrap();
+        step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+        let scan = desk.ledger.find_scan("scan").await.unwrap().unwrap();
+        assert_eq!(scan.observed.lacking, lacking, "after {rows} rows");
+    }
+}
