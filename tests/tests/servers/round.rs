@@ -8,7 +8,8 @@ use serde_json::Value;
 
 /// Longest scan.
 const LONGEST: Duration = Duration::from_mins(15);
-/// Changes between two kills; the first kill comes half as many changes after the first runner.
+/// Changes between the first two kills; the first kill comes half as many changes after the first runner. Each pause is
+/// longer than the one before, so that a scan comes to its end however slow its runners are.
 const BETWEEN_KILLS: u32 = 20;
 
 /// What happens during a scan.
@@ -116,7 +117,7 @@ pub fn scan(
     .spawn()
     .unwrap();
     let pid = i32::try_from(child.id()).unwrap();
-    let (mut changes, mut kills) = (0, Kills::default());
+    let (mut changes, mut kills) = (0, Kills::new());
     let ran = thread::scope(|scope| {
         let ending = scope.spawn(|| finish_within(LONGEST, child, account));
         while !ending.is_finished() {
@@ -144,14 +145,24 @@ pub fn scan(
 }
 
 /// Kills of one scan's runners.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kills {
     /// Ticks at which a runner ran.
     ticks: u32,
+    /// The tick of the next kill.
+    next: u32,
     number: u32,
 }
 
 impl Kills {
+    const fn new() -> Self {
+        Self {
+            ticks: 0,
+            next: BETWEEN_KILLS / 2,
+            number: 0,
+        }
+    }
+
     fn tick(&mut self, program: i32) {
         let family = families(&[program]).unwrap();
         let is_runner = |process: &&Process| process.role() == Some("run-scan");
@@ -162,9 +173,10 @@ impl Kills {
             .collect();
         self.ticks += u32::from(!runners.is_empty());
         let place = usize::try_from(self.number).unwrap().checked_rem(runners.len());
-        let Some(place) = place.filter(|_| self.ticks % BETWEEN_KILLS == BETWEEN_KILLS / 2) else {
+        let Some(place) = place.filter(|_| self.ticks >= self.next) else {
             return;
         };
+        self.next = self.ticks + BETWEEN_KILLS + self.number * self.number / 4;
         // A runner that has ended is not killed.
         let pid = Pid::from_raw(runners[place]).unwrap();
         self.number += u32::from(kill_process(pid, Signal::KILL).is_ok());
