@@ -275,6 +275,11 @@ impl Edges {
         self.downwards(self.numbers_below(key))
     }
 
+    /// The last edge of a first page of so many.
+    pub(crate) fn behind_newest(&self, rows: usize) -> Option<Edge> {
+        self.older_than(u64::MAX).nth(rows.checked_sub(1)?)
+    }
+
     /// Edges that are left with a key of `key` or above, oldest first.
     pub(crate) fn not_older_than(&self, key: u64) -> impl Iterator<Item = Edge> + '_ {
         self.upwards(self.numbers_below(key))

@@ -6,19 +6,26 @@
 //! First chaos, then everything heals and every scan must reach its end. The invariants of the design are
 //! checked after every message.
 
+mod again;
 mod browser;
 mod chance;
 mod fleet;
 mod invariants;
 mod net;
 mod objects;
+mod outage;
+mod people;
 mod plane;
+mod rare;
 mod run;
 mod scenario;
 mod shared;
 mod verify;
 mod web;
+mod workers;
 mod world;
+mod worlds;
 
 pub use run::{Report, run};
-pub use scenario::Scenario;
+pub use scenario::{Clocks, Scenario};
+pub use worlds::{WORLDS, World};

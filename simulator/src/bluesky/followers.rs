@@ -52,6 +52,10 @@ fn serve(state: &mut State, turn: &Turn<'_>) -> Result<Answer, Answer> {
     }
     let next = match turn.fault {
         Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
+        Some(FaultKind::CursorLeadsBack) => {
+            let first = account.edges.behind_newest(limit);
+            first.map(|edge| cursor::encode(people.seed, account.edges.key(edge)))
+        }
         Some(FaultKind::MissingCursor) => None,
         Some(FaultKind::OddCursor) => next.map(|key| cursor::encode_odd(people.seed, key)),
         _ if edges.is_empty() => next.map(|key| cursor::encode_above(people.seed, key, turn.ask.cursor())),

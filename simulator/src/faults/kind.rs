@@ -87,10 +87,12 @@ pub enum FaultKind {
     DuplicatedRow,
     /// Half the rows, and a cursor that goes on right behind them. X, Bluesky and Mastodon.
     ShortPage,
-    /// No rows, and a cursor that goes on from the same place. X, Bluesky and Mastodon.
+    /// No rows, and a cursor that goes on from the same place. On Gitea and GitHub no rows, as behind the last page.
     EmptyPage,
     /// The right rows, but the next cursor is the one just used. X, Bluesky and Mastodon, from the second page on.
     RepeatedCursor,
+    /// The right rows, but the next cursor is that of the first page. X, Bluesky and Mastodon, from the second page on.
+    CursorLeadsBack,
     /// Bluesky: the right rows, and a cursor of no known form that leads on all the same.
     OddCursor,
     /// The right rows, and no way on, although there is more. Not on Gitea.
@@ -165,9 +167,12 @@ impl FaultKind {
         let lists = endpoint.lists_followers();
         let has_graph = matches!(endpoint, Endpoint::WebUser | Endpoint::WebFollowers);
         match self {
-            Self::MalformedRow | Self::DuplicatedRow => lists,
-            Self::ShortPage | Self::EmptyPage | Self::RepeatedCursor => {
+            Self::MalformedRow | Self::DuplicatedRow | Self::EmptyPage => lists,
+            Self::ShortPage | Self::RepeatedCursor => {
                 lists && !matches!(platform, Platform::Gitea | Platform::Github)
+            }
+            Self::CursorLeadsBack => {
+                lists && !endpoint.is_web() && !matches!(platform, Platform::Gitea | Platform::Github)
             }
             Self::ExpiredCursor => lists && matches!(platform, Platform::X | Platform::Bluesky),
             Self::OddCursor => lists && platform == Platform::Bluesky,
@@ -198,6 +203,9 @@ impl FaultKind {
     }
 
     pub(super) fn needs_cursor(&self) -> bool {
-        matches!(self, Self::RepeatedCursor | Self::ExpiredCursor)
+        matches!(
+            self,
+            Self::RepeatedCursor | Self::CursorLeadsBack | Self::ExpiredCursor
+        )
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn page(state: &mut State, turn: &Turn<'_>) -> Answer {
             size,
         )
     });
+    if turn.has_fault(&FaultKind::EmptyPage) {
+        rows.clear();
+    }
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }

@@ -41,6 +41,9 @@ fn serve(state: &mut State, turn: &Turn<'_>, user: u64) -> Answer {
         .map(|edge| edge.user)
         .filter(|user| !people.is_hidden(*user))
         .collect();
+    if turn.has_fault(&FaultKind::EmptyPage) {
+        rows.clear();
+    }
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         rows.extend(rows.first().copied());
     }

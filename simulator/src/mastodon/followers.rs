@@ -135,6 +135,7 @@ fn links(turn: &Turn<'_>, account: &Account, stretch: &Stretch, rows: &[Edge]) -
     let text = |edge: &Edge| position::encode(server.ids, account.edges.serial(*edge));
     let older = match turn.fault {
         Some(FaultKind::RepeatedCursor) => turn.ask.query("max_id").map(str::to_owned),
+        Some(FaultKind::CursorLeadsBack) => account.edges.behind_newest(stretch.limit).as_ref().map(text),
         Some(FaultKind::EmptyPage) => {
             empty_page_position(account, stretch).map(|serial| position::encode(server.ids, serial))
         }

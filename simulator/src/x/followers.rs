@@ -76,6 +76,10 @@ fn serve(state: &mut State, turn: &Turn<'_>, pass: Pass) -> Answer {
         Err(answer) => return pass.stamp(answer),
     };
     let page = cut(account, start, limit, turn.fault);
+    let first = account
+        .edges
+        .behind_newest(limit)
+        .map(|edge| account.edges.key(edge));
     let ttl_ms = turn.config.x.token_ttl_ms;
     let mut token = |position: u64, backwards| {
         let place = Place { position, backwards };
@@ -85,6 +89,7 @@ fn serve(state: &mut State, turn: &Turn<'_>, pass: Pass) -> Answer {
     let previous = page.previous.map(|position| token(position, true));
     let next = match turn.fault {
         Some(FaultKind::RepeatedCursor) => turn.ask.cursor().map(str::to_owned),
+        Some(FaultKind::CursorLeadsBack) => first.map(|position| token(position, false)),
         Some(FaultKind::MissingCursor) => None,
         _ => next,
     };

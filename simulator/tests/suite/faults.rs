@@ -201,6 +201,19 @@ async fn a_repeated_cursor_is_the_one_just_used() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_leads_back_is_that_of_the_first_page() {
+    let (bench, id) = x(30);
+    let first = bench.x_page(&id, "max_results=10").await;
+    let second = format!("max_results=10&pagination_token={}", next_token(&first).unwrap());
+    let rows = bench.x_page(&id, &second).await;
+    set(&bench, FaultKind::CursorLeadsBack);
+    let back = bench.x_page(&id, &second).await;
+    assert_eq!(x_ids(&back), x_ids(&rows));
+    let again = format!("max_results=10&pagination_token={}", next_token(&back).unwrap());
+    assert_eq!(x_ids(&bench.x_page(&id, &again).await), x_ids(&rows));
+}
+
+#[tokio::test]
 async fn an_expired_cursor_is_refused_as_the_platform_refuses_it() {
     let (bench, id) = x(30);
     set(&bench, FaultKind::ExpiredCursor);

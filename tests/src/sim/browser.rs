@@ -66,7 +66,7 @@ impl ModelBrowser {
 
     /// The time by its runner's clock.
     fn now(&self) -> Timestamp {
-        self.shared.now() + self.shared.skew_of(&self.who)
+        self.shared.now() + self.shared.ahead(&self.who)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -75,10 +75,10 @@ impl ModelBrowser {
 
     /// What browsers do besides: they end, hang, or take their time.
     async fn misbehave(&self) -> Result<(), Failure> {
-        if !self.shared.fault(self.shared.scenario.browser) {
+        if !self.shared.fault(self.shared.scenario.faults.browser) {
             return Ok(());
         }
-        let mishap = self.shared.draw(0, 3);
+        let mishap = self.shared.draw(0, 5);
         self.shared.count("browser faults");
         self.shared
             .trace(&format!("{} browser mishap {mishap}", self.who));
@@ -100,7 +100,7 @@ impl ModelBrowser {
 
     /// After an answer: the renderer may end before anybody read it.
     fn outlive(&self) -> Result<(), Failure> {
-        if self.shared.fault(self.shared.scenario.browser / 4) {
+        if self.shared.fault(self.shared.scenario.faults.browser / 4) {
             self.shared.count("browser faults");
             return Err(self.crash());
         }

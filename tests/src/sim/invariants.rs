@@ -19,7 +19,7 @@ use followlytics_store::{
 };
 use jiff::Timestamp;
 
-use super::{net::Leg, shared::Shared};
+use super::{net::Leg, scenario::Clocks, shared::Shared, world, worlds::ROW};
 
 /// What was seen so far, to compare with.
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(super) struct Invariants {
     holders: BTreeMap<(String, u32, u64), String>,
     /// (scan, range) → its last page.
     last_page: BTreeMap<(String, u32), LastPage>,
-    last_rowid: i64,
+    last_page_number: i64,
     /// Rows that had been written when the ledger was last looked at.
     written: i64,
     last_request: u64,
@@ -48,6 +48,10 @@ pub(super) struct Invariants {
     pairs_given: u64,
     /// Largest budget of each scan.
     pub(super) budgets: BTreeMap<String, Usd>,
+    /// The most that X's Credential may hold in this month; none while it may spend everything.
+    pub(super) month: Option<Usd>,
+    /// Rows that X charged for and nobody had asked for.
+    pub(super) surplus_rows: i64,
     /// How each scan is being read.
     reading: BTreeMap<String, sources::Reading>,
 }
@@ -101,7 +105,7 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str, answere
     let Some(watched) = watched else { return };
     if leg == Leg::Platform {
         platform(shared, &watched);
-        if let Err(what) = charged(&watched).await {
+        if let Err(what) = charged(shared, &watched).await {
             shared.report(what);
         }
         return;
@@ -118,7 +122,7 @@ pub(super) async fn after_message(shared: &Shared, leg: Leg, path: &str, answere
         }
     }
     // When a lease ends is not known once its clock was set.
-    if shared.scenario.step.is_none()
+    if shared.scenario.clocks.database.is_none()
         && let Err(what) = stolen(&watched).await
     {
         shared.report(what);
@@ -172,17 +176,22 @@ async fn scan(shared: &Shared, watched: &Watched, uid: &str) -> Result<(), Strin
 }
 
 /// Watches every single write: a live lease must be nobody else's, in whatever order things are looked at.
-const STOLEN: [&str; 2] = [
+const WATCH: [&str; 4] = [
     "CREATE TABLE stolen (what TEXT)",
     "CREATE TRIGGER live_lease AFTER UPDATE ON ranges \
      WHEN OLD.holder <> NEW.holder AND OLD.lease_until > NEW.leased_at \
      BEGIN INSERT INTO stolen VALUES (OLD.scan || '/' || OLD.id || ' was still ' || OLD.holder); END",
+    // The numbers of rows that were deleted are used again.
+    "CREATE TABLE page_log (number INTEGER PRIMARY KEY AUTOINCREMENT, scan TEXT, range_id INTEGER, seq INTEGER, \
+     epoch INTEGER, input_position INTEGER, input_cursor TEXT, output_position INTEGER, output_cursor TEXT)",
+    "CREATE TRIGGER page_log AFTER INSERT ON pages BEGIN INSERT INTO page_log SELECT NULL, NEW.scan, NEW.range_id, \
+     NEW.seq, NEW.epoch, NEW.input_position, NEW.input_cursor, NEW.output_position, NEW.output_cursor; END",
 ];
 
 /// Prepares the database to be watched.
 pub(super) async fn watch(db: &Db) -> anyhow::Result<()> {
     let mut tx = db.begin().await?;
-    for statement in STOLEN {
+    for statement in WATCH {
         tx.execute(statement, params![]).await?;
     }
     Ok(tx.commit().await?)
@@ -259,26 +268,46 @@ fn fence(seen: &mut Invariants, uid: &str, ranges: &[Range], now: Timestamp) -> 
     Ok(())
 }
 
-/// BUDGET: what the platform charged is covered by what the ledger holds, at every instant.
-async fn charged(watched: &Watched) -> Result<(), String> {
+/// Whether nobody sets a clock that windows are counted by.
+fn are_right(clocks: Clocks) -> bool {
+    clocks.database.is_none() && clocks.runners.is_none()
+}
+
+/// BUDGET: what the platform charged is covered by what the ledger holds, at every instant, but for rows that nobody
+/// asked for. MONTH: what its Credential holds is covered by its month.
+async fn charged(shared: &Shared, watched: &Watched) -> Result<(), String> {
     let charged = Usd::from_nanos(watched.world.totals().charged_nano_usd);
     if charged == Usd::ZERO {
         return Ok(());
     }
-    let sql = "SELECT COALESCE(SUM(spent + reserved + ambiguous), 0) FROM scans";
+    let sql = "SELECT (SELECT COALESCE(SUM(price), 0) FROM usage) \
+               + (SELECT COALESCE(SUM(price), 0) FROM permits WHERE state IN ('Open', 'Ambiguous')) \
+               + (SELECT COALESCE(SUM(price), 0) FROM ambiguous_charges WHERE scan NOT IN (SELECT uid FROM scans))";
     let row = watched.db.find(sql, params![]).await;
     let row = row.map_err(|error| error.to_string())?;
     let held = row
         .map_or(Ok(0), |row| row.get(0))
         .map_err(|error| error.to_string())?;
     let held = Usd::from_nanos(held);
-    if charged > held {
-        Err(format!(
-            "BUDGET: the platform charged {charged}, the ledger holds {held}"
-        ))
-    } else {
-        Ok(())
+    let surplus = ROW.times(shared.lock().invariants.surplus_rows);
+    if charged > held.plus(surplus) {
+        return Err(format!(
+            "BUDGET: the platform charged {charged}, {surplus} of it for rows too many; the ledger holds {held}"
+        ));
     }
+    month(shared, watched, surplus).await
+}
+
+async fn month(shared: &Shared, watched: &Watched, surplus: Usd) -> Result<(), String> {
+    let Some(month) = shared.lock().invariants.month else {
+        return Ok(());
+    };
+    let held = watched.ledger.month_used(world::CREDENTIAL).await;
+    let held = held.map_err(|error| error.to_string())?;
+    if held > month.plus(surplus) {
+        return Err(format!("MONTH: {held} held of {month}"));
+    }
+    Ok(())
 }
 
 /// The purse is the sum of its permits and charges.
@@ -306,7 +335,7 @@ async fn money(watched: &Watched, uid: &str, row: &ScanRow) -> Result<(), String
         ),
         (
             "spent",
-            row.purse.spent,
+            row.purse.spent.plus(row.purse.surplus),
             "SELECT COALESCE(SUM(price), 0) FROM usage WHERE scan = $1",
         ),
     ] {
@@ -323,12 +352,12 @@ async fn money(watched: &Watched, uid: &str, row: &ScanRow) -> Result<(), String
 
 /// PAGE-ONCE and FENCE: pages follow one another, under epochs that never fall.
 async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), String> {
-    let last = shared.lock().invariants.last_rowid;
+    let last = shared.lock().invariants.last_page_number;
     let mut tx = watched.db.begin().await.map_err(|error| error.to_string())?;
     let rows = tx
         .query(
-            "SELECT rowid, scan, range_id, seq, epoch, input_position, input_cursor, output_position, output_cursor \
-             FROM pages WHERE rowid > $1 ORDER BY rowid",
+            "SELECT number, scan, range_id, seq, epoch, input_position, input_cursor, output_position, output_cursor \
+             FROM page_log WHERE number > $1 ORDER BY number",
             params![last],
         )
         .await
@@ -355,7 +384,7 @@ async fn pages(shared: &Shared, watched: &Watched, posted: bool) -> Result<(), S
         if epoch < current {
             *state.coverage.entry("adopted").or_insert(0) += 1;
         }
-        state.invariants.last_rowid = row.get(0).map_err(text)?;
+        state.invariants.last_page_number = row.get(0).map_err(text)?;
         if let Some(last) = state.invariants.last_page.get(&key) {
             // A cursor of the platform's that expired is left out, and the place stays; a list that cannot be entered
             // begins again at its newest end.
@@ -397,8 +426,11 @@ fn platform(shared: &Shared, watched: &Watched) {
     let mut broken = None;
     for request in requests {
         state.invariants.last_request = request.number;
+        if request.fault.as_deref() == Some("DuplicatedRow") && request.charged_nano_usd > 0 {
+            state.invariants.surplus_rows += 1;
+        }
         // Who sets the clock that windows are counted by may have a request refused, and no more than that.
-        if request.status == 429 && request.fault.is_none() && shared.scenario.step.is_none() {
+        if request.status == 429 && request.fault.is_none() && are_right(shared.scenario.clocks) {
             state.invariants.too_many += 1;
             broken.get_or_insert_with(|| {
                 format!("RATE: request {} was one too many in its window", request.number)

@@ -1,13 +1,15 @@
 //! The network: every message takes its time, may be lost on its way there or back, and its sender may be
 //! killed or frozen at either end.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use followlytics_platforms::http::{HttpError, HttpService, send};
 use followlytics_simulator::DROP_HEADER;
 use http::{Request, Response};
 use tower::{service_fn, util::BoxCloneSyncService};
 
-use super::shared::Shared;
+use super::{scenario::Part, shared::Shared};
 
 /// Where messages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +40,27 @@ async fn deliver(
     let way = request.uri().clone();
     let path = way.path().to_owned();
     let latency = shared.draw(1, 40);
-    if shared.fault(shared.scenario.lost) {
+    if shared.fault(shared.scenario.faults.lost) {
         shared.count("lost");
         shared.trace(&format!("{who} {leg:?} {path} lost before"));
         shared.sleep_ms(latency).await;
         return Err(HttpError::Connect("simulated".to_owned()));
     }
     shared.sleep_ms(latency).await;
+    let away = match leg {
+        Leg::Broker => Part::Broker,
+        Leg::Platform => Part::Platform,
+    };
+    if shared.is_away(away) {
+        shared.count(if leg == Leg::Broker {
+            "broker away"
+        } else {
+            "platforms away"
+        });
+        shared.trace(&format!("{who} {leg:?} {path} nobody there"));
+        return Err(HttpError::Connect("simulated".to_owned()));
+    }
+    let death = (leg == Leg::Broker).then(|| Death::draw(shared, &path)).flatten();
     let detached = leg == Leg::Broker && shared.fault(300);
     let handled = {
         let (shared, who) = (shared.clone(), who.to_owned());
@@ -60,7 +76,9 @@ async fn deliver(
             response
         }
     };
-    let response = if detached {
+    let response = if let Some(death) = death {
+        return Err(death.befall(shared, handled).await);
+    } else if detached {
         // The broker is another process: it goes on when the sender is killed.
         tokio::spawn(handled)
             .await
@@ -71,7 +89,7 @@ async fn deliver(
     let latency = shared.draw(1, 40);
     shared.sleep_ms(latency).await;
     shared.pass(who, true).await;
-    if shared.fault(shared.scenario.lost) {
+    if shared.fault(shared.scenario.faults.lost) {
         shared.count("lost");
         shared.trace(&format!("{who} {leg:?} {} lost after", way.path()));
         return Err(HttpError::Broken("simulated".to_owned()));
@@ -88,6 +106,45 @@ async fn deliver(
             Err(HttpError::Broken("dropped".to_owned()))
         }
         other => other,
+    }
+}
+
+/// The end of a broker in the middle of a request.
+struct Death {
+    after: Duration,
+    with_all: bool,
+}
+
+impl Death {
+    /// Three times as often over a page: between its object and its row is what most depends on the order of things.
+    fn draw(shared: &Shared, path: &str) -> Option<Self> {
+        let times = if path.ends_with("/pages") { 3 } else { 1 };
+        let with_all = shared.fault(shared.scenario.faults.power * times);
+        if !with_all && !shared.fault(shared.scenario.faults.broker * times) {
+            return None;
+        }
+        let after = shared.draw(1, 60).unsigned_abs();
+        Some(Self {
+            after: Duration::from_millis(after),
+            with_all,
+        })
+    }
+
+    /// Whatever it was doing stays as it is then.
+    async fn befall<T>(self, shared: &Shared, request: impl Future<Output = T>) -> HttpError {
+        let answered = tokio::time::timeout(self.after, request).await.is_ok();
+        shared.count("broker died");
+        shared.trace(if answered {
+            "broker died after its answer"
+        } else {
+            "broker died"
+        });
+        if self.with_all {
+            shared.cut_power();
+            // Its own process is among them.
+            std::future::pending::<()>().await;
+        }
+        HttpError::Broken("simulated".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
 
-use super::shared::Shared;
+use super::{scenario::Part, shared::Shared};
 
 /// The faulty store.
 pub(super) struct FaultyStore {
@@ -33,13 +33,18 @@ impl fmt::Display for FaultyStore {
 
 impl FaultyStore {
     async fn late(&self) {
-        let ms = self.shared.draw(0, 20);
+        let mut ms = self.shared.draw(0, 20);
+        if self.shared.fault(self.shared.scenario.faults.slow_objects) {
+            ms = self.shared.draw(1_000, 40_000);
+            self.shared.count("slow objects");
+            self.shared.trace(&format!("objects take {ms}"));
+        }
         self.shared.sleep_ms(ms).await;
     }
 
     fn broken(&self, what: &str, path: &Path) -> Result<()> {
-        let away = self.shared.are_objects_away();
-        if !away && !self.shared.fault(self.shared.scenario.objects) {
+        let away = self.shared.is_away(Part::Objects);
+        if !away && !self.shared.fault(self.shared.scenario.faults.objects) {
             return Ok(());
         }
         self.shared
@@ -84,7 +89,7 @@ impl ObjectStore for FaultyStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if self.shared.are_objects_away() {
+        if self.shared.is_away(Part::Objects) {
             let away = self.broken("list", prefix.unwrap_or(&Path::default())).err();
             return stream::iter(away.map(Err)).boxed();
         }

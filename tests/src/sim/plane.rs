@@ -6,16 +6,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use followlytics_apiserver::{ApiServer, Registry};
 use followlytics_controller::{Context, Requeue, Settings, sandbox, scan};
 use followlytics_core::{account::Platform, scan::decide::Policy};
-use followlytics_crds::{Sandbox, Scan};
+use followlytics_crds::{Credential, Sandbox, Scan};
 use followlytics_store::{db::Db, ledger::Ledger};
 use jiff::Timestamp;
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     client::Body,
 };
 use serde_json::Value;
@@ -104,12 +104,28 @@ impl Plane {
         Ok(())
     }
 
-    /// What a person sees.
-    pub(crate) async fn scan(&self, name: &str) -> Result<Scan> {
-        Api::<Scan>::default_namespaced(self.people.clone())
-            .get(name)
-            .await
-            .context("the Scan vanished")
+    /// What a person changes in X's Credential.
+    pub(crate) async fn edit_credential(&self, patch: &Value) -> Result<()> {
+        let credentials: Api<Credential> = Api::default_namespaced(self.people.clone());
+        credentials
+            .patch("x", &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// What a person deletes; perhaps for the second time.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        let scans: Api<Scan> = Api::default_namespaced(self.people.clone());
+        match scans.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            outcome => Ok(outcome.map(drop)?),
+        }
+    }
+
+    /// What a person sees; nothing of a Scan that was deleted.
+    pub(crate) async fn scan(&self, name: &str) -> Result<Option<Scan>> {
+        let scans: Api<Scan> = Api::default_namespaced(self.people.clone());
+        Ok(scans.get_opt(name).await?)
     }
 
     /// Looks at every object that is due, in an order of the seed's; the controllers may die at any await.
@@ -197,12 +213,12 @@ fn unlucky(shared: &Shared, router: axum::Router) -> Client {
             after_message(&shared, Leg::Broker, "", true).await;
             let ms = shared.draw(0, 3);
             shared.sleep_ms(ms).await;
-            if shared.fault(shared.scenario.api) {
+            if shared.fault(shared.scenario.faults.api) {
                 shared.count("api faults");
                 return Err(tower::BoxError::from("simulated: lost before"));
             }
             let answer = router.oneshot(request).await.map_err(tower::BoxError::from);
-            if shared.fault(shared.scenario.api) {
+            if shared.fault(shared.scenario.faults.api) {
                 shared.count("api faults");
                 return Err("simulated: lost after".into());
             }

@@ -11,33 +11,29 @@ use followlytics_api::{
     credentials::{Credentials, MemorySecrets, SecretStore as _},
 };
 use followlytics_core::{
-    account::Platform,
     money::Usd,
-    scan::{
-        range::RangeId,
-        summary::{Stage, Summary},
-    },
-    wire::Mode,
+    scan::{range::RangeId, summary::Summary},
 };
-use followlytics_crds::{ConditionExt as _, OperatingMode, Scan};
+use followlytics_crds::Scan;
 use followlytics_platforms::{clock::TokioClock, http::from_service};
 use followlytics_simulator::{World, router};
 use followlytics_store::{db::Db, ledger::Ledger, objects::Objects, params};
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
-use serde_json::json;
 
 use super::{
+    again::Known,
     fleet::Fleet,
-    invariants::{Pause, Watched, after_message},
+    invariants::{Watched, after_message},
     net::{Leg, wire},
     objects::FaultyStore,
+    outage::Connection,
     plane::Plane,
-    scenario::{ScanPlan, Scenario},
+    scenario::{Part, ScanPlan, Scenario},
     shared::Shared,
+    workers::Workers,
     world,
 };
-use crate::toolkit::simulated;
 
 /// What a simulation came to.
 #[derive(Debug)]
@@ -58,8 +54,6 @@ pub struct Report {
 
 /// The instant at which every simulation begins.
 const EPOCH: i64 = 1_790_000_000;
-/// Permits settle within 55 s, a lease nobody gave back ends 15 s later, controllers may die meanwhile.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(120);
 /// Longest virtual time after the healing: holds double up to a quarter of an hour.
 const PATIENCE_SECONDS: i64 = 6 * 3600;
 
@@ -69,15 +63,11 @@ pub fn run(scenario: Scenario) -> Report {
         .enable_time()
         .start_paused(true)
         .build();
+    if let Some(what) = scenario.contradiction() {
+        return Report::of_none(format!("the world contradicts itself: {what}"));
+    }
     let Ok(runtime) = runtime else {
-        return Report {
-            trace: String::new(),
-            broken: Some("no runtime".to_owned()),
-            hops: 0,
-            coverage: BTreeMap::new(),
-            summaries: Vec::new(),
-            elapsed: SignedDuration::ZERO,
-        };
+        return Report::of_none("no runtime".to_owned());
     };
     runtime.block_on(async {
         let origin = Timestamp::from_second(EPOCH).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -89,6 +79,9 @@ pub fn run(scenario: Scenario) -> Report {
                     shared.report(format!("{error:#}"));
                 }
                 summaries = simulation.summaries().await;
+                if let Err(error) = super::rare::cover(&shared, &simulation.db).await {
+                    shared.report(format!("{error:#}"));
+                }
             }
             Err(error) => shared.report(format!("set-up: {error:#}")),
         }
@@ -106,36 +99,50 @@ pub fn run(scenario: Scenario) -> Report {
     })
 }
 
+impl Report {
+    fn of_none(why: String) -> Self {
+        Self {
+            trace: String::new(),
+            broken: Some(why),
+            hops: 0,
+            coverage: BTreeMap::new(),
+            summaries: Vec::new(),
+            elapsed: SignedDuration::ZERO,
+        }
+    }
+}
+
 /// A scan, as a person sees it.
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) uid: String,
     pub(crate) plan: ScanPlan,
-    budget: Usd,
-    paused_since: Option<Timestamp>,
-    /// Where its second scan goes on from.
-    pub(crate) since: Option<Known>,
+    pub(super) budget: Usd,
+    pub(super) paused_since: Option<Timestamp>,
+    /// Edits made so far.
+    pub(super) edits: usize,
+    /// Whether X's other Credential is named.
+    pub(super) names_other: bool,
+    /// What was known before, if it is read once more.
+    pub(crate) known: Option<Known>,
     pub(crate) is_verified: bool,
-}
-
-/// What is known of a list before it is read once more.
-pub(crate) struct Known {
-    /// Followers in the first result.
-    pub(crate) ids: BTreeSet<String>,
-    /// The platform's order when the second scan was created.
-    pub(crate) from: u64,
+    /// As it was seen last.
+    is_open: bool,
 }
 
 impl Target {
-    fn new(name: String, scan: Scan, plan: &ScanPlan) -> Result<Self> {
+    pub(super) fn new(name: String, scan: Scan, plan: &ScanPlan) -> Result<Self> {
         Ok(Self {
             name,
             uid: scan.metadata.uid.context("a Scan without uid")?,
             plan: plan.clone(),
             budget: plan.budget,
             paused_since: None,
-            since: None,
+            edits: 0,
+            names_other: false,
+            known: None,
             is_verified: false,
+            is_open: true,
         })
     }
 }
@@ -143,30 +150,32 @@ impl Target {
 /// The whole system.
 pub(crate) struct Simulation {
     pub(crate) shared: Shared,
+    /// As those see it who look on, whatever is away.
     pub(crate) ledger: Ledger,
     pub(crate) objects: Objects,
     pub(crate) world: Arc<World>,
     pub(crate) targets: Vec<Target>,
     pub(crate) fleet: Arc<Fleet>,
-    db: Db,
-    secrets: Arc<MemorySecrets>,
-    plane: Plane,
-    started: Timestamp,
+    /// As the control plane sees it.
+    connected: Ledger,
+    pub(super) db: Db,
+    pub(super) secrets: Arc<MemorySecrets>,
+    pub(super) plane: Plane,
+    workers: Workers,
     /// Sessions given since the first.
-    sign_ins: u64,
+    pub(super) sign_ins: u64,
+    /// Edits of X's Credential made so far.
+    pub(super) credential_edits: usize,
     /// Accounts that hide their lists now.
-    hidden: BTreeSet<String>,
+    pub(super) hidden: BTreeSet<String>,
 }
 
 impl Simulation {
     pub(crate) async fn new(shared: &Shared) -> Result<Self> {
         let db = Db::memory()?;
-        let (of_clock, of_ids, of_world) = (shared.clone(), shared.clone(), shared.clone());
-        let ledger = Ledger::new(
-            db.clone(),
-            Arc::new(move || of_clock.ledger_now()),
-            Arc::new(move || format!("{:032x}", of_ids.lock().chance.bits())),
-        );
+        let connected_db = db.clone().guarded_by(Connection(shared.clone()));
+        let (ledger, connected) = (ledger(shared, db.clone()), ledger(shared, connected_db.clone()));
+        let of_world = shared.clone();
         let objects = Objects::new(Arc::new(FaultyStore {
             inner: InMemory::new(),
             shared: shared.clone(),
@@ -179,15 +188,17 @@ impl Simulation {
         let platform = router(Arc::clone(&world));
         let service = from_service::<_, axum::body::Body, axum::body::Body>(platform.clone());
         let http = wire(shared, "broker", Leg::Platform, service);
-        let credentials = Arc::new(Credentials::new(secrets.clone(), http, ledger.clone()));
-        let broker = Broker::new(ledger.clone(), objects.clone(), credentials);
+        let credentials = Arc::new(Credentials::new(secrets.clone(), http, connected.clone()));
+        let broker = Broker::new(connected.clone(), objects.clone(), credentials);
         let fleet = Arc::new(Fleet::new(shared.clone(), broker, platform));
-        let plane = Plane::new(shared, db.clone(), ledger.clone(), Arc::clone(&fleet))?;
-        let started = shared.now();
+        let plane = Plane::new(shared, connected_db, connected.clone(), Arc::clone(&fleet))?;
+        let workers = Workers::new(shared, connected.clone(), objects.clone());
         super::invariants::watch(&db).await?;
+        super::rare::watch(&db).await?;
         let mut simulation = Self {
             shared: shared.clone(),
             ledger,
+            connected,
             objects,
             world,
             targets: Vec::new(),
@@ -195,8 +206,9 @@ impl Simulation {
             db,
             secrets,
             plane,
-            started,
+            workers,
             sign_ins: 0,
+            credential_edits: 0,
             hidden: BTreeSet::new(),
         };
         simulation.set_up().await?;
@@ -205,9 +217,13 @@ impl Simulation {
 
     async fn set_up(&mut self) -> Result<()> {
         let scenario = Arc::clone(&self.shared.scenario);
-        self.secrets
-            .put("default/x", &world::sign_in(&self.world, &scenario)?)?;
-        self.plane.create(&world::credential(&scenario)).await?;
+        for (name, secret) in world::sign_in(&self.world, &scenario)? {
+            self.secrets.put(name, &secret)?;
+        }
+        for credential in world::credentials(&scenario) {
+            self.plane.create(&credential).await?;
+        }
+        self.shared.lock().invariants.month = scenario.month;
         if scenario.scans.iter().any(|plan| plan.web.is_some()) {
             self.secrets
                 .put("default/session", &world::sign_in_web(&self.world, 0)?)?;
@@ -227,6 +243,7 @@ impl Simulation {
             world: Arc::clone(&self.world),
             scans: Arc::new(Mutex::new(uids)),
         });
+        self.shared.begin();
         Ok(())
     }
 
@@ -243,31 +260,28 @@ impl Simulation {
                 self.show_lists()?;
                 healed = true;
             }
-            self.plane.step().await?;
-            after_message(&self.shared, Leg::Broker, "", true).await;
-            let mut open = false;
-            for index in 0..self.targets.len() {
-                open |= self.attend(index, healed).await?;
-            }
-            self.work().await?;
-            self.ledger.sweep_permits().await?;
+            let mut open = self.pass(healed).await?;
+            // What is away comes back, and only then all there is has been seen.
+            open |= self.shared.is_away(Part::Database);
             if !open {
+                self.workers.stop();
                 self.verify().await?;
-                let is_first = self.targets.iter().all(|target| target.since.is_none());
-                if !(self.shared.scenario.again && is_first) {
+                let is_first = self.targets.iter().all(|target| target.known.is_none());
+                let Some(how) = self.shared.scenario.again.filter(|_| is_first) else {
                     return Ok(());
-                }
-                self.begin_again().await?;
+                };
+                self.begin_again(how).await?;
                 healed = false;
             }
-            let patience = self.shared.now().duration_since(self.started).as_secs();
             ensure!(
-                patience < self.shared.scenario.chaos_seconds + PATIENCE_SECONDS,
+                self.shared.passed() < self.shared.scenario.chaos_seconds + PATIENCE_SECONDS,
                 "ESR: scans did not end after the healing"
             );
             let pause = self.shared.draw(50, 400);
             // While nothing runs there is little to see.
-            let slower = match (self.fleet.alive() > 0, healed) {
+            let away = [Part::Database, Part::Broker, Part::Controllers];
+            let is_away = away.iter().any(|part| self.shared.is_away(*part));
+            let slower = match (self.fleet.alive() > 0 && !is_away, healed) {
                 (true, _) => 1,
                 (false, false) => 4,
                 (false, true) => 40,
@@ -276,261 +290,31 @@ impl Simulation {
         }
     }
 
-    /// What a person does about one scan; whether it is still open.
-    async fn attend(&mut self, index: usize, healed: bool) -> Result<bool> {
-        let Some(target) = self.targets.get(index).filter(|target| !target.is_verified) else {
-            return Ok(false);
-        };
-        let scan = self.plane.scan(&target.name).await?;
-        let since = self.shared.now().duration_since(self.started).as_secs();
-        let pause = target
-            .plan
-            .suspend
-            .is_some_and(|(from, length)| since >= from && since < from + length);
-        let mode = if pause {
-            OperatingMode::Suspended
-        } else {
-            OperatingMode::Running
-        };
-        if scan.spec.operating_mode != mode {
-            self.plane
-                .edit(&target.name, &json!({"spec": {"operatingMode": mode}}))
-                .await?;
+    /// Lets everybody act once; whether a scan is still open.
+    async fn pass(&mut self, healed: bool) -> Result<bool> {
+        if !self.shared.is_away(Part::Controllers) {
+            unless_away(self.plane.step().await)?;
+            after_message(&self.shared, Leg::Broker, "", true).await;
         }
-        self.check_pause(index, &scan).await?;
-        self.let_some_return(index)?;
-        self.let_lists_be_hidden(index)?;
-        let summary = self
-            .ledger
-            .summary(&self.targets.get(index).context("no target")?.uid)
-            .await?;
-        let waits_for_an_outcome = summary.as_ref().is_some_and(|summary| summary.open_permits > 0);
-        if let Some(summary) = summary.filter(|_| healed && !pause) {
-            self.help(index, &summary).await?;
-        }
-        let phase = scan
-            .status
-            .as_ref()
-            .map(|status| status.phase)
-            .unwrap_or_default();
-        // A killed runner's request is in doubt until its permit is due, which may be after the scan's end.
-        Ok(!phase.is_final() || waits_for_an_outcome)
-    }
-
-    /// PAUSE: no permit is granted once the ledger knows of it; from the moment it is true nothing starts.
-    async fn check_pause(&mut self, index: usize, scan: &Scan) -> Result<()> {
-        let now = self.shared.now();
-        let Some(target) = self.targets.get_mut(index) else {
-            return Ok(());
-        };
-        let row = self.ledger.find_scan(&target.uid).await?;
-        let open = row
-            .as_ref()
-            .is_some_and(|row| matches!(row.stage, Stage::Resolving | Stage::Scanning));
-        if row.is_none_or(|row| row.request.mode != Mode::Suspend) {
-            target.paused_since = None;
-            self.shared.lock().invariants.suspended.remove(&target.uid);
-            return Ok(());
-        }
-        let asked = *target.paused_since.get_or_insert(now);
-        let mut tx = self.db.begin().await?;
-        let later = tx
-            .find(
-                "SELECT 1 FROM permits WHERE scan = $1 AND granted_at > $2",
-                params![&target.uid, asked],
-            )
-            .await?;
-        drop(tx);
-        ensure!(
-            later.is_none() || self.shared.scenario.step.is_some(),
-            "PAUSE: a permit was granted after the pause was asked for"
-        );
-        let conditions = scan
-            .status
-            .as_ref()
-            .map(|status| status.conditions.as_slice())
-            .unwrap_or_default();
-        let suspended =
-            conditions.is_true("Suspended") && scan.spec.operating_mode == OperatingMode::Suspended;
-        let resumed = scan.spec.operating_mode == OperatingMode::Running;
-        ensure!(
-            suspended || resumed || !open || now.duration_since(asked) < LONGEST_PAUSE,
-            "PAUSE: still not true after {LONGEST_PAUSE:?}: {:?}",
-            scan.status
-        );
-        if suspended && open && !self.shared.lock().invariants.suspended.contains_key(&target.uid) {
-            let summary = self
-                .ledger
-                .summary(&target.uid)
-                .await?
-                .context("the scan vanished")?;
-            let quiet = summary.open_permits == 0 && summary.ranges.active == 0;
-            ensure!(
-                quiet,
-                "PAUSE: Suspended is true while requests are open or ranges are held: {summary:?}"
-            );
-            let account = summary.account_id.unwrap_or_else(|| target.plan.handle.clone());
-            let pause = Pause {
-                account,
-                since: self.world.order(),
-            };
-            self.shared.count("suspended");
-            self.shared
-                .lock()
-                .invariants
-                .suspended
-                .insert(target.uid.clone(), pause);
-        }
-        Ok(())
-    }
-
-    /// After the healing a person does what the holds ask for: more budget, signing in again.
-    async fn help(&mut self, index: usize, summary: &Summary) -> Result<()> {
-        let Some(hold) = summary.hold.as_ref().filter(|hold| hold.until.is_none()) else {
-            return Ok(());
-        };
-        let Some(target) = self.targets.get_mut(index) else {
-            return Ok(());
-        };
-        self.shared.count("helped");
-        self.shared
-            .trace(&format!("help {} {}", target.name, hold.reason));
-        if hold.reason == "CredentialInvalid" {
-            self.secrets
-                .put("default/x", &world::sign_in(&self.world, &self.shared.scenario)?)?;
-        }
-        if hold.reason == "SessionEnded" {
-            self.sign_ins += 1;
-            self.secrets.put(
-                "default/session",
-                &world::sign_in_web(&self.world, self.sign_ins)?,
-            )?;
-        }
-        target.budget = target
-            .budget
-            .plus(target.budget)
-            .plus(Usd::from_nanos(1_000_000_000));
-        let budget = json!({"spec": {"budget": {"maxUsd": target.budget.to_string()}}});
-        self.plane.edit(&target.name, &budget).await
-    }
-
-    /// An old follower leaves and comes back: at the newest end, where nobody takes it for the rows around it.
-    fn let_some_return(&self, index: usize) -> Result<()> {
-        let plan = self.targets.get(index).map(|target| &target.plan);
-        let Some((plan, web)) = plan.and_then(|plan| Some((plan, plan.web.as_ref()?))) else {
-            return Ok(());
-        };
-        if !self.shared.fault(web.returning) {
-            return Ok(());
-        }
-        let platform = simulated(plan.platform);
-        let now = self.world.order();
-        let all = self.world.truth_between(platform, &plan.handle, now, now)?;
-        let nth = self.shared.lock().chance.below(all.len());
-        if let Some(follower) = all.get(nth) {
-            self.world.unfollow_user(platform, &plan.handle, follower)?;
-            self.world.follow_user(platform, &plan.handle, follower)?;
-            self.shared.count("returned");
-        }
-        Ok(())
-    }
-
-    /// An account on Mastodon hides its lists, or shows them again.
-    fn let_lists_be_hidden(&mut self, index: usize) -> Result<()> {
-        let Some(target) = self.targets.get(index) else {
-            return Ok(());
-        };
-        let is_hidden = self.hidden.contains(&target.plan.handle);
-        // It is shown again sooner than hidden.
-        let chance = self.shared.scenario.hides * if is_hidden { 4 } else { 1 };
-        if target.plan.platform == Platform::Mastodon && self.shared.fault(chance) {
-            let handle = target.plan.handle.clone();
-            self.world
-                .set_hide_collections(simulated(Platform::Mastodon), &handle, !is_hidden)?;
-            self.shared.count("hidden lists");
-            if is_hidden {
-                self.hidden.remove(&handle);
-            } else {
-                self.hidden.insert(handle);
+        let mut open = false;
+        for index in 0..self.targets.len() {
+            // People look less often than machines do.
+            if self.shared.draw(0, 2) > 0 {
+                open |= self.targets.get(index).is_some_and(|target| target.is_open);
+                continue;
             }
-        }
-        Ok(())
-    }
-
-    /// Shows every list that is hidden.
-    fn show_lists(&mut self) -> Result<()> {
-        for handle in std::mem::take(&mut self.hidden) {
-            self.world
-                .set_hide_collections(simulated(Platform::Mastodon), &handle, false)?;
-        }
-        Ok(())
-    }
-
-    /// Some come, some return together in their old order; then every list is read once more, as badly as before.
-    async fn begin_again(&mut self) -> Result<()> {
-        let scenario = Arc::clone(&self.shared.scenario);
-        for (number, plan) in scenario.scans.iter().enumerate() {
-            let platform = simulated(plan.platform);
-            let now = self.world.order();
-            let all = self.world.truth_between(platform, &plan.handle, now, now)?;
-            let block = usize::try_from(self.shared.draw(0, 60))?;
-            for follower in all.iter().take(block) {
-                self.world.unfollow_user(platform, &plan.handle, follower)?;
+            let is_open = unless_away(self.attend(index, healed).await)?.unwrap_or(true);
+            if let Some(target) = self.targets.get_mut(index) {
+                target.is_open = is_open;
             }
-            for follower in all.iter().take(block) {
-                self.world.follow_user(platform, &plan.handle, follower)?;
-            }
-            let come = u64::try_from(self.shared.draw(0, 600))?;
-            self.world.follow(platform, &plan.handle, come)?;
-            let name = format!("again-{number}");
-            let scan = self.plane.create(&world::scan_since(&name, plan)).await?;
-            let first = self.targets.get_mut(number).context("no first scan")?;
-            first.is_verified = true;
-            let uid = first.uid.clone();
-            let record = self.ledger.find_result(&uid).await?.context("no first result")?;
-            let ids = followlytics_worker::result_ids(&self.objects, &record).await?;
-            let mut target = Target::new(name, scan, plan)?;
-            target.since = Some(Known {
-                ids: ids.into_iter().collect(),
-                from: self.world.order(),
-            });
-            self.targets.push(target);
+            open |= is_open;
         }
-        self.started = self.shared.now();
-        self.shared.begin_again();
-        world::set_faults(&self.world, &scenario)?;
-        let uids = self.targets.iter().map(|target| target.uid.clone()).collect();
-        if let Some(watched) = &self.shared.lock().invariants.watched {
-            *watched
-                .scans
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = uids;
+        unless_away(self.edit_credential().await)?;
+        self.workers.step();
+        if let Err(error) = self.connected.sweep_permits().await {
+            self.shared.trace(&format!("sweep failed: {error}"));
         }
-        self.shared.trace("again");
-        Ok(())
-    }
-
-    async fn work(&mut self) -> Result<()> {
-        if self.shared.fault(300) {
-            return Ok(());
-        }
-        // So small that a scan of a few pages has many runs, several lanes, and runs of runs.
-        let settings = followlytics_worker::Settings {
-            run_pages: 3,
-            fan_in: 3,
-            lane_rows: 150,
-            piece_rows: 100,
-            run_group_rows: 60,
-            group_rows: 90,
-            ..followlytics_worker::Settings::default()
-        };
-        match followlytics_worker::run_one_with(&self.ledger, &self.objects, "worker", &settings).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.shared.trace(&format!("worker failed: {error}"));
-                Ok(())
-            }
-        }
+        Ok(open)
     }
 
     /// Look-ups that the API answered.
@@ -559,5 +343,26 @@ impl Simulation {
             }
         }
         all
+    }
+}
+
+fn ledger(shared: &Shared, db: Db) -> Ledger {
+    let (of_clock, of_ids) = (shared.clone(), shared.clone());
+    Ledger::new(
+        db,
+        Arc::new(move || of_clock.ledger_now()),
+        Arc::new(move || format!("{:032x}", of_ids.lock().chance.bits())),
+    )
+}
+
+/// Nothing, where the API server could not do what a person asked: who asked does so again.
+fn unless_away<T>(outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.downcast_ref() {
+            Some(kube::Error::Api(status)) if status.code < 500 => Err(error),
+            Some(kube::Error::Api(_)) => Ok(None),
+            _ => Err(error),
+        },
     }
 }

@@ -11,7 +11,11 @@ use futures::{FutureExt as _, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::AbortHandle;
 
-use super::{chance::Chance, invariants::Invariants, scenario::Scenario};
+use super::{
+    chance::Chance,
+    invariants::Invariants,
+    scenario::{Part, Scenario},
+};
 
 /// State of one simulation; one thread, so the lock is never contended.
 pub(super) struct State {
@@ -19,6 +23,8 @@ pub(super) struct State {
     pub(super) trace: String,
     /// Messages so far.
     pub(super) hops: u64,
+    /// When the lists began to be read.
+    pub(super) started: Timestamp,
     /// Chaos lasts until here.
     pub(super) heal_at: Timestamp,
     /// Processes by name: how to kill them, until when they are frozen.
@@ -51,23 +57,24 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(scenario: Scenario, clock: TokioClock) -> Self {
-        let heal_at = later(clock.now(), scenario.chaos_seconds * 1000);
+        let started = clock.now();
         let state = State {
             chance: Chance::new(scenario.seed ^ 0x5eed),
             trace: String::new(),
             hops: 0,
-            heal_at,
+            started,
+            heal_at: started,
             processes: BTreeMap::new(),
             kills: 0,
             coverage: BTreeMap::new(),
-            verifies: false,
+            verifies: true,
             puts: BTreeMap::new(),
             invariants: Invariants::default(),
             broken: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
-            started: clock.now(),
+            started,
             clock,
             scenario: Arc::new(scenario),
         }
@@ -84,7 +91,7 @@ impl Shared {
     /// The time by the database's clock, which is set in some worlds.
     pub(super) fn ledger_now(&self) -> Timestamp {
         let now = self.now();
-        match self.scenario.step {
+        match self.scenario.clocks.database {
             Some((after, by)) if now.duration_since(self.started).as_secs() >= after => later(now, by * 1000),
             _ => now,
         }
@@ -114,20 +121,38 @@ impl Shared {
         self.lock().heal_at > now
     }
 
-    /// Begins the chaos anew.
-    pub(super) fn begin_again(&self) {
-        let heal_at = later(self.now(), self.scenario.chaos_seconds * 1000);
+    /// Begins the chaos.
+    pub(super) fn begin(&self) {
+        let now = self.now();
         let mut state = self.lock();
-        (state.heal_at, state.verifies) = (heal_at, false);
+        state.started = now;
+        state.heal_at = later(now, self.scenario.chaos_seconds * 1000);
+        state.verifies = false;
     }
 
-    /// Whether the object store refuses everything now.
-    pub(super) fn are_objects_away(&self) -> bool {
-        let Some((from, length)) = self.scenario.objects_away else {
+    /// Ends every fault: what there is, is looked at.
+    pub(super) fn end(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        (state.heal_at, state.verifies) = (now, true);
+    }
+
+    /// Seconds since the lists began to be read.
+    pub(super) fn passed(&self) -> i64 {
+        let started = self.lock().started;
+        self.now().duration_since(started).as_secs()
+    }
+
+    /// Whether this part is away now.
+    pub(super) fn is_away(&self, part: Part) -> bool {
+        if !self.scenario.has_outage(part) || self.lock().verifies {
             return false;
-        };
-        let passed = self.now().duration_since(self.started).as_secs();
-        !self.lock().verifies && (from..from + length).contains(&passed)
+        }
+        let passed = self.passed();
+        let outages = self.scenario.outages.iter().filter(|outage| outage.of == part);
+        outages
+            .map(|outage| outage.from..outage.from + outage.length)
+            .any(|stretch| stretch.contains(&passed))
     }
 
     /// Draws a fault of so many in a thousand; never after the healing.
@@ -141,10 +166,10 @@ impl Shared {
 
     /// Kills or freezes the process here, or lets it pass; a frozen one waits until it thaws.
     pub(super) async fn pass(&self, who: &str, may_freeze: bool) {
-        if self.fault(self.scenario.kill) && self.kill(who) {
+        if self.fault(self.scenario.faults.kill) && self.kill(who) {
             std::future::pending::<()>().await;
         }
-        if may_freeze && self.fault(self.scenario.freeze) {
+        if may_freeze && self.fault(self.scenario.faults.freeze) {
             let ms = self.draw(1_000, 40_000);
             self.count("frozen");
             self.trace(&format!("freeze {who} for {ms}"));
@@ -185,6 +210,20 @@ impl Shared {
         true
     }
 
+    /// The machine fails: every process on it is gone at once.
+    pub(super) fn cut_power(&self) {
+        self.count("power failures");
+        self.trace("power fails");
+        let processes: Vec<AbortHandle> = {
+            let mut state = self.lock();
+            let all = state.processes.values_mut();
+            all.filter_map(|process| process.abort.take()).collect()
+        };
+        for process in processes {
+            process.abort();
+        }
+    }
+
     /// Notes a broken invariant; the first one counts.
     pub(super) fn report(&self, what: String) {
         self.trace(&format!("BROKEN {what}"));
@@ -193,20 +232,26 @@ impl Shared {
 
     /// The clock as a process sees it: its sleeps end late when it is frozen.
     pub(super) fn clock_of(&self, who: &str) -> Arc<dyn Clock> {
-        let ahead = self.skew_of(who);
-        if !ahead.is_zero() {
+        if !self.ahead(who).is_zero() {
             self.count("skewed clocks");
         }
         Arc::new(ProcessClock {
             shared: self.clone(),
             who: who.to_owned(),
-            ahead,
         })
     }
 
-    /// By how much the clock of this process is ahead, for as long as it lives.
-    pub(super) fn skew_of(&self, who: &str) -> SignedDuration {
-        let most = self.scenario.skew_seconds;
+    /// By how much the clock of this process is ahead now.
+    pub(super) fn ahead(&self, who: &str) -> SignedDuration {
+        let set = self.scenario.clocks.runners.filter(|(after, _)| {
+            let passed = self.now().duration_since(self.started).as_secs();
+            passed >= *after
+        });
+        self.skew_of(who) + SignedDuration::from_secs(set.map_or(0, |(_, by)| by))
+    }
+
+    fn skew_of(&self, who: &str) -> SignedDuration {
+        let most = self.scenario.clocks.skew_seconds;
         if most == 0 {
             return SignedDuration::ZERO;
         }
@@ -220,12 +265,11 @@ impl Shared {
 struct ProcessClock {
     shared: Shared,
     who: String,
-    ahead: SignedDuration,
 }
 
 impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        self.shared.now() + self.ahead
+        self.shared.now() + self.shared.ahead(&self.who)
     }
 
     fn sleep(&self, duration: SignedDuration) -> BoxFuture<'static, ()> {

@@ -37,12 +37,12 @@ impl Scenario {
             enters: c.happens(700),
             count: u32::try_from(c.between(20, 100)).unwrap_or(20),
         };
-        let mishaps = u32::try_from(c.between(1, 40)).unwrap_or(0);
-        let joins = c.happens(180);
+        let mishaps = u32::try_from(c.between(40, 300)).unwrap_or(0);
+        let joins = c.happens(400);
         for (number, scan) in self.scans.iter_mut().enumerate() {
             let drawn = draw(c);
-            let followers = u64::try_from(c.between(20, 3_500)).unwrap_or(20);
-            let share = c.between(15, 95);
+            let followers = u64::try_from(c.between(20, 2_000)).unwrap_or(20);
+            let share = c.between(30, 98);
             let (slow, window) = (c.happens(600), c.between(4_000, 20_000));
             if joins && number == 0 {
                 scan.platform = Platform::X;
@@ -63,7 +63,7 @@ impl Scenario {
                 self.x_window = (1, window);
             }
             scan.web = Some(drawn);
-            self.browser = if c.happens(600) { mishaps } else { 0 };
+            self.faults.browser = if c.happens(700) { mishaps } else { 0 };
         }
         self
     }

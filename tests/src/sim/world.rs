@@ -13,7 +13,7 @@ use followlytics_simulator::{
 };
 use jiff::SignedDuration;
 
-use super::scenario::{ScanPlan, Scenario};
+use super::scenario::{Lists, ScanPlan, Scenario};
 use crate::toolkit::{X_TOKEN, simulated};
 
 pub(super) fn config(scenario: &Scenario) -> WorldConfig {
@@ -82,13 +82,15 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
             .iter()
             .try_for_each(|plan| set_credits(world, plan))?;
     }
-    if scenario.platform == 0 {
+    set_slowness(world, scenario)?;
+    set_list_faults(world, scenario)?;
+    if scenario.faults.platform == 0 {
         return Ok(());
     }
     if has_web {
         set_web_faults(world, scenario)?;
     }
-    let share = f64::from(scenario.platform) / 1000.0 / 4.0;
+    let share = share(scenario);
     for (kind, weight) in [
         (FaultKind::InternalErrorHtml, 1.0),
         (
@@ -99,15 +101,12 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
         ),
         (FaultKind::TruncatedBody, 1.0),
         (FaultKind::ShortPage, 1.0),
-        (FaultKind::EmptyPage, 1.0),
         (FaultKind::RepeatedCursor, 1.0),
-        (FaultKind::DuplicatedRow, 1.0),
         (FaultKind::ResponseLost, 1.0),
         (FaultKind::Unauthorized, 0.3),
         (FaultKind::CreditsDepleted, 0.5),
         (FaultKind::UsageCapExceeded, 0.3),
         (FaultKind::ExpiredCursor, 0.3),
-        (FaultKind::MissingCursor, 1.0),
         (
             FaultKind::SecondaryLimit {
                 status: 403,
@@ -123,17 +122,79 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
             0.5,
         ),
     ] {
-        // A row too many is charged too: X would then charge more than was asked for, and no ledger could hold it.
-        let platform = match kind {
-            FaultKind::DuplicatedRow => Some(SimPlatform::Bluesky),
-            // A list without a cursor is at its end: only worlds of lists cut short have that.
-            FaultKind::MissingCursor if !scenario.cut_short => continue,
-            _ => None,
-        };
         let trigger = Trigger::Probability(share * weight);
         world.set_fault(FaultSpec {
-            platform,
             trigger,
+            times: 0,
+            ..FaultSpec::once(kind)
+        })?;
+    }
+    Ok(())
+}
+
+/// The part of the requests that each kind of fault befalls.
+fn share(scenario: &Scenario) -> f64 {
+    f64::from(scenario.faults.platform) / 1000.0 / 4.0
+}
+
+/// What lists do that is well-formed and wrong.
+fn set_list_faults(world: &World, scenario: &Scenario) -> Result<()> {
+    use SimPlatform::{Bluesky, Gitea, Github, Mastodon, X};
+    let Lists {
+        cut_short,
+        lead_back,
+        expire,
+        surplus,
+    } = scenario.lists;
+    let kinds = [
+        // Where pages have numbers an empty one is the end of the list.
+        (FaultKind::EmptyPage, [X, Bluesky, Mastodon].as_slice(), true),
+        (FaultKind::EmptyPage, &[Gitea, Github], cut_short),
+        // A list without a cursor is at its end.
+        (
+            FaultKind::MissingCursor,
+            &[X, Bluesky, Mastodon, Github],
+            cut_short,
+        ),
+        (FaultKind::CursorLeadsBack, &[X, Bluesky, Mastodon], lead_back),
+        // On X a row too many is charged too.
+        (FaultKind::DuplicatedRow, &[Bluesky], true),
+        (FaultKind::DuplicatedRow, &[X, Gitea, Github, Mastodon], surplus),
+    ];
+    if expire > 0 {
+        world.set_fault(FaultSpec {
+            trigger: Trigger::Probability(f64::from(expire) / 1000.0),
+            times: 0,
+            ..FaultSpec::once(FaultKind::ExpiredCursor)
+        })?;
+    }
+    for (kind, platforms, _) in kinds.iter().filter(|(_, _, some)| *some) {
+        for platform in *platforms {
+            world.set_fault(FaultSpec {
+                platform: Some(*platform),
+                trigger: Trigger::Probability(share(scenario)),
+                times: 0,
+                ..FaultSpec::once(kind.clone())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Requests that take longer than a second, longer than a permit may take to settle, or for ever.
+fn set_slowness(world: &World, scenario: &Scenario) -> Result<()> {
+    let share = f64::from(scenario.faults.slow_platform) / 1000.0;
+    if share == 0.0 {
+        return Ok(());
+    }
+    for (kind, weight) in [
+        (FaultKind::ExtraLatency { milliseconds: 4_000 }, 0.4),
+        (FaultKind::ExtraLatency { milliseconds: 20_000 }, 0.3),
+        (FaultKind::ExtraLatency { milliseconds: 50_000 }, 0.2),
+        (FaultKind::Hang { milliseconds: 60_000 }, 0.1),
+    ] {
+        world.set_fault(FaultSpec {
+            trigger: Trigger::Probability(share * weight),
             times: 0,
             ..FaultSpec::once(kind)
         })?;
@@ -143,7 +204,7 @@ pub(super) fn set_faults(world: &World, scenario: &Scenario) -> Result<()> {
 
 /// What only X's pages do wrong, and credits that run out.
 fn set_web_faults(world: &World, scenario: &Scenario) -> Result<()> {
-    let share = f64::from(scenario.platform) / 1000.0 / 4.0;
+    let share = share(scenario);
     let on_web = |kind: FaultKind, share: f64| FaultSpec {
         platform: Some(SimPlatform::X),
         trigger: Trigger::Probability(share),
@@ -217,14 +278,20 @@ pub(super) fn session(scenario: &Scenario) -> Credential {
     Credential::new("session", spec)
 }
 
-/// What signing in gives a person: an application's token, or a user's pair.
-pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
-    if !scenario.x_user_token {
-        return Ok(Secret {
-            access_token: X_TOKEN.to_owned(),
-            ..Secret::default()
-        });
-    }
+/// The credential that X's Scans name at first, as the ledger knows it.
+pub(super) const CREDENTIAL: &str = "default/x";
+
+/// Name of the Credential that X's Scans name at first, or of the other one.
+pub(super) const fn name_of_credential(other: bool) -> &'static str {
+    if other { "x-other" } else { "x" }
+}
+
+/// What signing in gives a person: an application's token and a user's pair, under the names of their secrets.
+pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<[(&'static str, Secret); 2]> {
+    let app = Secret {
+        access_token: X_TOKEN.to_owned(),
+        ..Secret::default()
+    };
     if world.account(SimPlatform::X, "operator").is_err() {
         world.create_account(AccountSpec::new(SimPlatform::X, "operator", 0))?;
     }
@@ -235,38 +302,54 @@ pub(super) fn sign_in(world: &World, scenario: &Scenario) -> Result<Secret> {
         .is_calm()
         .then(|| world.now().saturating_add(lives))
         .transpose()?;
-    Ok(Secret {
+    let user = Secret {
         expires_at,
         access_token: pair.access_token,
         refresh_token: Some(pair.refresh_token),
         client_id: Some("simulator".to_owned()),
         base_url: Some("http://x.test".to_owned()),
         ..Secret::default()
+    };
+    let [first, other] = if scenario.x_user_token {
+        [user, app]
+    } else {
+        [app, user]
+    };
+    Ok([("default/x", first), ("default/x-other", other)])
+}
+
+/// The Credentials of X's API.
+pub(super) fn credentials(scenario: &Scenario) -> [Credential; 2] {
+    [false, true].map(|other| {
+        let name = name_of_credential(other);
+        let type_ = if scenario.x_user_token == other {
+            CredentialType::AppBearer
+        } else {
+            CredentialType::UserToken
+        };
+        let month = scenario.month.filter(|_| !other);
+        let spec = CredentialSpec {
+            platform: "x".to_owned(),
+            type_,
+            secret_ref: SecretRef {
+                name: name.to_owned(),
+            },
+            base_url: Some("http://x.test".to_owned()),
+            rate_limits: limits(scenario, scenario.x_window.0),
+            monthly_budget_usd: month.map(|month| month.to_string()),
+        };
+        Credential::new(name, spec)
     })
 }
 
-/// The Credential named `x`.
-pub(super) fn credential(scenario: &Scenario) -> Credential {
-    let (requests, window_milliseconds) = scenario.x_window;
+/// The limits of X's API, with so many follower requests a window.
+pub(super) fn limits(scenario: &Scenario, requests: i64) -> Vec<RateLimit> {
     let limit = |family: &str, requests| RateLimit {
         family: family.to_owned(),
         requests,
-        window_milliseconds,
+        window_milliseconds: scenario.x_window.1,
     };
-    let type_ = if scenario.x_user_token {
-        CredentialType::UserToken
-    } else {
-        CredentialType::AppBearer
-    };
-    let spec = CredentialSpec {
-        platform: "x".to_owned(),
-        type_,
-        secret_ref: SecretRef { name: "x".to_owned() },
-        base_url: Some("http://x.test".to_owned()),
-        rate_limits: vec![limit("followers", requests), limit("lookup", 300)],
-        monthly_budget_usd: None,
-    };
-    Credential::new("x", spec)
+    vec![limit("followers", requests), limit("lookup", 300)]
 }
 
 /// The same Scan once more, since the newest result.
@@ -298,7 +381,7 @@ pub(super) fn scan(name: &str, plan: &ScanPlan) -> Scan {
             name: "session".to_owned(),
         }),
         source: plan.web.as_ref().map(|web| web.source).unwrap_or_default(),
-        max_followers: 0,
+        max_followers: plan.max_rows,
         since: None,
         priority: 0,
         operating_mode: followlytics_crds::OperatingMode::Running,
