@@ -1,7 +1,8 @@
-//! Deliberate bugs for the tests: each must be caught by the invariant it breaks, or the harness proves nothing.
+//! Deliberate bugs for the tests: a test must catch each of them, or the tests prove nothing.
 //!
-//! Chosen at run time, one at a time, in builds with the feature `mutants` only. Without the feature every
-//! question is answered `false` at compile time and nothing of this is left in the program.
+//! One is chosen at run time, in builds with the feature `mutants` only: for a
+//! thread ([`choose`]), or for the whole process by the environment variable `FOLLOWLYTICS_MUTANT`. Without the feature
+//! [`on`] is `false` at compile time and nothing of this is left in the program.
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -59,22 +60,64 @@ pub const fn on(_: Mutant) -> bool {
 
 #[cfg(feature = "mutants")]
 mod active {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        io::Write as _,
+        sync::{Once, OnceLock},
+    };
+
+    use strum::VariantArray as _;
 
     use super::Mutant;
 
-    thread_local! {
-        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
-    }
+    /// Environment variable that names the deliberate bug of a whole process.
+    const VARIABLE: &str = "FOLLOWLYTICS_MUTANT";
 
-    /// Whether this deliberate bug is on in this thread.
+    thread_local! {
+        static OF_THREAD: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+    static OF_PROCESS: OnceLock<Option<Mutant>> = OnceLock::new();
+    static REACHED: Once = Once::new();
+
+    /// Whether this deliberate bug is on in this thread, or in the whole process.
+    ///
+    /// # Panics
+    /// If the environment names an unknown one: a test that passes then would prove nothing.
     pub fn on(mutant: Mutant) -> bool {
-        ACTIVE.get() == Some(mutant)
+        OF_THREAD.get() == Some(mutant) || is_of_process(mutant)
     }
 
     /// Chooses the deliberate bug of this thread.
     pub fn choose(mutant: Option<Mutant>) {
-        ACTIVE.set(mutant);
+        OF_THREAD.set(mutant);
+    }
+
+    fn is_of_process(mutant: Mutant) -> bool {
+        let is_chosen = *OF_PROCESS.get_or_init(of_environment) == Some(mutant);
+        if is_chosen {
+            // Not `eprintln!`: the test harness captures that.
+            REACHED.call_once(|| {
+                let _ = writeln!(std::io::stderr(), "mutant {mutant} was reached");
+            });
+        }
+        is_chosen
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::panic,
+        reason = "only in builds for tests, which no decision of the shipped program depends on"
+    )]
+    fn of_environment() -> Option<Mutant> {
+        let name = std::env::var(VARIABLE).ok()?;
+        let known = || Mutant::VARIANTS.iter().map(<&str>::from).collect::<Vec<_>>();
+        let Ok(mutant) = name.parse() else {
+            panic!(
+                "{VARIABLE}={name}: mutant not found; expected one of {}",
+                known().join(", ")
+            )
+        };
+        Some(mutant)
     }
 }
 
