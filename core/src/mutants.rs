@@ -1,6 +1,6 @@
 //! Deliberate bugs for the tests: a test must catch each of them, or the tests prove nothing.
 //!
-//! One is chosen at run time, in builds with the feature `mutants` only: for a
+//! `docs/mutants.md` names the test for each. One is chosen at run time, in builds with the feature `mutants` only: for a
 //! thread ([`choose`]), or for the whole process by the environment variable `FOLLOWLYTICS_MUTANT`. Without the feature
 //! [`on`] is `false` at compile time and nothing of this is left in the program.
 
