@@ -49,6 +49,49 @@ pub enum Mutant {
     MetByOneRow,
     /// STABLE: a finished region is taken for whole although a gap is open in it.
     GapTaken,
+
+    /// A heartbeat does not extend its lease.
+    HeartbeatIgnored,
+    /// A heartbeat's answer lacks the range's new end.
+    EndNotAnswered,
+    /// A runner ignores the new end that a heartbeat brings.
+    EndNotTaken,
+    /// A lease can be taken a second before its end.
+    LeaseTakenEarly,
+    /// A sandbox that takes its own range again keeps the epoch.
+    EpochKept,
+    /// Adoption looks for pages of the last epoch only.
+    LastEpochAdopted,
+    /// Adoption looks for pages of open permits only.
+    OpenPermitsAdopted,
+
+    /// A page that is adopted leaves no row of usage.
+    AdoptedPageUncharged,
+    /// Dollars stay ambiguous after their permit is settled.
+    AmbiguityKept,
+    /// A month's budget ignores open permits.
+    OpenPermitsUncounted,
+
+    /// A permit that was not used keeps its slot of the window.
+    UnusedSlotKept,
+    /// A request that may have been counted frees its slot of the window.
+    AmbiguousSlotFreed,
+    /// A permit turns ambiguous once its start is over.
+    AmbiguousAtStart,
+    /// Scans of one credential do not wait for each other on PostgreSQL.
+    CredentialUnlocked,
+    /// A pair is refreshed that another refresher has replaced meanwhile.
+    RefreshedTwice,
+
+    /// A runner sends a request after its permit's start is over.
+    StartIgnored,
+    /// A runner sends a request while its scan is paused.
+    PauseIgnored,
+
+    /// The time of a sighting does not decide which one the merge keeps.
+    SeenAtIgnored,
+    /// The same, where sorted runs are merged.
+    RunSeenAtIgnored,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.
