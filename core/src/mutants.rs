@@ -71,6 +71,10 @@ pub enum Mutant {
     AmbiguityKept,
     /// A month's budget ignores open permits.
     OpenPermitsUncounted,
+    /// A hold for lack of money ends although the money that came free buys no row.
+    ReliefUnpriced,
+    /// A paid scan runs without the lease of its command.
+    ConsentIgnored,
 
     /// A permit that was not used keeps its slot of the window.
     UnusedSlotKept,
@@ -78,6 +82,12 @@ pub enum Mutant {
     AmbiguousSlotFreed,
     /// A permit turns ambiguous once its start is over.
     AmbiguousAtStart,
+    /// An unused permit of a lost lease is not taken back.
+    LatePermitKept,
+    /// A message takes a permit back that was handed out again after it was sent.
+    StaleMessageTaken,
+    /// A reported limit replaces a stricter one that a Credential states.
+    StatedLimitOverridden,
     /// Scans of one credential do not wait for each other on PostgreSQL.
     CredentialUnlocked,
     /// A pair is refreshed that another refresher has replaced meanwhile.
@@ -92,6 +102,21 @@ pub enum Mutant {
     SeenAtIgnored,
     /// The same, where sorted runs are merged.
     RunSeenAtIgnored,
+    /// A scan since a result stops at one known row.
+    SinceByOneRow,
+
+    /// Bluesky: rows behind a page of one key count as the proof that the page had all of its key.
+    TieAskedOnce,
+    /// Bluesky: a key whose rows were left out is not marked, and is asked for without an end.
+    TieUnmarked,
+    /// An empty page proves the end of a list that may be hidden.
+    EmptyEndTrusted,
+    /// A user's view of a list counts as the whole list.
+    UserViewTrusted,
+    /// Followers that nothing explains do not count against a result.
+    UnexplainedExact,
+    /// Any number of missing followers counts as drift.
+    CutTakenForDrift,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.

@@ -230,7 +230,7 @@ impl Ledger {
             return Ok(());
         };
         let unused = permits::get(&mut tx, &sandbox.scan, unused).await?;
-        if unused.is_newer_than(sandbox.sent_at()) {
+        if unused.is_newer_than(sandbox.sent_at()) || mutants::on(Mutant::LatePermitKept) {
             return Ok(());
         }
         let now = self.lock_credential(&mut tx, &scan, Some(&unused)).await?;

@@ -69,6 +69,7 @@ impl PermitRow {
     /// of the permit may have changed since.
     pub(super) fn is_newer_than(&self, sent: Option<Timestamp>) -> bool {
         matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent < asked)
+            && !mutants::on(Mutant::StaleMessageTaken)
     }
 
     /// As its holder hears of it at this instant.
