@@ -190,7 +190,7 @@ impl Credentials {
         let (Some(token), Some(client)) = (&secret.refresh_token, &secret.client_id) else {
             return Ok(false);
         };
-        if secret.refreshed_at.is_some_and(|at| at >= since) {
+        if secret.refreshed_at.is_some_and(|at| at >= since) && !mutants::on(Mutant::RefreshedTwice) {
             return Ok(true);
         }
         let base_url = secret.base_url.as_deref().unwrap_or("https://api.x.com");
@@ -232,8 +232,13 @@ fn renewed(old: &Secret, pair: &TokenPair, now: Timestamp) -> Secret {
 
 #[cfg(test)]
 mod tests {
-    use followlytics_platforms::http::{Route, client};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use bytes::Bytes;
+    use followlytics_platforms::http::{HttpError, Route, client};
     use followlytics_store::db::Db;
+    use http::{Request, Response};
+    use tower::{service_fn, util::BoxCloneSyncService};
 
     use super::*;
 
@@ -256,19 +261,51 @@ mod tests {
         }
     }
 
+    fn ledger(now: Timestamp) -> Ledger {
+        Ledger::new(
+            Db::memory().unwrap(),
+            Arc::new(move || now),
+            Arc::new(|| "id".to_owned()),
+        )
+    }
+
+    /// Two requests were refused with one token: the second refresher finds the pair of the first.
+    #[tokio::test]
+    async fn a_pair_that_another_refresher_has_replaced_is_not_refreshed() {
+        let now = Timestamp::UNIX_EPOCH;
+        let secrets = Arc::new(MemorySecrets::default());
+        let old = Secret {
+            access_token: "old".into(),
+            refresh_token: Some("once".into()),
+            client_id: Some("client".into()),
+            ..Secret::default()
+        };
+        secrets.put("x", &old).unwrap();
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let platform = BoxCloneSyncService::new(service_fn(move |_: Request<Bytes>| {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            let pair = format!(
+                r#"{{"access_token":"access-{number}","refresh_token":"refresh-{number}","expires_in":7200}}"#
+            );
+            async move { Ok::<_, HttpError>(Response::new(Bytes::from(pair))) }
+        }));
+        let credentials = Credentials::new(Arc::clone(&secrets) as _, platform, ledger(now));
+        for _ in 0..2 {
+            assert!(credentials.refresh("x", now).await.unwrap());
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(secrets.get("x").unwrap().unwrap().access_token, "access-0");
+    }
+
     #[tokio::test]
     async fn a_secret_that_somebody_has_to_mend_is_missing_and_another_is_waited_for() {
         let now = Timestamp::UNIX_EPOCH;
         for (verb, is_missing) in [("understand", true), ("read", false)] {
-            let ledger = Ledger::new(
-                Db::memory().unwrap(),
-                Arc::new(move || now),
-                Arc::new(|| "id".to_owned()),
-            );
             let credentials = Credentials::new(
                 Arc::new(Unreadable { verb }),
                 client(Route::Internet).unwrap(),
-                ledger,
+                ledger(now),
             );
             let token = credentials.access("x").await;
             assert_eq!(matches!(token, Ok(None)), is_missing, "{verb}");

@@ -1,7 +1,8 @@
-//! Deliberate bugs for the tests: each must be caught by the invariant it breaks, or the harness proves nothing.
+//! Deliberate bugs for the tests: a test must catch each of them, or the tests prove nothing.
 //!
-//! Chosen at run time, one at a time, in builds with the feature `mutants` only. Without the feature every
-//! question is answered `false` at compile time and nothing of this is left in the program.
+//! `docs/mutants.md` names the test for each. One is chosen at run time, in builds with the feature `mutants` only: for a
+//! thread ([`choose`]), or for the whole process by the environment variable `FOLLOWLYTICS_MUTANT`. Without the feature
+//! [`on`] is `false` at compile time and nothing of this is left in the program.
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -48,6 +49,74 @@ pub enum Mutant {
     MetByOneRow,
     /// STABLE: a finished region is taken for whole although a gap is open in it.
     GapTaken,
+
+    /// A heartbeat does not extend its lease.
+    HeartbeatIgnored,
+    /// A heartbeat's answer lacks the range's new end.
+    EndNotAnswered,
+    /// A runner ignores the new end that a heartbeat brings.
+    EndNotTaken,
+    /// A lease can be taken a second before its end.
+    LeaseTakenEarly,
+    /// A sandbox that takes its own range again keeps the epoch.
+    EpochKept,
+    /// Adoption looks for pages of the last epoch only.
+    LastEpochAdopted,
+    /// Adoption looks for pages of open permits only.
+    OpenPermitsAdopted,
+
+    /// A page that is adopted leaves no row of usage.
+    AdoptedPageUncharged,
+    /// Dollars stay ambiguous after their permit is settled.
+    AmbiguityKept,
+    /// A month's budget ignores open permits.
+    OpenPermitsUncounted,
+    /// A hold for lack of money ends although the money that came free buys no row.
+    ReliefUnpriced,
+    /// A paid scan runs without the lease of its command.
+    ConsentIgnored,
+
+    /// A permit that was not used keeps its slot of the window.
+    UnusedSlotKept,
+    /// A request that may have been counted frees its slot of the window.
+    AmbiguousSlotFreed,
+    /// A permit turns ambiguous once its start is over.
+    AmbiguousAtStart,
+    /// An unused permit of a lost lease is not taken back.
+    LatePermitKept,
+    /// A message takes a permit back that was handed out again after it was sent.
+    StaleMessageTaken,
+    /// A reported limit replaces a stricter one that a Credential states.
+    StatedLimitOverridden,
+    /// Scans of one credential do not wait for each other on PostgreSQL.
+    CredentialUnlocked,
+    /// A pair is refreshed that another refresher has replaced meanwhile.
+    RefreshedTwice,
+
+    /// A runner sends a request after its permit's start is over.
+    StartIgnored,
+    /// A runner sends a request while its scan is paused.
+    PauseIgnored,
+
+    /// The time of a sighting does not decide which one the merge keeps.
+    SeenAtIgnored,
+    /// The same, where sorted runs are merged.
+    RunSeenAtIgnored,
+    /// A scan since a result stops at one known row.
+    SinceByOneRow,
+
+    /// Bluesky: rows behind a page of one key count as the proof that the page had all of its key.
+    TieAskedOnce,
+    /// Bluesky: a key whose rows were left out is not marked, and is asked for without an end.
+    TieUnmarked,
+    /// An empty page proves the end of a list that may be hidden.
+    EmptyEndTrusted,
+    /// A user's view of a list counts as the whole list.
+    UserViewTrusted,
+    /// Followers that nothing explains do not count against a result.
+    UnexplainedExact,
+    /// Any number of missing followers counts as drift.
+    CutTakenForDrift,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.
@@ -59,22 +128,64 @@ pub const fn on(_: Mutant) -> bool {
 
 #[cfg(feature = "mutants")]
 mod active {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        io::Write as _,
+        sync::{Once, OnceLock},
+    };
+
+    use strum::VariantArray as _;
 
     use super::Mutant;
 
-    thread_local! {
-        static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
-    }
+    /// Environment variable that names the deliberate bug of a whole process.
+    const VARIABLE: &str = "FOLLOWLYTICS_MUTANT";
 
-    /// Whether this deliberate bug is on in this thread.
+    thread_local! {
+        static OF_THREAD: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+    static OF_PROCESS: OnceLock<Option<Mutant>> = OnceLock::new();
+    static REACHED: Once = Once::new();
+
+    /// Whether this deliberate bug is on in this thread, or in the whole process.
+    ///
+    /// # Panics
+    /// If the environment names an unknown one: a test that passes then would prove nothing.
     pub fn on(mutant: Mutant) -> bool {
-        ACTIVE.get() == Some(mutant)
+        OF_THREAD.get() == Some(mutant) || is_of_process(mutant)
     }
 
     /// Chooses the deliberate bug of this thread.
     pub fn choose(mutant: Option<Mutant>) {
-        ACTIVE.set(mutant);
+        OF_THREAD.set(mutant);
+    }
+
+    fn is_of_process(mutant: Mutant) -> bool {
+        let is_chosen = *OF_PROCESS.get_or_init(of_environment) == Some(mutant);
+        if is_chosen {
+            // Not `eprintln!`: the test harness captures that.
+            REACHED.call_once(|| {
+                let _ = writeln!(std::io::stderr(), "mutant {mutant} was reached");
+            });
+        }
+        is_chosen
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::panic,
+        reason = "only in builds for tests, which no decision of the shipped program depends on"
+    )]
+    fn of_environment() -> Option<Mutant> {
+        let name = std::env::var(VARIABLE).ok()?;
+        let known = || Mutant::VARIANTS.iter().map(<&str>::from).collect::<Vec<_>>();
+        let Ok(mutant) = name.parse() else {
+            panic!(
+                "{VARIABLE}={name}: mutant not found; expected one of {}",
+                known().join(", ")
+            )
+        };
+        Some(mutant)
     }
 }
 

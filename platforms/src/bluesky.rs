@@ -21,6 +21,7 @@ mod server;
 
 use followlytics_core::{
     account::{AccountRef, Platform},
+    mutants::{self, Mutant},
     page::MAX_ROWS,
     retry::{Class, Failure},
     scan::{
@@ -219,11 +220,17 @@ fn is_again(cursor: &str, used: Option<&str>) -> bool {
 /// Whether a page is asked for behind a page of one key alone, which may have been the list's last.
 fn is_behind_one_key(token: &str) -> bool {
     let digits = token.strip_prefix('-').unwrap_or(token);
-    is_key(token) && !token.ends_with(TIE) && !digits.starts_with(LEFT_OUT)
+    is_key(token)
+        && !token.ends_with(TIE)
+        && !digits.starts_with(LEFT_OUT)
+        && !mutants::on(Mutant::TieAskedOnce)
 }
 
 /// A key that is followed although rows of its own may be left out.
 fn left_out(key: &str) -> String {
+    if mutants::on(Mutant::TieUnmarked) {
+        return key.to_owned();
+    }
     key.strip_prefix('-').map_or_else(
         || format!("{LEFT_OUT}{key}"),
         |digits| format!("-{LEFT_OUT}{digits}"),

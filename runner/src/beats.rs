@@ -1,6 +1,7 @@
 //! Heartbeats: they keep the lease, and bring what the scan wants of its runners.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     scan::range::Span,
     wire::{Beat, Held, Mode},
 };
@@ -45,7 +46,10 @@ pub(crate) async fn beat(
                 wanted.send_modify(|wanted| {
                     *wanted = Wanted {
                         mode: beat.mode,
-                        span: beat.span.or(wanted.span),
+                        span: beat
+                            .span
+                            .filter(|_| !mutants::on(Mutant::EndNotTaken))
+                            .or(wanted.span),
                     }
                 });
             }

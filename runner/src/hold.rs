@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     scan::source::Source,
     wire::{Held, Lease, Mode, Permit, Release, Reply, Step},
 };
@@ -219,11 +220,11 @@ impl Holder<'_> {
     /// Gives a permit back whose request must not start any more: the last check before it would.
     async fn refrain(&self, permit: &Permit, start_by: Timestamp) -> Result<Option<End>, RunnerError> {
         let unused = || Some(permit.id.clone());
-        if let Some(outcome) = outcome(self.mode()) {
+        if let Some(outcome) = outcome(self.mode()).filter(|_| !mutants::on(Mutant::PauseIgnored)) {
             return self.over(outcome, unused()).await.map(Some);
         }
         let now = self.runner.clock.now();
-        if now < start_by {
+        if now < start_by || mutants::on(Mutant::StartIgnored) {
             return Ok(None);
         }
         tracing::warn!(

@@ -39,6 +39,7 @@ mod windows;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use followlytics_core::mutants::{self, Mutant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -124,7 +125,10 @@ impl Ledger {
             .into_iter()
             .chain(other.filter(|other| *other != scan.credential()))
             .collect();
-        for name in names {
+        for name in names
+            .into_iter()
+            .filter(|_| !mutants::on(Mutant::CredentialUnlocked))
+        {
             tx.lock(Key::Credential(name)).await?;
         }
         Ok(self.now_in(tx))

@@ -1,6 +1,5 @@
 //! The checkout a job works on: its root, cargo's own description of it, and the files git knows.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,7 +38,6 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
     pub(crate) targets: Vec<Target>,
-    pub(crate) features: BTreeMap<String, Vec<String>>,
 }
 
 /// A library, program, test or bench of a package.

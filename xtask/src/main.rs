@@ -10,6 +10,7 @@ mod clock;
 mod fuzz;
 mod generate;
 mod lint;
+mod mutants;
 mod packages;
 mod readme;
 mod stage;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::checkout::Checkout;
+use crate::tally::Tally;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks, generates and tests this checkout")]
@@ -41,6 +43,8 @@ enum Job {
     Generate(generate::Arguments),
     /// Build the pinned foreign tools into the cache directory
     Tools,
+    /// Plant each bug of docs/mutants.md and run the test that must catch it
+    Mutants(mutants::Arguments),
     /// Run the benches
     Bench(bench::Arguments),
     /// Look for input that breaks what reads it
@@ -56,6 +60,9 @@ fn main() -> ExitCode {
         Job::Lint(arguments) => lint::run(&checkout, &arguments)?.settle("lint"),
         Job::Generate(arguments) => generate::run(&checkout, &arguments),
         Job::Tools => tools::install_all(),
+        Job::Mutants(arguments) => {
+            mutants::run(&checkout, &arguments, &mut Tally::default())?.settle("mutants")
+        }
         Job::Bench(arguments) => bench::run(&checkout, &arguments)?.settle("bench"),
         Job::Fuzz(arguments) => fuzz::run(&checkout, &arguments)?.settle("fuzz"),
         Job::Readme => readme::build_and_run(&checkout)?.settle("readme"),

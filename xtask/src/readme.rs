@@ -85,7 +85,7 @@ fn run_fence(checkout: &Checkout, fence: &Fence, programs: &Path, data: &Path) -
         .stdin(Stdio::null())
         .process_group(0);
     let mut child = command.spawn().context("failed to start bash")?;
-    let ended = group::wait(&mut child, LIMIT)?;
+    let ended = stream::wait(&mut child, LIMIT)?;
     group::end(&child);
     Ok(match ended {
         None => {

@@ -1,9 +1,15 @@
 //! Starting programs: what they print goes straight to the reader, and a failure names the command.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+
+use crate::clock;
+
+/// How often a program is asked whether it has ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Runs a command with its output passed through; any end but success is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
@@ -56,6 +62,29 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command and returns its standard output; its standard error is passed through.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    announce(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("failed to start `{}`", shown(command)))?;
+    settle(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Waits for a program; `None` once the limit is over.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let began = clock::now();
+    while began.elapsed() < limit {
+        if let Some(status) = child.try_wait().context("failed to wait for a program")? {
+            return Ok(Some(status));
+        }
+        clock::pause(POLL);
+    }
+    Ok(None)
 }
 
 /// The command as one would type it, without its environment.

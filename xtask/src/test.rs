@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::checkout::Checkout;
 use crate::stage::{self, Board, Outcome};
-use crate::{bench, fuzz, generate, lint, packages, readme, stream, tools};
+use crate::{bench, fuzz, generate, lint, mutants, packages, readme, stream, tools};
 
 /// Settings of the long battery; a value already in the environment wins.
 ///
@@ -30,8 +30,6 @@ const TESTS_PER_CORE: usize = 3;
 
 /// The feature that compiles deliberate faults in; what is shipped must never have it.
 const MUTANTS: &str = "mutants";
-/// Whose test plays them.
-const TESTS: &str = "followlytics-tests";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -68,27 +66,7 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments) -> Result<()> {
         Ok(Outcome::Ok)
     });
     board.run("mutants", &["build"], |tally| {
-        let metadata = checkout.metadata()?;
-        let package = metadata.package(TESTS);
-        if !package.is_some_and(|package| package.has_target("test", MUTANTS)) {
-            return Ok(Outcome::NotRun(format!("{TESTS} has no test `{MUTANTS}` yet")));
-        }
-        if !package.is_some_and(|package| package.features.contains_key(MUTANTS)) {
-            bail!("{TESTS} has a test `{MUTANTS}` and no feature of that name: add it to tests/Cargo.toml");
-        }
-        // Of the whole workspace, so that dependencies have the features they were built with before.
-        let feature = format!("{TESTS}/{MUTANTS}");
-        let arguments = [
-            "test",
-            "--release",
-            "--workspace",
-            "--features",
-            &feature,
-            "--test",
-            MUTANTS,
-        ];
-        stream::run_reading(&mut checkout.cargo(arguments), |line| tally.read(line))?;
-        Ok(Outcome::Ok)
+        mutants::run(checkout, &mutants::Arguments::all(), tally)
     });
     board.run("shipped features", &[], |_| check_shipped_features(checkout));
     board.run("readme", &["build"], |_| readme::run(checkout));

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
 use super::{Drift, Seek, server::Server};
-use crate::{account::Platform, scan::source::Source};
+use crate::{
+    account::Platform,
+    mutants::{self, Mutant},
+    scan::source::Source,
+};
 
 /// Strength of the evidence for a fact.
 #[derive(
@@ -75,7 +79,9 @@ impl ListTraits {
             Platform::X | Platform::Gitea | Platform::GitHub => None,
         };
         Self {
-            lacks: self.lacks.or(lacks),
+            lacks: self
+                .lacks
+                .or(lacks.filter(|_| !mutants::on(Mutant::UserViewTrusted))),
             ..self
         }
     }

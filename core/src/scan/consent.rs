@@ -17,6 +17,7 @@ use super::{
 use crate::{
     account::{AccountRef, Platform},
     money::Usd,
+    mutants::{self, Mutant},
     platform::Family,
     wire::Mode,
 };
@@ -59,6 +60,7 @@ impl Consent {
     pub fn is_given(self, until: Option<Timestamp>, now: Timestamp) -> bool {
         match self {
             Self::Budget => true,
+            Self::Lease if mutants::on(Mutant::ConsentIgnored) => true,
             Self::Lease => {
                 until.is_some_and(|until| until > now && now.duration_until(until) <= LEASE.saturating_mul(2))
             }

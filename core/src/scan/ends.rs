@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::range::{Kind, NEWEST, Range, RangeId, Span, State, Walk};
+use crate::mutants::{self, Mutant};
 
 /// Checks of one scan.
 const MOST: usize = 6;
@@ -112,7 +113,7 @@ pub fn due(ranges: &[Range], ended: &[Ended], may_hide: bool, next_id: RangeId) 
 /// Whether a list that had rows, and ended with an empty page, was not shown to have rows after that, and then to end at
 /// the same place or with rows.
 pub fn may_be_hidden(ranges: &[Range], ended: &[Ended]) -> bool {
-    let Some(tail) = empty_tail(ranges, ended) else {
+    let Some(tail) = empty_tail(ranges, ended).filter(|_| !mutants::on(Mutant::EmptyEndTrusted)) else {
         return false;
     };
     let is_shown = newest(ranges).is_some_and(|check| check.state == State::Done && check.rows > 0);

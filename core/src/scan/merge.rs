@@ -175,6 +175,9 @@ impl<T> Merge<T> {
                 let kept = place.get_mut();
                 // A follower counts for a row cap where it was first listed, whichever sighting wins.
                 let rank = kept.rank.min(rank);
+                if mutants::on(Mutant::SeenAtIgnored) {
+                    kept.sighting.seen_at = sighting.seen_at;
+                }
                 if sighting > kept.sighting {
                     *kept = Kept {
                         sighting,

@@ -14,6 +14,7 @@ use super::{
     source::Source,
     split::Cut,
 };
+use crate::mutants::{self, Mutant};
 
 /// Number of a range within its scan.
 pub type RangeId = u32;
@@ -316,6 +317,11 @@ impl Range {
     /// Whether somebody holds it at `now`. A lease that ends later than any can was granted by a clock that was set back
     /// since, and nobody knows how long ago.
     pub fn is_held(&self, now: Timestamp) -> bool {
+        let now = if mutants::on(Mutant::LeaseTakenEarly) {
+            now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now)
+        } else {
+            now
+        };
         let is_possible = |until: Timestamp| until > now && now.duration_until(until) <= lease::TTL * 2;
         self.holder.is_some() && self.lease_until.is_some_and(is_possible)
     }

@@ -8,7 +8,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::overlap::Known;
-use crate::platform::Seek;
+use crate::{
+    mutants::{self, Mutant},
+    platform::Seek,
+};
 
 /// The earlier result that a scan goes on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,10 +117,14 @@ impl Head {
     /// end if the result has none.
     pub fn into_target(self, is_keyed: bool, page_rows: u32) -> Target {
         if is_keyed {
-            Target::Key(self.reached.unwrap_or(i64::MIN))
-        } else {
-            Target::Rows(Known::new(self.newest, run(page_rows)))
+            return Target::Key(self.reached.unwrap_or(i64::MIN));
         }
+        let run = if mutants::on(Mutant::SinceByOneRow) {
+            1
+        } else {
+            run(page_rows)
+        };
+        Target::Rows(Known::new(self.newest, run))
     }
 }
 

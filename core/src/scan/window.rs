@@ -136,7 +136,7 @@ impl Window {
     /// platform publishes for everybody.
     pub fn limit(&self) -> i64 {
         match self.reported {
-            Some(reported) if self.is_published => reported,
+            Some(reported) if self.is_published || mutants::on(Mutant::StatedLimitOverridden) => reported,
             Some(reported) => reported.min(self.rule.requests),
             None => self.rule.requests,
         }

@@ -178,7 +178,7 @@ async fn a_request_in_flight_at_suspension_is_finished_and_posted_and_no_other_s
         (Mode::Cancel, Outcome::Cancelled),
     ] {
         let ends = Ends::new();
-        ends.says("claim", [granted(one_permit(10))]);
+        ends.says("claim", [granted(one_permit(10)), finished()]);
         ends.says("platform", [followers(Some("5000__b")).after(6)]);
         ends.says("heartbeat", [ok(&beat(mode))]);
         let next = Place {

@@ -3,11 +3,13 @@
 use followlytics_core::{
     row::Line,
     scan::range::{NEWEST, Place, Span},
-    wire::{Refusal, Step},
+    wire::{Mode, Refusal, Step},
 };
 use followlytics_runner::Outcome;
 
-use crate::script::{Ends, answer, at, finished, followers, granted, lost, ok, permit, refused, reply};
+use crate::script::{
+    Ends, answer, at, beat, finished, followers, granted, lost, ok, permit, refused, reply, wait,
+};
 
 const FIRST: &str = "/xrpc/app.bsky.graph.getFollowers?actor=did%3Aplc%3Anasa&limit=100";
 
@@ -153,4 +155,18 @@ async fn a_moved_end_is_the_end() {
     ends.says("pages", [ok(&moved), ok(&reply(Step::Done))]);
     ends.run().await.unwrap();
     assert_eq!(ends.pages()[1].header.output, Place::at(4000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_a_heartbeat_moved_is_the_end() {
+    let ends = Ends::new();
+    ends.says("claim", [granted(wait(5)), finished()]);
+    let mut moved = beat(Mode::Run);
+    moved.span = Some(Span { lo: 4000, hi: NEWEST });
+    ends.says("heartbeat", [ok(&moved)]);
+    ends.says("step", [ok(&reply(permit(7, Place::at(NEWEST), 10)))]);
+    ends.says("platform", [followers(None)]);
+    ends.says("pages", [ok(&reply(Step::Done))]);
+    ends.run().await.unwrap();
+    assert_eq!(ends.pages()[0].header.output, Place::at(4000));
 }

@@ -1,6 +1,7 @@
 //! Claims: a sandbox asks for work and gets a lease.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     scan::{
         lease::{self, Claim},
         plan::Plan,
@@ -13,7 +14,12 @@ use followlytics_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ledger, LedgerError, Sandbox, ScanRow, permits, ranges, scans, step::save};
+use super::{
+    Ledger, LedgerError, Sandbox, ScanRow,
+    permits::{self, PermitRow, PermitState},
+    ranges, scans,
+    step::save,
+};
 use crate::{db::Tx, params};
 
 /// A page object that an earlier holder may have left behind.
@@ -224,7 +230,7 @@ impl Ledger {
             return Ok(());
         };
         let unused = permits::get(&mut tx, &sandbox.scan, unused).await?;
-        if unused.is_newer_than(sandbox.sent_at()) {
+        if unused.is_newer_than(sandbox.sent_at()) || mutants::on(Mutant::LatePermitKept) {
             return Ok(());
         }
         let now = self.lock_credential(&mut tx, &scan, Some(&unused)).await?;
@@ -253,8 +259,14 @@ async fn split(
 /// Permits of earlier holders whose outcome is not known: their pages may lie in the object store.
 async fn orphans(tx: &mut Tx, scan: &str, range: &Range) -> Result<Vec<Orphan>, LedgerError> {
     let unsettled = permits::unsettled(tx, scan, range.id, range.seq, "").await?;
-    let earlier = unsettled.into_iter().filter(|permit| permit.epoch < range.epoch);
-    Ok(earlier
+    let is_earlier = |permit: &PermitRow| {
+        permit.epoch < range.epoch
+            && !(mutants::on(Mutant::LastEpochAdopted) && permit.epoch + 1 < range.epoch)
+            && !(mutants::on(Mutant::OpenPermitsAdopted) && permit.state != PermitState::Open)
+    };
+    Ok(unsettled
+        .into_iter()
+        .filter(is_earlier)
         .map(|permit| Orphan {
             epoch: permit.epoch,
             seq: permit.seq,

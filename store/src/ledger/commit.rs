@@ -1,6 +1,7 @@
 //! Commits: a page that is durable as an object becomes part of the scan.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     page::Header,
     platform::{Family, Seek, list::Hides},
     scan::{
@@ -178,7 +179,9 @@ impl Ledger {
         }
         let price = scan.price(Family::Followers, page.lines);
         permits::settle(tx, scan, permit, PermitState::Settled, price).await?;
-        permits::charge(tx, scan, permit, page.lines, price, now).await?;
+        if !(mutants::on(Mutant::AdoptedPageUncharged) && matches!(right, Right::Adoption)) {
+            permits::charge(tx, scan, permit, page.lines, price, now).await?;
+        }
         insert(tx, scan, page, price.nanos(), now).await?;
         let most = most_rows(scan.seek(), permit.max_rows, scan.page_rows());
         let is_shown = header.anomalies.contains(&Anomaly::SurplusRows);

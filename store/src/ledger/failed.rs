@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    mutants::{self, Mutant},
     platform::Family,
     retry::{self, Class, Failure, Last, MOST_UNREADABLE, Next},
     scan::{
@@ -73,6 +74,9 @@ impl Ledger {
         };
         if is_news(&permit, failure) {
             settle(&mut tx, &mut scan, &permit, failure).await?;
+            if mutants::on(Mutant::AmbiguousSlotFreed) && state_after(failure) == PermitState::Ambiguous {
+                windows::release(&mut tx, &scan, used, permit.granted_at, now).await?;
+            }
             if let Some(told) = failure.told {
                 windows::learn(&mut tx, &scan, used, told, now).await?;
             }

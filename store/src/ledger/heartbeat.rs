@@ -1,6 +1,7 @@
 //! Heartbeats: the holder is alive; the answer carries what changed meanwhile.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     scan::lease,
     wire::{Beat, Held},
 };
@@ -13,11 +14,13 @@ impl Ledger {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let now = self.now_in(&tx);
         let (scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        lease::extend(&mut range, now);
+        if !mutants::on(Mutant::HeartbeatIgnored) {
+            lease::extend(&mut range, now);
+        }
         ranges::put(&mut tx, &sandbox.scan, &range).await?;
         tx.commit().await?;
         Ok(Beat {
-            span: range.span,
+            span: range.span.filter(|_| !mutants::on(Mutant::EndNotAnswered)),
             mode: scan.mode(now),
         })
     }

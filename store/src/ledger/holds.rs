@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    mutants::{self, Mutant},
     scan::{
         edit::{self, BUDGET_EXHAUSTED, BUDGET_TOO_SMALL},
         source::Source,
@@ -98,7 +99,9 @@ pub(super) fn relieve(row: &mut ScanRow, before: Usd) {
         return;
     };
     match hold.reason.as_str() {
-        BUDGET_EXHAUSTED if left >= row.next_price() => row.hold = None,
+        BUDGET_EXHAUSTED if left >= row.next_price() || mutants::on(Mutant::ReliefUnpriced) => {
+            row.hold = None;
+        }
         BUDGET_TOO_SMALL => {
             row.hold = None;
             check_budget(row);

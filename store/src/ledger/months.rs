@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    mutants::{self, Mutant},
     scan::{
         edit::MONTHLY_BUDGET,
         permit::Purse,
@@ -71,8 +72,13 @@ async fn used(tx: &mut Tx, credential: &str, now: Timestamp) -> Result<Usd, Ledg
     let (from, _) = month_of(now);
     let settled = "SELECT CAST(SUM(price) AS BIGINT) FROM usage WHERE credential = $1 AND at >= $2";
     // A request without a known outcome was charged by `settle_by`, if at all.
-    let held = "SELECT CAST(SUM(price) AS BIGINT) FROM permits \
-                WHERE credential = $1 AND state IN ('Open', 'Ambiguous') AND (state = 'Open' OR settle_by >= $2)";
+    let held = if mutants::on(Mutant::OpenPermitsUncounted) {
+        "SELECT CAST(SUM(price) AS BIGINT) FROM permits \
+         WHERE credential = $1 AND state = 'Ambiguous' AND settle_by >= $2"
+    } else {
+        "SELECT CAST(SUM(price) AS BIGINT) FROM permits \
+         WHERE credential = $1 AND state IN ('Open', 'Ambiguous') AND (state = 'Open' OR settle_by >= $2)"
+    };
     let deleted =
         "SELECT CAST(SUM(price) AS BIGINT) FROM ambiguous_charges WHERE credential = $1 AND at >= $2";
     let mut total = Usd::ZERO;

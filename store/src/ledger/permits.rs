@@ -69,6 +69,7 @@ impl PermitRow {
     /// of the permit may have changed since.
     pub(super) fn is_newer_than(&self, sent: Option<Timestamp>) -> bool {
         matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent < asked)
+            && !mutants::on(Mutant::StaleMessageTaken)
     }
 
     /// As its holder hears of it at this instant.
@@ -282,6 +283,9 @@ async fn take_back(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     settle(tx, scan, permit, PermitState::Returned, Usd::ZERO).await?;
+    if mutants::on(Mutant::UnusedSlotKept) {
+        return Ok(());
+    }
     let used = (permit.credential.as_str(), permit.family);
     windows::release(tx, scan, used, permit.granted_at, now).await
 }
@@ -312,6 +316,7 @@ async fn close(
     let purse = &mut scan.purse;
     match row.state {
         PermitState::Open => purse.reserved = purse.reserved.minus(row.price),
+        PermitState::Ambiguous if mutants::on(Mutant::AmbiguityKept) => {}
         PermitState::Ambiguous => purse.ambiguous = purse.ambiguous.minus(row.price),
         PermitState::Settled | PermitState::Returned | PermitState::Failed => return Ok(()),
     }
@@ -394,7 +399,14 @@ pub(super) async fn charge(
 
 /// What is past its end. What was granted in the future was granted by a clock that was set back since, and nobody knows
 /// how long ago.
-const OVERDUE: &str = "state = 'Open' AND (settle_by <= $1 OR granted_at > $2)";
+fn overdue() -> String {
+    let end = if mutants::on(Mutant::AmbiguousAtStart) {
+        "start_by"
+    } else {
+        "settle_by"
+    };
+    format!("state = 'Open' AND ({end} <= $1 OR granted_at > $2)")
+}
 
 fn soon(now: Timestamp) -> Timestamp {
     now.saturating_add(START).unwrap_or(now)
@@ -402,7 +414,10 @@ fn soon(now: Timestamp) -> Timestamp {
 
 /// Permits of this scan past `settle_by`: their slot stays used, their dollars become ambiguous.
 pub(super) async fn sweep(tx: &mut Tx, scan: &mut ScanRow, now: Timestamp) -> Result<bool, LedgerError> {
-    let sql = format!("SELECT {COLUMNS} FROM permits WHERE {OVERDUE} AND scan = $3 ORDER BY id");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM permits WHERE {} AND scan = $3 ORDER BY id",
+        overdue()
+    );
     let overdue = tx.query(&sql, params![now, soon(now), &scan.request.uid]).await?;
     for row in &overdue {
         settle(tx, scan, &read(row)?, PermitState::Ambiguous, Usd::ZERO).await?;
@@ -464,7 +479,10 @@ impl Ledger {
     async fn list_overdue(&self) -> Result<Vec<String>, LedgerError> {
         let mut tx = self.db.read().await?;
         let now = self.now_in(&tx);
-        let sql = format!("SELECT DISTINCT scan FROM permits WHERE {OVERDUE} ORDER BY scan");
+        let sql = format!(
+            "SELECT DISTINCT scan FROM permits WHERE {} ORDER BY scan",
+            overdue()
+        );
         let rows = tx.query(&sql, params![now, soon(now)]).await?;
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }

@@ -1,5 +1,6 @@
 //! The ledger as the broker uses it: one desk, one clock that stands still until a test moves it.
 
+mod adoption;
 mod browser;
 mod consents;
 mod cycles;
@@ -164,6 +165,16 @@ impl Desk {
             again: 0,
             told: None,
         }
+    }
+
+    /// Requests counted in the scan's window.
+    async fn slots(&self) -> i64 {
+        let used = self
+            .ledger
+            .credential_use(&self.request.credential)
+            .await
+            .unwrap();
+        used.windows[0].used
     }
 
     async fn fail(&self, sandbox: &Sandbox, lease: &Lease, class: Class) -> Reply {

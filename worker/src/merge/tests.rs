@@ -106,6 +106,22 @@ async fn one_row_per_follower_the_latest_sighting_in_order_of_ids() {
 }
 
 #[tokio::test]
+async fn the_latest_sighting_wins_whichever_run_it_is_in() {
+    let bench = Bench::new();
+    let page = |range, seen, handle| TestPage {
+        range,
+        seen,
+        ..chain(0, vec![row(10, handle)])
+    };
+    // Pages of two ranges are sorted apart.
+    let pages = [page(1, 200, "late"), page(2, 100, "early")];
+    bench.scan("s", "x:nasa", 0, &pages).await;
+    let record = bench.merged("s").await;
+    let batch = &batches(&bench.objects, &record).await[0];
+    assert_eq!(texts(batch, "handle"), some(&["late"]));
+}
+
+#[tokio::test]
 async fn every_field_reaches_its_column() {
     let bench = Bench::new();
     let at = |second| Timestamp::from_second(second).unwrap();

@@ -11,7 +11,10 @@ use arrow::{
     datatypes::{DataType, Int64Type, TimestampMicrosecondType, UInt32Type},
     error::ArrowError,
 };
-use followlytics_core::scan::merge::{Rank, is_one};
+use followlytics_core::{
+    mutants::{self, Mutant},
+    scan::merge::{Rank, is_one},
+};
 
 use super::{
     columns::ranks,
@@ -321,7 +324,8 @@ fn sighting(batch: &RecordBatch, row: usize) -> Option<(i64, u32, i64, u32, u32)
     let small = |number| Some(column(number)?.as_primitive_opt::<UInt32Type>()?.value(row));
     let seen_at = column(SEEN_AT)?
         .as_primitive_opt::<TimestampMicrosecondType>()?
-        .value(row);
+        .value(row)
+        * i64::from(!mutants::on(Mutant::RunSeenAtIgnored));
     let epoch = column(EPOCH)?.as_primitive_opt::<Int64Type>()?.value(row);
     Some((seen_at, small(RANGE)?, epoch, small(SEQ)?, small(ROW)?))
 }

@@ -1,9 +1,8 @@
-//! A fence's process group: waiting for its shell, and ending whatever it left in the background.
+//! A fence's process group: ending whatever its shell left in the background.
 
-use std::process::{Child, ExitStatus};
+use std::process::Child;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::clock;
@@ -12,18 +11,6 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Time between asking a group to end and ending it.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// Waits for the shell itself; `None` once the limit is over.
-pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let began = clock::now();
-    while began.elapsed() < limit {
-        if let Some(status) = child.try_wait().context("failed to wait for a fence's shell")? {
-            return Ok(Some(status));
-        }
-        clock::pause(POLL);
-    }
-    Ok(None)
-}
 
 /// Ends every process of the group that the child leads: asked first, killed after a grace.
 ///
@@ -67,6 +54,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::stream::wait;
 
     fn shell(script: &str) -> Child {
         Command::new("bash")

@@ -6,6 +6,7 @@
 
 use super::Evidence;
 use crate::{
+    mutants::{self, Mutant},
     platform::{Drift, list::Hides},
     scan::observed::Anomaly,
 };
@@ -92,7 +93,8 @@ fn of_account(evidence: &Evidence<'_>, counts: Counts) -> Counts {
         Hides::Silently => missing.min(share(SILENT_PER_MILLE) + always),
     };
     let rest = missing - hidden;
-    let drifts = rest <= share(DRIFT_PER_MILLE) + always && (evidence.unique > 0 || count == 0);
+    let is_small = rest <= share(DRIFT_PER_MILLE) + always || mutants::on(Mutant::CutTakenForDrift);
+    let drifts = is_small && (evidence.unique > 0 || count == 0);
     Counts {
         hidden,
         unexplained: if drifts { 0 } else { rest },
@@ -112,7 +114,7 @@ impl Counts {
                 "the list is hidden: the platform counts {} followers and lists none",
                 evidence.platform_count
             ));
-        } else if self.unexplained > 0 {
+        } else if self.unexplained > 0 && !mutants::on(Mutant::UnexplainedExact) {
             against.push(match self.total {
                 Some(total) => format!(
                     "{} of the {total} rows that the list itself counts are missing",

@@ -1,6 +1,9 @@
 use followlytics_core::{money::Usd, wire::Release};
 
-use super::*;
+use super::{
+    refusals::{free, range, summary},
+    *,
+};
 use crate::ledger::LedgerError;
 
 #[tokio::test]
@@ -55,6 +58,41 @@ async fn a_frozen_holder_is_fenced_at_every_door() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_keeps_the_range_for_as_long_as_a_new_lease() {
+    let desk = Desk::new("100.00", None).await;
+    let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    desk.pass(14);
+    desk.ledger.heartbeat(&a, held(&lease)).await.unwrap();
+    desk.pass(14);
+    let other = desk.ledger.claim(&b).await.unwrap();
+    assert!(matches!(other, Claimed::Wait { .. }), "{other:?}");
+    desk.pass(1);
+    assert_eq!(desk.claim(&b).await.epoch, lease.epoch + 1);
+}
+
+#[tokio::test]
+async fn a_heartbeat_brings_the_end_of_a_range_that_was_split() {
+    let (desk, a) = free(false).await;
+    let mut leases = vec![(desk.claim(&a).await, a)];
+    for name in 0.. {
+        let sandbox = desk.sandbox_of("free", &format!("b{name}")).await;
+        leases.push((desk.claim(&sandbox).await, sandbox));
+        if summary(&desk, "free").await.requests.splits > 0 {
+            break;
+        }
+    }
+    let mut moved = 0;
+    for (lease, sandbox) in &leases {
+        let beat = desk.ledger.heartbeat(sandbox, held(lease)).await.unwrap();
+        assert_eq!(beat.span, range(&desk, "free", lease.range).await.span);
+        moved += i32::from(beat.span != lease.span);
+    }
+    assert_eq!(moved, 1);
+}
+
+#[tokio::test]
 async fn the_next_holder_adopts_what_the_last_one_had_sent() {
     let desk = Desk::new("100.00", None).await;
     let (a, b) = (desk.sandbox("a").await, desk.sandbox("b").await);
@@ -101,6 +139,7 @@ async fn an_unused_permit_gives_its_slot_and_its_dollars_back() {
         (summary.open_permits, summary.reserved),
         (1, "10.00".parse().unwrap())
     );
+    assert_eq!(desk.slots().await, 1);
     let late = Desk::page(&lease, &first, 1000, false);
     let error = desk.ledger.commit_page(&a, &late).await.unwrap_err();
     assert!(error.to_string().contains("returned or used before"), "{error}");

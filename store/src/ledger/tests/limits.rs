@@ -221,6 +221,18 @@ async fn account_whose_answers_are_never_readable_fails_with_that_reason() {
     assert_eq!(summary.failure.unwrap().reason, "PageUnreadable");
 }
 
+/// The platform may have counted a request whose answer never came.
+#[tokio::test]
+async fn a_request_without_an_answer_keeps_its_slot() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let reply = desk.fail(&a, &lease, Class::NoAnswer).await;
+    assert!(matches!(reply.step, Step::Wait { .. }), "{reply:?}");
+    assert_eq!(desk.slots().await, 1);
+}
+
 #[tokio::test]
 async fn an_edited_limit_counts_from_the_next_request_on() {
     let desk = Desk::new("1000.00", None).await;

@@ -1,4 +1,7 @@
-use followlytics_core::money::Usd;
+use followlytics_core::{
+    money::Usd,
+    scan::permit::{SETTLE, START},
+};
 
 use super::*;
 use crate::ledger::LedgerError;
@@ -51,13 +54,20 @@ async fn a_permit_whose_outcome_never_comes_is_ambiguous_and_its_dollars_stay_he
     let a = desk.sandbox("a").await;
     desk.resolve(&a, 3000).await;
     desk.claim(&a).await;
-    desk.pass(120);
-    desk.ledger.sweep_permits().await.unwrap();
-    let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
-    assert_eq!(
-        (summary.reserved, summary.ambiguous, summary.requests.unanswered),
-        (Usd::ZERO, usd("10.00"), 1)
-    );
+    // The longest that its request may take to start, to end and to be reported.
+    let longest = (START + SETTLE).as_secs();
+    for (seconds, expected) in [
+        (longest - 1, (usd("10.00"), Usd::ZERO, 0)),
+        (1, (Usd::ZERO, usd("10.00"), 1)),
+    ] {
+        desk.pass(seconds);
+        desk.ledger.sweep_permits().await.unwrap();
+        let summary = desk.ledger.summary("scan").await.unwrap().unwrap();
+        assert_eq!(
+            (summary.reserved, summary.ambiguous, summary.requests.unanswered),
+            expected
+        );
+    }
 }
 
 /// Money that only an open request reserves is not used up: its outcome decides.

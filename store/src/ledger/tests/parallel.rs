@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::*;
 use crate::{
-    db::{Db, Scope},
+    db::{Db, DbError, Key, Scope},
     ledger::LedgerError,
     params,
 };
@@ -238,6 +238,28 @@ async fn a_month_that_scans_share_is_never_overspent() {
         used > "10.00".parse().unwrap() && used <= "35.00".parse().unwrap(),
         "{used}"
     );
+}
+
+/// What a window or a month has left is read and written by one transaction at a time.
+#[tokio::test]
+async fn a_permit_waits_for_the_credential_that_another_scan_has_locked() {
+    let url = testing::postgres_url();
+    let patient = ledger(Db::prepared(&url), 0);
+    // The server ends a wait at once, so that nothing depends on who is quicker.
+    let hasty = ledger(Db::prepared(&format!("{url}?options[lock_timeout]=1ms")), 1);
+    let sandbox = resolved(&patient, &request("a", "default/x", 300)).await;
+    let Claimed::Range { held, .. } = patient.claim(&sandbox).await.unwrap() else {
+        panic!("no range")
+    };
+    let mut running = patient.begin_scan("b").await.unwrap();
+    running.lock(Key::Credential("default/x")).await.unwrap();
+    let refused = hasty.open_lease(&sandbox, held).await;
+    assert!(
+        matches!(refused, Err(LedgerError::Db(DbError::Locked(_)))),
+        "{refused:?}"
+    );
+    running.commit().await.unwrap();
+    permit(&patient.open_lease(&sandbox, held).await.unwrap().step);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

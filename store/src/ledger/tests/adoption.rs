@@ -1,0 +1,55 @@
+//! Pages that earlier holders left behind: which of them the next holder looks for, and what they cost.
+
+use super::*;
+
+/// Takes the scan's chain with a permit, and dies.
+async fn lose(desk: &Desk, name: &str) -> Lease {
+    let sandbox = desk.sandbox(name).await;
+    let lease = desk.claim(&sandbox).await;
+    permit(&lease.step);
+    desk.ledger.release_sandbox(name).await.unwrap();
+    lease
+}
+
+/// The chain's next lease, and the epochs whose pages its holder looks for.
+async fn take_over(desk: &Desk, sandbox: &Sandbox) -> (Held, Vec<u64>) {
+    let Claimed::Range { held, orphans } = desk.ledger.claim(sandbox).await.unwrap() else {
+        panic!("no range")
+    };
+    (held, orphans.iter().map(|orphan| orphan.epoch).collect())
+}
+
+#[tokio::test]
+async fn pages_of_every_earlier_epoch_are_looked_for() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    for name in ["b", "c"] {
+        lose(&desk, name).await;
+    }
+    assert_eq!(take_over(&desk, &a).await.1, [1, 2]);
+}
+
+#[tokio::test]
+async fn pages_of_permits_that_are_ambiguous_by_now_are_looked_for() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    lose(&desk, "b").await;
+    desk.pass(600);
+    desk.ledger.sweep_permits().await.unwrap();
+    assert_eq!(take_over(&desk, &a).await.1, [1]);
+}
+
+#[tokio::test]
+async fn a_page_that_is_adopted_counts_in_its_month() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = lose(&desk, "b").await;
+    let sent = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    let (held, _) = take_over(&desk, &a).await;
+    assert!(desk.ledger.adopt_page(&a, held, &sent).await.unwrap());
+    let used = desk.ledger.month_used("default/x").await.unwrap();
+    assert_eq!(used, "10.01".parse().unwrap());
+}
