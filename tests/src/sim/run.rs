@@ -29,7 +29,7 @@ use super::{
     objects::FaultyStore,
     outage::Connection,
     plane::Plane,
-    scenario::{Part, ScanPlan, Scenario},
+    scenario::{Edit, Part, ScanPlan, Scenario},
     shared::Shared,
     workers::Workers,
     world,
@@ -144,6 +144,12 @@ impl Target {
             is_verified: false,
             is_open: true,
         })
+    }
+
+    /// Whether this edit of its plan was made.
+    pub(super) fn has_made(&self, edit: Edit) -> bool {
+        let mut made = self.plan.edits.iter().take(self.edits);
+        made.any(|(_, planned)| *planned == edit)
     }
 }
 

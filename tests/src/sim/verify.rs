@@ -45,7 +45,7 @@ impl Simulation {
                 "end {} {:?} scanned {} spent {}",
                 target.name, summary.stage, summary.scanned, summary.spent
             ));
-            if summary.stage == Stage::Ended && self.is_made(target, Edit::Cancel) {
+            if summary.stage == Stage::Ended && target.has_made(Edit::Cancel) {
                 ensure!(
                     summary.result.is_none(),
                     "VISIBLE-ONCE: a result of a cancelled scan"
@@ -332,19 +332,9 @@ impl Simulation {
         Ok(())
     }
 
-    /// Whether this edit of its plan was made.
-    fn is_made(&self, target: &Target, edit: Edit) -> bool {
-        let made = target.plan.edits.iter().take(target.edits);
-        made.into_iter().any(|(_, planned)| *planned == edit)
-    }
-
     /// Nothing of a deleted scan is left, but what it cost and its result.
     async fn verify_deleted(&self, target: &Target) -> Result<()> {
-        ensure!(
-            self.is_made(target, Edit::Delete),
-            "NO-LOSS: {} vanished",
-            target.name
-        );
+        ensure!(target.has_made(Edit::Delete), "NO-LOSS: {} vanished", target.name);
         for table in ["ranges", "pages", "permits", "jobs", "sandboxes"] {
             let sql = format!("SELECT COUNT(*) FROM {table} WHERE scan = $1");
             let row = self.db.find(&sql, params![&target.uid]).await?;

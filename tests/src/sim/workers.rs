@@ -68,13 +68,13 @@ impl Workers {
             let work = run_one_with(&ledger, &objects, &who, &settings);
             let outcome = match lives {
                 None => work.await,
-                Some(lives) => match tokio::time::timeout(lives, work).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => {
+                Some(lives) => {
+                    let Ok(outcome) = tokio::time::timeout(lives, work).await else {
                         shared.count("worker died");
                         return shared.trace(&format!("{who} died"));
-                    }
-                },
+                    };
+                    outcome
+                }
             };
             if let Err(error) = outcome {
                 shared.trace(&format!("{who} failed: {error}"));

@@ -131,7 +131,7 @@ impl Scenario {
     /// A short list by row number whose followers leave, return and come: its seams once ended at the known row of
     /// an account that had returned.
     pub fn returners(seed: u64) -> Self {
-        lists::returners(Self::calm(seed))
+        lists::returners(&Self::calm(seed))
     }
 
     fn without_faults(mut self) -> Self {

@@ -46,7 +46,7 @@ pub(super) fn surplus(world: &mut Scenario, _: &mut Chance) {
 }
 
 /// One short list by row number, whose followers leave, return and come.
-pub(super) fn returners(world: Scenario) -> Scenario {
+pub(super) fn returners(world: &Scenario) -> Scenario {
     let seed = world.seed;
     let scans = world.scans.iter().take(1).map(|scan| ScanPlan {
         platform: Platform::Gitea,

@@ -63,8 +63,8 @@ pub(super) fn edits(world: &mut Scenario, c: &mut Chance) {
 /// A browser that is quick reads the older part of a list, and then the budget pays for the slow API to come as far.
 pub(super) fn budget_raised(world: &mut Scenario, c: &mut Chance) {
     for plan in &mut world.scans {
-        let both = |web: &&WebScan| web.source == SourceChoice::Auto && web.credits.is_none();
-        if plan.web.as_ref().filter(both).is_none() {
+        let both = |web: &WebScan| web.source == SourceChoice::Auto && web.credits.is_none();
+        if !plan.web.as_ref().is_some_and(both) {
             continue;
         }
         world.x_window = (1, c.between(8_000, 20_000));
