@@ -47,18 +47,17 @@ impl Arguments {
 
 /// Builds the tests with every bug in them and tries the chosen ones; adds what was caught to the tally.
 pub(crate) fn run(checkout: &Checkout, arguments: &Arguments, tally: &mut Tally) -> Result<Outcome> {
-    let mut rows = table::read(checkout)?;
-    if let Some(mutant) = &arguments.mutant {
-        rows.retain(|row| row.mutant == *mutant);
-        if rows.is_empty() {
-            bail!("mutant {mutant} not found in {DOCUMENT}");
-        }
+    let rows = table::read(checkout)?;
+    let is_chosen = |row: &&Row| arguments.mutant.as_ref().is_none_or(|name| row.mutant == *name);
+    let chosen: Vec<&Row> = rows.iter().filter(is_chosen).collect();
+    if let (Some(mutant), true) = (&arguments.mutant, chosen.is_empty()) {
+        bail!("mutant {mutant} not found in {DOCUMENT}");
     }
     let programs = Programs::build(checkout, &rows, arguments.release)?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for row in &rows {
+    for row in &chosen {
         match programs.find(row) {
-            Some(program) => found.push((row, program)),
+            Some(program) => found.push((*row, program)),
             None => failures.push(format!(
                 "{}: test {} does not exist in {}",
                 row.mutant, row.test, row.package
@@ -83,7 +82,7 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments, tally: &mut Tally)
     }
     match failures.first() {
         None => Ok(Outcome::Ok),
-        Some(first) => bail!("{} of {} mutants: {first}", failures.len(), rows.len()),
+        Some(first) => bail!("{} of {} mutants: {first}", failures.len(), chosen.len()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test programs with every deliberate bug compiled in: built once, listed, and run one test at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::PathBuf;
@@ -16,6 +16,9 @@ use crate::stream;
 
 /// Time a test may take, with a bug or without; a bug may make it wait forever.
 const LIMIT: Duration = Duration::from_mins(5);
+
+/// The package of the program.
+const PROGRAM: &str = "followlytics";
 
 /// Names the bug of a whole process.
 const VARIABLE: &str = "FOLLOWLYTICS_MUTANT";
@@ -54,13 +57,16 @@ struct Profile {
 pub(super) struct Programs(BTreeMap<(String, String), Program>);
 
 impl Programs {
-    /// Builds the programs and asks those of the rows' packages for their tests.
+    /// Builds the programs that hold the rows' tests: unit tests, and integration tests named `suite` or `mutants`.
     ///
-    /// The whole workspace is selected, because cargo unites the features of what is built together: with another selection
-    /// the dependencies would be built once more. Of its test programs only those that hold the rows' tests are built: unit
-    /// tests, and integration tests named `suite` or `mutants`.
+    /// Cargo unites the features of the packages that are selected. With the program's own package, which has no such test,
+    /// they are the features of the whole workspace: otherwise the dependencies would be built once more.
     pub(super) fn build(checkout: &Checkout, rows: &[Row], is_release: bool) -> Result<Self> {
-        let mut command = checkout.cargo(["test", "--workspace", "--lib", "--test", "suite"]);
+        let packages: BTreeSet<&str> = rows.iter().map(|row| row.package.as_str()).collect();
+        let mut command = checkout.cargo(["test", "--lib", "--test", "suite", "--package", PROGRAM]);
+        for package in packages {
+            command.args(["--package", package]);
+        }
         command.args(["--test", super::SIMULATION, "--features", super::FEATURE]);
         command.args(is_release.then_some("--release"));
         command.args(["--no-run", "--message-format=json-render-diagnostics"]);
@@ -81,9 +87,6 @@ impl Programs {
             let Some(name) = package.map(|package| &package.name) else {
                 continue;
             };
-            if !rows.iter().any(|row| row.package == *name) {
-                continue;
-            }
             let program = Program {
                 executable,
                 folder: manifest.parent().unwrap_or(checkout.root()).to_owned(),
