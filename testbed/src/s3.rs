@@ -35,7 +35,7 @@ const PORTS: u32 = 5;
 /// Mounts a small disk over the directory that is its first argument, then becomes the server. The mount is seen by
 /// this process alone and goes with it.
 const ON_A_SMALL_DISK: &str = r#"
-mount -t tmpfs -o "size=$2,mode=0700" tmpfs "$1" && mkdir "$1/data" "$1/data/$3" "$1/sidecar" || exit 99
+mount -t tmpfs -o "size=$2,mode=0700" tmpfs "$1" && mkdir "$1/data" "$1/data/$3" || exit 99
 shift 3
 exec "$@"
 "#;
@@ -261,9 +261,12 @@ impl S3 {
         arguments.extend(["--access".to_owned(), self.access_key.clone()]);
         arguments.extend(["--secret".to_owned(), self.secret_key.clone()]);
         arguments.push("posix".to_owned());
-        // What the server knows of an object beside its bytes lies in the file's attributes, where files have any.
+        // What the server knows of an object beside its bytes lies in the file's attributes, where files have any. Never
+        // on the small disk: one that is full between the bytes and the rest of an object leaves half of it behind,
+        // which the server takes for existing on a write and for missing on a read.
         if self.disk != Disk::Shared || !has_attributes(&self.directory) {
-            arguments.extend(["--sidecar".to_owned(), root.join("sidecar").display().to_string()]);
+            let sidecar = self.directory.join("sidecar");
+            arguments.extend(["--sidecar".to_owned(), sidecar.display().to_string()]);
         }
         arguments.push(root.join("data").display().to_string());
         let program = match self.disk {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// Longest scan.
 const LONGEST: Duration = Duration::from_mins(15);
-/// Changes between the first two kills; the first kill comes half as many changes after the first runner. Each pause is
-/// longer than the one before, so that a scan comes to its end however slow its runners are.
+/// Changes between the first kills; the first one comes half as many changes after the first runner. Later kills come
+/// ever further apart, so that a scan comes to its end however slow its runners are.
 const BETWEEN_KILLS: u32 = 20;
 
 /// What happens during a scan.
