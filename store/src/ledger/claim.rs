@@ -72,9 +72,13 @@ impl Ledger {
         }
         let all = ranges::open(&mut tx, &sandbox.scan).await?;
         let serves = serves(sandbox, &all, now);
+        let holder = sandbox.holder();
+        let is_mine = |range: &Range| range.is_held(now) && range.holder.as_deref() == Some(&holder);
+        // The answer of an earlier claim may be lost: whoever holds a range hears of it before it gets another one, also
+        // where it can only wait there or give it back.
         let (waiting, open): (Vec<Range>, Vec<Range>) = all
             .into_iter()
-            .partition(|range| scan.held(range.source, now).is_some());
+            .partition(|range| scan.held(range.source, now).is_some() && !is_mine(range));
         let mut mine: Vec<Range> = open
             .iter()
             .filter(|range| serves(range.source))
@@ -86,9 +90,8 @@ impl Ledger {
             return Ok(held_back(&scan, others, &waiting, now));
         }
         // What a tab cannot read goes first: tabs read the rest.
-        let holder = sandbox.holder();
         let is_free = |range: &Range| range.source == Source::Api && !range.is_held(now) && range.is_due(now);
-        if mine.iter().any(is_free) && mine.iter().all(|range| range.holder.as_deref() != Some(&holder)) {
+        if mine.iter().any(is_free) && !mine.iter().any(is_mine) {
             mine.retain(|range| range.source == Source::Api);
         }
         let splittable = scan.plan.as_ref().is_some_and(Plan::is_splittable);

@@ -18,6 +18,8 @@ pub(crate) struct Known {
     pub(crate) how: Again,
     /// Followers in the first result.
     pub(crate) ids: BTreeSet<String>,
+    /// Whether it promised to miss nobody.
+    pub(crate) complete: bool,
     /// The platform's order when the second scan was created.
     pub(crate) from: u64,
 }
@@ -106,6 +108,7 @@ impl Simulation {
             target.known = Some(Known {
                 how,
                 ids: ids.into_iter().collect(),
+                complete: record.certificate.complete,
                 from: self.world.order(),
             });
             self.targets.push(target);

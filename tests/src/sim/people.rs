@@ -134,19 +134,36 @@ impl Simulation {
         };
         self.plane.edit_credential(&json!({"spec": spec})).await?;
         if let CredentialEdit::Month(month) = edit {
-            self.note_month(month).await?;
+            self.note_month(month);
         }
         self.shared.count("edits of a credential");
         self.credential_edits += 1;
         Ok(())
     }
 
-    /// From here on the Credential of X may spend so much; what it holds already is not taken back.
-    async fn note_month(&self, month: Option<Usd>) -> Result<()> {
+    /// From here on the Credential of X may spend so much: as soon as the ledger knows.
+    fn note_month(&mut self, month: Option<Usd>) {
+        self.month = Some(month);
+        self.shared.lock().invariants.month = None;
+    }
+
+    /// An edited month binds what is granted once every scan's row has it; what is held by then is not taken back.
+    pub(super) async fn settle_month(&mut self) -> Result<()> {
+        let Some(month) = self.month else { return Ok(()) };
+        for target in &self.targets {
+            let Some(row) = self.ledger.find_scan(&target.uid).await? else {
+                continue;
+            };
+            let kept = row.request.kept.as_ref().map(|terms| (&terms.credential, terms.monthly_budget));
+            let mut known = [(&row.request.credential, row.request.monthly_budget)].into_iter().chain(kept);
+            let is_open = matches!(row.stage, Stage::Resolving | Stage::Scanning);
+            if is_open && known.any(|(name, budget)| name == world::CREDENTIAL && budget != month) {
+                return Ok(());
+            }
+        }
         let held = self.ledger.month_used(world::CREDENTIAL).await?;
-        let mut state = self.shared.lock();
-        let before = state.invariants.month;
-        state.invariants.month = month.map(|month| month.max(held).max(before.unwrap_or(Usd::ZERO)));
+        self.shared.lock().invariants.month = month.map(|month| month.max(held));
+        self.month = None;
         Ok(())
     }
 
@@ -164,11 +181,13 @@ impl Simulation {
         self.shared.trace(&format!("help {} {reason}", target.name));
         if reason == MONTH {
             let used = self.ledger.month_used(world::CREDENTIAL).await?;
-            let month = self.shared.lock().invariants.month.unwrap_or_default().max(used);
+            let stated = self.month.flatten().or(self.shared.lock().invariants.month);
+            let month = stated.unwrap_or_default().max(used);
             let month = month.plus(month).plus(MORE);
             let spec = json!({"monthlyBudgetUsd": month.to_string()});
             self.plane.edit_credential(&json!({"spec": spec})).await?;
-            return self.note_month(Some(month)).await;
+            self.note_month(Some(month));
+            return Ok(());
         }
         if reason == "CredentialInvalid" {
             for (name, secret) in world::sign_in(&self.world, &self.shared.scenario)? {

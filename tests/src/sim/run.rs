@@ -172,6 +172,8 @@ pub(crate) struct Simulation {
     pub(super) sign_ins: u64,
     /// Edits of X's Credential made so far.
     pub(super) credential_edits: usize,
+    /// What its month was edited to, until the ledger knows.
+    pub(super) month: Option<Option<Usd>>,
     /// Accounts that hide their lists now.
     pub(super) hidden: BTreeSet<String>,
 }
@@ -215,6 +217,7 @@ impl Simulation {
             workers,
             sign_ins: 0,
             credential_edits: 0,
+            month: None,
             hidden: BTreeSet::new(),
         };
         simulation.set_up().await?;
@@ -316,6 +319,7 @@ impl Simulation {
             open |= is_open;
         }
         unless_away(self.edit_credential().await)?;
+        self.settle_month().await?;
         self.workers.step();
         if let Err(error) = self.connected.sweep_permits().await {
             self.shared.trace(&format!("sweep failed: {error}"));

@@ -1,10 +1,13 @@
 //! One source gives out, is refused, or is taken away: what the scan does then.
 
-use followlytics_core::scan::{
-    plan::{Probe, Wishes},
-    range::Range,
-    request::Access,
-    source::{Source, Wish},
+use followlytics_core::{
+    scan::{
+        plan::{Probe, Wishes},
+        range::Range,
+        request::Access,
+        source::{Source, Wish},
+    },
+    wire::Release,
 };
 
 use super::*;
@@ -27,6 +30,13 @@ async fn desk(budget: &str, wishes: impl FnOnce(&mut Wishes)) -> (Desk, Sandbox)
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
     let a = desk.sandbox_of("both", "both-a").await;
     (desk, a)
+}
+
+fn held(lease: &Lease) -> Held {
+    Held {
+        range: lease.range,
+        epoch: lease.epoch,
+    }
 }
 
 async fn sources(desk: &Desk) -> Vec<Source> {
@@ -69,6 +79,39 @@ async fn a_browser_that_is_taken_away_is_waited_for_and_nobody_is_given_the_apis
     desk.request.generation += 1;
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
     assert_eq!(desk.claim(&tab).await.source, Source::Browser);
+}
+
+#[tokio::test]
+async fn a_sandbox_that_lost_the_answer_to_its_claim_gets_no_second_range_while_the_first_waits() {
+    let (desk, a) = desk("10.50", |_| ()).await;
+    desk.resolve(&a, 2000).await;
+    let chain = desk.claim(&a).await;
+    assert_eq!(chain.source, Source::Api);
+    desk.fail(&a, &chain, Class::Network).await;
+    let release = Release {
+        held: held(&chain),
+        unused: None,
+    };
+    desk.ledger.release(&a, &release).await.unwrap();
+    let lost = desk.claim(&a).await;
+    assert_eq!(lost.source, Source::Browser, "the chain is not due yet");
+    let tab = Sandbox { tab: 1, ..a.clone() };
+    let web = desk.claim(&tab).await;
+    desk.fail(&tab, &web, Class::Challenge).await;
+    desk.pass(5);
+    let again = desk.claim(&a).await;
+    assert_eq!(held(&again), held(&lost));
+    assert!(
+        matches!(&again.step, Step::Wait { held: true, .. }),
+        "{:?}",
+        again.step
+    );
+    let release = Release {
+        held: held(&again),
+        unused: None,
+    };
+    desk.ledger.release(&a, &release).await.unwrap();
+    assert_eq!(desk.claim(&a).await.range, chain.range);
 }
 
 #[tokio::test]
