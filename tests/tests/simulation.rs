@@ -10,6 +10,11 @@ use std::{
 };
 
 use followlytics_tests::sim::{Clocks, Report, Scenario, WORLDS, run};
+use mimalloc::MiMalloc;
+
+/// A quarter of a simulation's time went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Seeds to run; the long battery asks for more.
 fn seeds() -> u64 {

@@ -15,6 +15,9 @@ pub struct XConfig {
     pub limits: XLimits,
     /// Prices, de-duplication, balance and cap, per app.
     pub pricing: XPricing,
+    /// Most rows of a page of followers, whatever was asked for, 1..=1000: a page may hold fewer rows than
+    /// `max_results` although more follow. Default 1000.
+    pub page_rows: usize,
     /// Milliseconds after which a pagination token is refused; absent = never. Default absent.
     pub token_ttl_ms: Option<u64>,
     /// Seconds an OAuth 2 access token lives. Default 7200.
@@ -41,6 +44,7 @@ impl Default for XConfig {
             }],
             limits: XLimits::default(),
             pricing: XPricing::default(),
+            page_rows: 1_000,
             token_ttl_ms: None,
             access_token_seconds: 7_200,
             signed_in: None,

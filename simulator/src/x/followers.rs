@@ -57,7 +57,7 @@ fn serve(state: &mut State, turn: &Turn<'_>, pass: Pass) -> Answer {
         })
         .and_then(|()| Ok((Fields::read(turn)?, max_results(turn)?)));
     let (fields, limit) = match read {
-        Ok(read) => read,
+        Ok((fields, asked)) => (fields, asked.min(turn.config.x.page_rows).max(1)),
         Err(answer) => return pass.stamp(answer),
     };
     let user = match target(state, turn, &pass, id) {

@@ -19,6 +19,16 @@ async fn a_walk_sees_exactly_the_population_newest_first() {
 }
 
 #[tokio::test]
+async fn pages_may_hold_fewer_rows_than_were_asked_for_and_the_walk_is_the_same() {
+    let (bench, id) = Bench::with_account(r#"{"x":{"pageRows":150}}"#, Platform::X, "nasa", 2_345);
+    let now = bench.world.now();
+    let mut seen = bench.x_walk(&id, 1_000).await;
+    seen.reverse();
+    assert_eq!(seen, bench.world.truth(Platform::X, "nasa", now, now).unwrap());
+    assert_eq!(bench.world.totals().by_endpoint["x.followers"][&200], 16);
+}
+
+#[tokio::test]
 async fn the_default_page_has_a_hundred_rows_of_the_three_default_fields() {
     let (bench, id) = Bench::with_account("{}", Platform::X, "nasa", 150);
     let page = bench.x_page(&id, "").await;

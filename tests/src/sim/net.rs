@@ -36,6 +36,7 @@ async fn deliver(
 ) -> Result<Response<Bytes>, HttpError> {
     // Between its check of a permit and its send a process is not frozen here: no system can prevent that one.
     shared.pass(who, leg == Leg::Broker).await;
+    shared.lock().sent += 1;
     let _refreshing = Refreshing::begin(shared, request.uri().path());
     let way = request.uri().clone();
     let path = way.path().to_owned();
@@ -118,12 +119,14 @@ struct Death {
 impl Death {
     /// Three times as often over a page: between its object and its row is what most depends on the order of things.
     fn draw(shared: &Shared, path: &str) -> Option<Self> {
-        let times = if path.ends_with("/pages") { 3 } else { 1 };
+        let is_page = path.ends_with("/pages");
+        let times = if is_page { 3 } else { 1 };
         let with_all = shared.fault(shared.scenario.faults.power * times);
         if !with_all && !shared.fault(shared.scenario.faults.broker * times) {
             return None;
         }
-        let after = shared.draw(1, 60).unsigned_abs();
+        let (soon, late) = if is_page { (8, 30) } else { (1, 60) };
+        let after = shared.draw(soon, late).unsigned_abs();
         Some(Self {
             after: Duration::from_millis(after),
             with_all,

@@ -55,18 +55,23 @@ impl Simulation {
         self.check_pause(index, &scan).await?;
         self.let_some_return(index)?;
         self.let_lists_be_hidden(index)?;
-        let uid = self.targets.get(index).context("no target")?.uid.clone();
-        let summary = self.ledger.summary(&uid).await?;
-        let waits_for_an_outcome = summary.as_ref().is_some_and(|summary| summary.open_permits > 0);
-        if let Some(summary) = summary.filter(|_| healed && !pause) {
-            self.help(index, &summary).await?;
-        }
         let phase = scan
             .status
             .as_ref()
             .map(|status| status.phase)
             .unwrap_or_default();
+        let helps = healed && !pause;
+        let summary = if helps || phase.is_final() {
+            let target = self.targets.get(index).context("no target")?;
+            self.ledger.summary(&target.uid).await?
+        } else {
+            None
+        };
         // A killed runner's request is in doubt until its permit is due, which may be after the scan's end.
+        let waits_for_an_outcome = summary.as_ref().is_some_and(|summary| summary.open_permits > 0);
+        if let Some(summary) = summary.filter(|_| helps) {
+            self.help(index, &summary).await?;
+        }
         let deletes = scan.metadata.deletion_timestamp.is_some();
         Ok(!phase.is_final() || waits_for_an_outcome || deletes)
     }

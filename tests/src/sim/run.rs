@@ -259,6 +259,7 @@ impl Simulation {
     /// Lets time pass until every scan has ended.
     pub(crate) async fn drive(&mut self) -> Result<()> {
         let mut healed = false;
+        let mut sent = 0;
         loop {
             if self.shared.lock().broken.is_some() {
                 return Ok(());
@@ -287,10 +288,12 @@ impl Simulation {
                 "ESR: scans did not end after the healing"
             );
             let pause = self.shared.draw(50, 400);
-            // While nothing runs there is little to see.
+            // While nothing runs, or nobody says anything, there is little to see.
             let away = [Part::Database, Part::Broker, Part::Controllers];
             let is_away = away.iter().any(|part| self.shared.is_away(*part));
+            let is_silent = std::mem::replace(&mut sent, self.shared.lock().sent) == sent;
             let slower = match (self.fleet.alive() > 0 && !is_away, healed) {
+                (true, _) if is_silent => 3,
                 (true, _) => 1,
                 (false, false) => 4,
                 (false, true) => 40,

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub clocks: Clocks,
     /// Follower requests a window on X, and its length in milliseconds.
     pub x_window: (i64, i64),
+    /// Rows of a page on X, at most.
+    pub x_page: i64,
     /// Rows of a page on Gitea.
     pub gitea_page: u32,
     /// In which order Gitea lists: every other world has the one order that is proven.

@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) trace: String,
     /// Messages so far.
     pub(super) hops: u64,
+    /// Messages that runners, brokers and browsers sent.
+    pub(super) sent: u64,
     /// When the lists began to be read.
     pub(super) started: Timestamp,
     /// Chaos lasts until here.
@@ -62,6 +64,7 @@ impl Shared {
             chance: Chance::new(scenario.seed ^ 0x5eed),
             trace: String::new(),
             hops: 0,
+            sent: 0,
             started,
             heal_at: started,
             processes: BTreeMap::new(),

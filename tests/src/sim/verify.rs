@@ -190,7 +190,11 @@ impl Simulation {
         );
         let hidden = ids.is_empty() && summary.expected > 0;
         // Everybody older may have left between one range's end and another's.
-        let odd = |anomaly: &Anomaly| matches!(anomaly, Anomaly::SurplusRows | Anomaly::KeysTied);
+        let odd = |anomaly: &Anomaly| match anomaly {
+            Anomaly::SurplusRows | Anomaly::KeysTied => true,
+            Anomaly::KeyRose => scenario.lists.lead_back,
+            _ => false,
+        };
         let may_contradict = target.plan.churn > 0 || cut_short || observed.anomalies.keys().any(odd);
         ensure!(
             is_exact == (list.carries_exact() && !hidden)

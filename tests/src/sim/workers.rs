@@ -95,10 +95,10 @@ fn settings() -> Settings {
     Settings {
         run_pages: 3,
         fan_in: 3,
-        lane_rows: 150,
-        piece_rows: 100,
-        run_group_rows: 60,
-        group_rows: 90,
+        lane_rows: 400,
+        piece_rows: 250,
+        run_group_rows: 150,
+        group_rows: 200,
         ..Settings::default()
     }
 }

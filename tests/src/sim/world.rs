@@ -25,6 +25,7 @@ pub(super) fn config(scenario: &Scenario) -> WorldConfig {
     config.x.limits.followers_app = requests;
     config.x.limits.followers_user = requests;
     config.x.limits.window_ms = u64::try_from(scenario.x_window.1).unwrap_or(1000);
+    config.x.page_rows = usize::try_from(scenario.x_page).unwrap_or(1);
     config.x.pricing.dedupe_per_utc_day = false;
     config.x.access_token_seconds = 40;
     config.x.web = web(scenario);

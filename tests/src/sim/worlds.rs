@@ -31,8 +31,9 @@ const fn world(name: &'static str, per_mille: u32, change: fn(&mut Scenario, &mu
 
 /// Every kind, in the order in which they are applied. Besides, in 600 seeds of a thousand each: messages are lost,
 /// runners are killed, runners freeze, objects fail, platforms fail, the API server fails.
-pub const WORLDS: [World; 30] = [
+pub const WORLDS: [World; 31] = [
     world("paid", 350, lists::paid),
+    world("short pages", 800, lists::short_pages),
     world("tight budget", 200, people::tight_budget),
     world("monthly budget", 250, people::monthly_budget),
     world("row cap", 80, people::row_cap),

@@ -95,7 +95,7 @@ fn write(people: &Population, turn: &Turn<'_>, cut: &Cut, (start, request): (Sta
     let shown = results(people, turn, cut);
     let mut entries: Vec<Value> = Vec::with_capacity(shown.len() + 2);
     for (index, (id, results)) in shown.into_iter().enumerate() {
-        entries.push(user_entry(&id, &results, below(request, index + 1)));
+        entries.push(user_entry(&id, results, below(request, index + 1)));
     }
     let length = entries.len();
     if let Some(value) = bottom {
@@ -108,13 +108,18 @@ fn write(people: &Population, turn: &Turn<'_>, cut: &Cut, (start, request): (Sta
         json!({"type": "TimelineTerminateTimeline", "direction": "Top"}),
         // There on every page: it does not mean the end.
         json!({"type": "TimelineTerminateTimeline", "direction": "Bottom"}),
-        json!({"type": "TimelineAddEntries", "entries": entries}),
+        with(json!({"type": "TimelineAddEntries"}), "entries", entries.into()),
     ];
     if start == Start::Newest {
         instructions.insert(0, json!({"type": "TimelineClearCache"}));
     }
-    let timeline = json!({"timeline": {"instructions": instructions}});
-    let mut body = json!({"data": {"user": {"result": {"__typename": "User", "timeline": timeline}}}});
+    let timeline = with(json!({}), "instructions", instructions.into());
+    let result = with(
+        json!({"__typename": "User"}),
+        "timeline",
+        with(json!({}), "timeline", timeline),
+    );
+    let mut body = with(json!({}), "data", with(json!({}), "user", with(json!({}), "result", result)));
     if let (true, Some(members)) = (turn.has_fault(&FaultKind::PartialErrors), body.as_object_mut()) {
         members.insert("errors".to_owned(), json!([errors::one_row_failed()]));
     }
@@ -131,13 +136,13 @@ fn results(people: &Population, turn: &Turn<'_>, cut: &Cut) -> Vec<(String, Valu
             continue;
         }
         let person = Person::of(people, *user);
-        let result = json!({"result": person.result(shape)});
+        let result = with(json!({}), "result", person.result(shape));
         shown.push((person.id, result));
     }
     if turn.has_fault(&FaultKind::DuplicatedRow) {
         let first = cut.users.iter().find(|user| !people.is_hidden(**user));
         let again = first.map(|user| Person::of(people, *user));
-        shown.extend(again.map(|one| (one.id.clone(), json!({"result": one.result(shape)}))));
+        shown.extend(again.map(|one| (one.id.clone(), with(json!({}), "result", one.result(shape)))));
     }
     if turn.has_fault(&FaultKind::MalformedRow) {
         let broken = json!({"result": {
@@ -152,22 +157,27 @@ fn below(request: u64, steps: usize) -> u64 {
     request.saturating_sub(u64::try_from(steps).unwrap_or(0))
 }
 
-fn user_entry(id: &str, results: &Value, sort_index: u64) -> Value {
-    json!({
-        "entryId": format!("user-{id}"),
-        "sortIndex": sort_index.to_string(),
-        "content": {
-            "__typename": "TimelineTimelineItem",
-            "entryType": "TimelineTimelineItem",
-            "clientEventInfo": {"component": "FollowersSgs", "element": "user"},
-            "itemContent": {
-                "__typename": "TimelineUser",
-                "itemType": "TimelineUser",
-                "userDisplayType": "User",
-                "user_results": results,
-            },
-        },
-    })
+/// The value with one more member, which `json!` would copy.
+fn with(mut value: Value, name: &str, member: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+    value
+}
+
+fn user_entry(id: &str, results: Value, sort_index: u64) -> Value {
+    let item = json!({"__typename": "TimelineUser", "itemType": "TimelineUser", "userDisplayType": "User"});
+    let content = json!({
+        "__typename": "TimelineTimelineItem",
+        "entryType": "TimelineTimelineItem",
+        "clientEventInfo": {"component": "FollowersSgs", "element": "user"},
+    });
+    let entry = json!({"entryId": format!("user-{id}"), "sortIndex": sort_index.to_string()});
+    with(
+        entry,
+        "content",
+        with(content, "itemContent", with(item, "user_results", results)),
+    )
 }
 
 fn cursor_entry(kind: &str, value: &str, sort_index: u64) -> Value {

@@ -44,6 +44,7 @@ pub(super) fn draw(seed: u64) -> Scenario {
         web: Web::default(),
         chaos_seconds: c.between(20, 90),
         x_window: (c.between(1, 4), c.between(2_000, 20_000)),
+        x_page: 1_000,
         gitea_page: u32::try_from(c.between(5, 50)).unwrap_or(50),
         x_user_token: c.happens(400),
         mastodon_ids: c.below(4),

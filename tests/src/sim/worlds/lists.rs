@@ -26,6 +26,21 @@ pub(super) fn paid(world: &mut Scenario, c: &mut Chance) {
     }
 }
 
+/// Pages of X hold fewer rows than were asked for, and its lists are as much shorter.
+pub(super) fn short_pages(world: &mut Scenario, c: &mut Chance) {
+    let page = c.between(120, 300);
+    let part = |whole: i64| whole * page / world.x_page;
+    for plan in &mut world.scans {
+        if plan.platform == Platform::X {
+            plan.followers = u64::try_from(part(i64::try_from(plan.followers).unwrap_or(0))).unwrap_or(0);
+            plan.rows_per_range = u32::try_from(part(i64::from(plan.rows_per_range)).max(30)).unwrap_or(30);
+            plan.budget = Usd::from_nanos(part(plan.budget.nanos()));
+        }
+    }
+    world.web.count = u32::try_from(part(i64::from(world.web.count)).max(8)).unwrap_or(8);
+    world.x_page = page;
+}
+
 pub(super) fn cut_short(world: &mut Scenario, _: &mut Chance) {
     world.lists.cut_short = true;
     world.faults.platform = world.faults.platform.max(20);

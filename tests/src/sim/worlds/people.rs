@@ -67,11 +67,12 @@ pub(super) fn budget_raised(world: &mut Scenario, c: &mut Chance) {
         if !plan.web.as_ref().is_some_and(both) {
             continue;
         }
+        let page = world.x_page;
         world.x_window = (1, c.between(8_000, 20_000));
-        world.web.window = (c.between(20, 40), c.between(4_000, 9_000));
-        world.web.count = 100;
-        plan.followers = u64::try_from(c.between(1_800, 3_600)).unwrap_or(1_800);
-        plan.budget = ROW.times(c.between(700, 1_500));
+        world.web.window = (c.between(8, 40), c.between(4_000, 9_000));
+        world.web.count = u32::try_from(page / 10).unwrap_or(100);
+        plan.followers = u64::try_from(page * c.between(18, 36) / 10).unwrap_or(1_800);
+        plan.budget = ROW.times(page * c.between(7, 15) / 10);
         plan.edits
             .push((c.between(0, 15), Edit::Budget(c.between(300, 600))));
         plan.edits.sort_by_key(|(at, _)| *at);
