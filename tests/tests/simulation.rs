@@ -26,9 +26,9 @@ fn seeds() -> u64 {
 
 /// What must have happened, and how often in 120 seeds.
 const COVERED: [(&str, u64); 50] = [
-    ("adopted", 14),
-    ("ambiguous dollars", 18),
-    ("ambiguous settled", 4),
+    ("adopted", 22),
+    ("ambiguous dollars", 20),
+    ("ambiguous settled", 7),
     ("api faults", 40),
     ("became ambiguous", 20),
     ("best efforts again", 8),
@@ -53,9 +53,9 @@ const COVERED: [(&str, u64); 50] = [
     ("helped", 10),
     ("hidden lists", 10),
     ("killed", 40),
-    ("late pages", 12),
+    ("late pages", 22),
     ("lost", 40),
-    ("met", 1),
+    ("met", 2),
     ("met from below", 3),
     ("object faults", 40),
     ("objects away", 40),
@@ -64,18 +64,18 @@ const COVERED: [(&str, u64); 50] = [
     ("power failures", 60),
     ("read out by the browser", 6),
     ("refetched pages", 40),
-    ("refreshes", 30),
+    ("refreshes", 40),
     ("refused entry", 2),
     ("returned", 10),
     ("returned unused", 10),
     ("seam pages", 40),
     ("skewed clocks", 40),
     ("slow objects", 10),
-    ("splits", 10),
+    ("splits", 15),
     ("suspended", 10),
     ("unanswered commits", 25),
     ("unanswered requests", 40),
-    ("worker died", 5),
+    ("worker died", 3),
 ];
 
 fn explain(seed: u64, report: &Report) -> String {

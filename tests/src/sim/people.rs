@@ -138,8 +138,8 @@ impl Simulation {
             }
         };
         self.plane.edit_credential(&json!({"spec": spec})).await?;
-        if let CredentialEdit::Month(month) = edit {
-            self.note_month(month);
+        if matches!(edit, CredentialEdit::Month(_)) {
+            self.note_month(edit);
         }
         self.shared.count("edits of a credential");
         self.credential_edits += 1;
@@ -147,20 +147,28 @@ impl Simulation {
     }
 
     /// From here on the Credential of X may spend so much: as soon as the ledger knows.
-    fn note_month(&mut self, month: Option<Usd>) {
-        self.month = Some(month);
+    fn note_month(&mut self, edit: CredentialEdit) {
+        self.new_month = Some(edit);
         self.shared.lock().invariants.month = None;
     }
 
     /// An edited month binds what is granted once every scan's row has it; what is held by then is not taken back.
     pub(super) async fn settle_month(&mut self) -> Result<()> {
-        let Some(month) = self.month else { return Ok(()) };
+        let Some(CredentialEdit::Month(month)) = self.new_month else {
+            return Ok(());
+        };
         for target in &self.targets {
             let Some(row) = self.ledger.find_scan(&target.uid).await? else {
                 continue;
             };
-            let kept = row.request.kept.as_ref().map(|terms| (&terms.credential, terms.monthly_budget));
-            let mut known = [(&row.request.credential, row.request.monthly_budget)].into_iter().chain(kept);
+            let kept = row
+                .request
+                .kept
+                .as_ref()
+                .map(|terms| (&terms.credential, terms.monthly_budget));
+            let mut known = [(&row.request.credential, row.request.monthly_budget)]
+                .into_iter()
+                .chain(kept);
             let is_open = matches!(row.stage, Stage::Resolving | Stage::Scanning);
             if is_open && known.any(|(name, budget)| name == world::CREDENTIAL && budget != month) {
                 return Ok(());
@@ -168,7 +176,7 @@ impl Simulation {
         }
         let held = self.ledger.month_used(world::CREDENTIAL).await?;
         self.shared.lock().invariants.month = month.map(|month| month.max(held));
-        self.month = None;
+        self.new_month = None;
         Ok(())
     }
 
@@ -186,12 +194,15 @@ impl Simulation {
         self.shared.trace(&format!("help {} {reason}", target.name));
         if reason == MONTH {
             let used = self.ledger.month_used(world::CREDENTIAL).await?;
-            let stated = self.month.flatten().or(self.shared.lock().invariants.month);
+            let stated = match self.new_month {
+                Some(CredentialEdit::Month(month)) => month,
+                _ => self.shared.lock().invariants.month,
+            };
             let month = stated.unwrap_or_default().max(used);
             let month = month.plus(month).plus(MORE);
             let spec = json!({"monthlyBudgetUsd": month.to_string()});
             self.plane.edit_credential(&json!({"spec": spec})).await?;
-            self.note_month(Some(month));
+            self.note_month(CredentialEdit::Month(Some(month)));
             return Ok(());
         }
         if reason == "CredentialInvalid" {

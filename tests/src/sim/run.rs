@@ -29,7 +29,7 @@ use super::{
     objects::FaultyStore,
     outage::Connection,
     plane::Plane,
-    scenario::{Edit, Part, ScanPlan, Scenario},
+    scenario::{CredentialEdit, Edit, Part, ScanPlan, Scenario},
     shared::Shared,
     workers::Workers,
     world,
@@ -172,8 +172,8 @@ pub(crate) struct Simulation {
     pub(super) sign_ins: u64,
     /// Edits of X's Credential made so far.
     pub(super) credential_edits: usize,
-    /// What its month was edited to, until the ledger knows.
-    pub(super) month: Option<Option<Usd>>,
+    /// The last edit of its month, until the ledger knows.
+    pub(super) new_month: Option<CredentialEdit>,
     /// Accounts that hide their lists now.
     pub(super) hidden: BTreeSet<String>,
 }
@@ -217,7 +217,7 @@ impl Simulation {
             workers,
             sign_ins: 0,
             credential_edits: 0,
-            month: None,
+            new_month: None,
             hidden: BTreeSet::new(),
         };
         simulation.set_up().await?;

@@ -31,7 +31,7 @@ const fn world(name: &'static str, per_mille: u32, change: fn(&mut Scenario, &mu
 
 /// Every kind, in the order in which they are applied. Besides, in 600 seeds of a thousand each: messages are lost,
 /// runners are killed, runners freeze, objects fail, platforms fail, the API server fails.
-pub const WORLDS: [World; 31] = [
+pub const WORLDS: [World; 32] = [
     world("paid", 350, lists::paid),
     world("short pages", 800, lists::short_pages),
     world("tight budget", 200, people::tight_budget),
@@ -55,6 +55,7 @@ pub const WORLDS: [World; 31] = [
     world("skewed clocks", 333, machines::skewed_clocks),
     world("database's clock is set", 80, machines::database_clock_is_set),
     world("runners' clocks are set", 80, machines::runner_clocks_are_set),
+    world("two sources", 250, people::two_sources),
     world("edits", 250, people::edits),
     world("budget raised", 750, people::budget_raised),
     world("limits edited", 150, people::limits_edited),

@@ -119,7 +119,11 @@ fn write(people: &Population, turn: &Turn<'_>, cut: &Cut, (start, request): (Sta
         "timeline",
         with(json!({}), "timeline", timeline),
     );
-    let mut body = with(json!({}), "data", with(json!({}), "user", with(json!({}), "result", result)));
+    let mut body = with(
+        json!({}),
+        "data",
+        with(json!({}), "user", with(json!({}), "result", result)),
+    );
     if let (true, Some(members)) = (turn.has_fault(&FaultKind::PartialErrors), body.as_object_mut()) {
         members.insert("errors".to_owned(), json!([errors::one_row_failed()]));
     }

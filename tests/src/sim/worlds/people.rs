@@ -60,6 +60,23 @@ pub(super) fn edits(world: &mut Scenario, c: &mut Chance) {
     }
 }
 
+/// One scan, of X, by both sources.
+pub(super) fn two_sources(world: &mut Scenario, c: &mut Chance) {
+    world.scans.truncate(1);
+    let Some(plan) = world.scans.first_mut() else {
+        return;
+    };
+    plan.platform = Platform::X;
+    "account0".clone_into(&mut plan.handle);
+    plan.host = None;
+    plan.sweeps = 1;
+    plan.web = Some(WebScan {
+        source: SourceChoice::Auto,
+        credits: None,
+        returning: if c.happens(400) { 60 } else { 0 },
+    });
+}
+
 /// A browser that is quick reads the older part of a list, and then the budget pays for the slow API to come as far.
 pub(super) fn budget_raised(world: &mut Scenario, c: &mut Chance) {
     for plan in &mut world.scans {
@@ -67,14 +84,16 @@ pub(super) fn budget_raised(world: &mut Scenario, c: &mut Chance) {
         if !plan.web.as_ref().is_some_and(both) {
             continue;
         }
-        let page = world.x_page;
+        // A page is paid for as if it were full: the chain begins where the budget pays for one, whatever it holds.
+        world.x_page = 1_000;
         world.x_window = (1, c.between(8_000, 20_000));
-        world.web.window = (c.between(8, 40), c.between(4_000, 9_000));
-        world.web.count = u32::try_from(page / 10).unwrap_or(100);
-        plan.followers = u64::try_from(page * c.between(18, 36) / 10).unwrap_or(1_800);
-        plan.budget = ROW.times(page * c.between(7, 15) / 10);
+        world.web.window = (c.between(3, 10), c.between(4_000, 9_000));
+        world.web.count = 100;
+        world.web.enters |= c.happens(300);
+        plan.followers = u64::try_from(c.between(1_500, 2_500)).unwrap_or(1_500);
+        plan.budget = ROW.times(c.between(700, 1_500));
         plan.edits
-            .push((c.between(0, 15), Edit::Budget(c.between(300, 600))));
+            .push((c.between(0, 30), Edit::Budget(c.between(150, 400))));
         plan.edits.sort_by_key(|(at, _)| *at);
     }
 }
