@@ -33,7 +33,7 @@ use followlytics_core::{
         range::Place,
         window::Rule,
     },
-    wire::{Failed, Finding, Found, Held, Lease, Mode, Permit, Reply, Step},
+    wire::{Failed, Finding, Found, Held, Lease, Mode, Permit, Release, Reply, Step},
 };
 use jiff::Timestamp;
 
@@ -182,6 +182,14 @@ impl Desk {
             .record_failure(sandbox, &failed(lease, class))
             .await
             .unwrap()
+    }
+
+    async fn give_back(&self, sandbox: &Sandbox, lease: &Lease) {
+        let release = Release {
+            held: held(lease),
+            unused: None,
+        };
+        self.ledger.release(sandbox, &release).await.unwrap();
     }
 }
 

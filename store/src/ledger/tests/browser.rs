@@ -251,6 +251,7 @@ async fn depleted_credits_bring_a_browser_and_a_blocked_browser_brings_the_api()
     desk.ledger.ensure_scan(&richer).await.unwrap();
     let web = desk.claim(&a).await;
     desk.fail(&a, &web, Class::Forbidden).await;
+    desk.give_back(&a, &web).await;
     let last = listing(&desk).await.pop().unwrap();
     assert_eq!((last.source, last.span), (Source::Api, None));
     let chain = desk.claim(&a).await;

@@ -1,13 +1,10 @@
 //! One source gives out, is refused, or is taken away: what the scan does then.
 
-use followlytics_core::{
-    scan::{
-        plan::{Probe, Wishes},
-        range::Range,
-        request::Access,
-        source::{Source, Wish},
-    },
-    wire::Release,
+use followlytics_core::scan::{
+    plan::{Probe, Wishes},
+    range::Range,
+    request::Access,
+    source::{Source, Wish},
 };
 
 use super::*;
@@ -30,13 +27,6 @@ async fn desk(budget: &str, wishes: impl FnOnce(&mut Wishes)) -> (Desk, Sandbox)
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
     let a = desk.sandbox_of("both", "both-a").await;
     (desk, a)
-}
-
-fn held(lease: &Lease) -> Held {
-    Held {
-        range: lease.range,
-        epoch: lease.epoch,
-    }
 }
 
 async fn sources(desk: &Desk) -> Vec<Source> {
@@ -88,11 +78,7 @@ async fn a_sandbox_that_lost_the_answer_to_its_claim_gets_no_second_range_while_
     let chain = desk.claim(&a).await;
     assert_eq!(chain.source, Source::Api);
     desk.fail(&a, &chain, Class::Network).await;
-    let release = Release {
-        held: held(&chain),
-        unused: None,
-    };
-    desk.ledger.release(&a, &release).await.unwrap();
+    desk.give_back(&a, &chain).await;
     let lost = desk.claim(&a).await;
     assert_eq!(lost.source, Source::Browser, "the chain is not due yet");
     let tab = Sandbox { tab: 1, ..a.clone() };
@@ -106,11 +92,7 @@ async fn a_sandbox_that_lost_the_answer_to_its_claim_gets_no_second_range_while_
         "{:?}",
         again.step
     );
-    let release = Release {
-        held: held(&again),
-        unused: None,
-    };
-    desk.ledger.release(&a, &release).await.unwrap();
+    desk.give_back(&a, &again).await;
     assert_eq!(desk.claim(&a).await.range, chain.range);
 }
 
