@@ -105,6 +105,11 @@ pub enum Mutant {
     /// A scan since a result stops at one known row.
     SinceByOneRow,
 
+    /// A sandbox that lost the answer to its claim is given a second range while the source of the first one waits.
+    ClaimAnsweredTwice,
+    /// A chain whose credential is no longer named goes by the limits that its lease was granted with.
+    LimitsForgotten,
+
     /// Bluesky: rows behind a page of one key count as the proof that the page had all of its key.
     TieAskedOnce,
     /// Bluesky: a key whose rows were left out is not marked, and is asked for without an end.

@@ -292,6 +292,22 @@ impl Range {
         (terms.credential != request.credential_of(self.source)).then_some(terms)
     }
 
+    /// Takes over what was known of its credential's limits while the scan was requested as `earlier`. Returns whether
+    /// they had changed since the lease was granted. A chain that has no token yet may have a page under way that brings one.
+    pub fn learn_limits(&mut self, earlier: &ScanRequest) -> bool {
+        if !self.is_chain() || !self.source.is_api() || mutants::on(Mutant::LimitsForgotten) {
+            return false;
+        }
+        let named = earlier.terms_of(self.source);
+        let known = self.terms.as_ref().map(|terms| {
+            let is_named = (&terms.credential, terms.auth) == (&named.credential, named.auth);
+            if is_named { named } else { earlier.renewed(terms) }
+        });
+        let is_new = known != self.terms;
+        self.terms = known;
+        is_new
+    }
+
     /// Whether its lease was granted for another credential than its next request needs.
     pub fn has_outdated_terms(&self, request: &ScanRequest) -> bool {
         let is_other = |terms: &Terms| {

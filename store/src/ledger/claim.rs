@@ -76,9 +76,10 @@ impl Ledger {
         let is_mine = |range: &Range| range.is_held(now) && range.holder.as_deref() == Some(&holder);
         // The answer of an earlier claim may be lost: whoever holds a range hears of it before it gets another one, also
         // where it can only wait there or give it back.
-        let (waiting, open): (Vec<Range>, Vec<Range>) = all
-            .into_iter()
-            .partition(|range| scan.held(range.source, now).is_some() && !is_mine(range));
+        let (waiting, open): (Vec<Range>, Vec<Range>) = all.into_iter().partition(|range| {
+            let is_held_back = scan.held(range.source, now).is_some();
+            is_held_back && (!is_mine(range) || mutants::on(Mutant::ClaimAnsweredTwice))
+        });
         let mut mine: Vec<Range> = open
             .iter()
             .filter(|range| serves(range.source))

@@ -258,6 +258,7 @@ impl Ledger {
             Some(mut row) => {
                 let earlier = row.request.clone();
                 *row.request = request.over(&earlier);
+                learn_limits(&mut tx, &earlier).await?;
                 holds::review(&mut tx, &mut row, &earlier, now).await?;
                 if row.request.mode == Mode::Cancel {
                     holds::end_early(&mut tx, &mut row, now).await?;
@@ -323,6 +324,17 @@ const COLUMNS: &str = "uid, namespace, name, generation, platform, handle, host,
 pub(super) async fn find(tx: &mut Tx, uid: &str) -> Result<Option<ScanRow>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM scans WHERE uid = $1");
     tx.find(&sql, params![uid]).await?.as_ref().map(read).transpose()
+}
+
+/// Before the request changes: a chain may go on by a credential that is not named any more, and then nothing but its range
+/// says which limits that one has.
+async fn learn_limits(tx: &mut Tx, earlier: &ScanRequest) -> Result<(), LedgerError> {
+    for mut range in ranges::open(tx, &earlier.uid).await? {
+        if range.learn_limits(earlier) {
+            ranges::put(tx, &earlier.uid, &range).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The scan's row, which must exist.

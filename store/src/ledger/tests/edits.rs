@@ -141,6 +141,41 @@ async fn a_kept_credentials_lowered_limits_hold_for_the_chain() {
     }
 }
 
+/// M-26: which limits a chain's credential has is known before anybody knows that the chain keeps it, and still when the
+/// Credential is gone.
+#[tokio::test]
+async fn a_kept_credential_has_the_limits_that_were_last_known_of_it() {
+    for deleted in [false, true] {
+        let mut desk = Desk::new("600.00", Some("500.00")).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = desk.claim(&a).await;
+        let lowered = Some(usd("10.01"));
+        if deleted {
+            let mut terms = desk.request.terms_of(Source::Api);
+            terms.monthly_budget = lowered;
+            desk.edit(|request| request.credential = "default/y".into()).await;
+            desk.edit(|request| request.kept = Some(terms)).await;
+            desk.edit(|request| request.kept = None).await;
+        } else {
+            desk.edit(|request| request.monthly_budget = lowered).await;
+            desk.edit(|request| {
+                request.credential = "default/y".into();
+                request.monthly_budget = None;
+            })
+            .await;
+        }
+        let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+        let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+        assert!(
+            matches!(reply.step, Step::Wait { ref reason, .. } if reason == "CredentialChanged"),
+            "{deleted}: {:?}",
+            reply.step
+        );
+        assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("10.01"));
+    }
+}
+
 #[tokio::test]
 async fn an_unused_permit_frees_the_slot_of_its_own_credential() {
     let mut desk = Desk::new("600.00", None).await;
