@@ -1,18 +1,18 @@
 //! What is known of each platform before the first request: order, page size, price and published limits.
 //!
-//! Facts only, each with its source; an operator's Credential may state other limits.
+//! Facts only, each with its evidence ([`evidence::Fact`]); docs/evidence.md is their table. An operator's Credential may
+//! state other limits.
 
+pub mod evidence;
+pub mod limits;
 pub mod list;
 pub mod server;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use crate::{
-    account::Platform,
-    money::Usd,
-    scan::{range::Walk, window::Rule},
-};
+use self::{evidence::Fact, limits::HOUR};
+use crate::{account::Platform, money::Usd, scan::range::Walk};
 
 /// How a follower list can be entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
@@ -107,6 +107,8 @@ pub struct Web {
     pub base_url: &'static str,
     /// Rows that the page asks for at a time; its first answer holds more.
     pub page_rows: u32,
+    /// Evidence for that size.
+    pub pages: Fact,
     /// What an operator has to write to enable it: the risk by its name.
     pub consent: &'static str,
 }
@@ -122,12 +124,16 @@ pub struct Facts {
     pub ids: Ids,
     /// Most rows of a page.
     pub page_rows: u32,
+    /// Evidence for that size.
+    pub pages: Fact,
     /// Price of a row of a follower list.
     pub row_price: Usd,
     /// Price of a look-up.
     pub lookup_price: Usd,
     /// Version of the price list, kept with every page.
     pub price_version: u32,
+    /// Evidence for the prices.
+    pub prices: Fact,
     /// Base URL of the public service; none where each account names its server.
     pub base_url: Option<&'static str>,
     /// Whether requests without a token are answered.
@@ -141,37 +147,43 @@ pub struct Facts {
     pub told_from_ms: i64,
 }
 
-const MINUTE: i64 = 60 * 1000;
-const HOUR: i64 = 60 * MINUTE;
+/// What costs nothing.
+const FREE: Fact = Fact::observed("no price is named");
 
 impl Platform {
     /// What is known of this platform.
     pub const fn facts(self) -> Facts {
         match self {
-            // Prices: docs.x.com, pay-per-use, August 2026: users and followers $0.010 a resource.
             Self::X => Facts {
                 seek: Seek::Chain,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 1000,
+                pages: Fact::documented(
+                    "docs.x.com, GET /2/users/{id}/followers: max_results from 1 to 1000",
+                ),
                 row_price: Usd::from_nanos(10_000_000),
                 lookup_price: Usd::from_nanos(10_000_000),
                 price_version: 202_608,
+                prices: Fact::documented(
+                    "docs.x.com, pay-per-use, August 2026: users and followers $0.010 a resource",
+                ),
                 base_url: Some("https://api.x.com"),
                 anonymous: false,
                 names_server: false,
                 api: "/2",
                 told_from_ms: 0,
             },
-            // The open-source AppView: newest first, cursor `<ms>__<cid>`, at most 100 a page.
             Self::Bluesky => Facts {
                 seek: Seek::Time,
                 walk: Walk::Down,
                 ids: Ids::Text,
                 page_rows: 100,
+                pages: Fact::documented("lexicon app.bsky.graph.getFollowers: limit from 1 to 100"),
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
                 price_version: 0,
+                prices: FREE,
                 base_url: Some("https://public.api.bsky.app"),
                 anonymous: true,
                 names_server: true,
@@ -179,33 +191,37 @@ impl Platform {
                 api: "/xrpc",
                 told_from_ms: 0,
             },
-            // Gitea 1.26: at most 50 a page, in no defined order. Most servers show rows by the age of the user or
-            // of the follow, so a list is read from its end: of a new follow least is lost there.
+            // In no defined order; most servers show rows by the age of the user or of the follow, so a list is read from
+            // its end: of a new follow least is lost there.
             Self::Gitea => Facts {
                 seek: Seek::Index,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 50,
+                pages: Fact::source(
+                    "Gitea 1.26.0, modules/setting/api.go: MAX_RESPONSE_ITEMS is 50 where a server does not set it",
+                ),
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
                 price_version: 0,
+                prices: FREE,
                 base_url: None,
                 anonymous: true,
                 names_server: true,
                 api: "/api/v1",
                 told_from_ms: 0,
             },
-            // docs.github.com, "List followers of a user": 100 a page, no order promised. Seen: oldest first
-            // (k0shk0sh/FastHub#75, DIYgod/RSSHub#579), so it is read from its end like Gitea's; but an
-            // account that is suspended or flagged leaves its place and comes back to it, so rows move both ways.
+            // Seen oldest first, so it is read from its end like Gitea's.
             Self::GitHub => Facts {
                 seek: Seek::Index,
                 walk: Walk::Down,
                 ids: Ids::Integer,
                 page_rows: 100,
+                pages: Fact::documented("docs.github.com, list followers of a user: per_page at most 100"),
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
                 price_version: 0,
+                prices: FREE,
                 base_url: Some("https://api.github.com"),
                 anonymous: true,
                 names_server: false,
@@ -213,17 +229,20 @@ impl Platform {
                 // The headers speak of the primary limit, never of the secondary one's minute.
                 told_from_ms: HOUR,
             },
-            // Mastodon 4, follower_accounts_controller: newest follow first, at most 80 a page; the ids in the
-            // `Link` header are those of the follows, keys that never move. Servers that only speak its API have
-            // ids nobody can compute: there the list is a chain (see `crate::scan::plan`).
+            // Servers that only speak its API have ids nobody can compute: there the list is a chain (see
+            // `crate::scan::plan`).
             Self::Mastodon => Facts {
                 seek: Seek::Id,
                 walk: Walk::Down,
                 ids: Ids::Text,
                 page_rows: 80,
+                pages: Fact::source(
+                    "Mastodon 4, app/controllers/api/base_controller.rb, limit_param: twice DEFAULT_ACCOUNTS_LIMIT (40)",
+                ),
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,
                 price_version: 0,
+                prices: FREE,
                 base_url: None,
                 anonymous: true,
                 names_server: true,
@@ -240,60 +259,10 @@ impl Platform {
             Self::X => Some(Web {
                 base_url: "https://x.com",
                 page_rows: 20,
+                pages: Fact::observed("x.com: the page asks for 20 rows, and its first answer has 65 to 70"),
                 consent: "x-forbids-this-and-may-suspend-the-account",
             }),
             Self::Bluesky | Self::Gitea | Self::GitHub | Self::Mastodon => None,
-        }
-    }
-
-    /// The published limits for this way of authorising; every rule of a family needs a free slot.
-    pub fn rules(self, auth: Auth) -> Vec<Rule> {
-        const QUARTER: i64 = 15 * MINUTE;
-        match (self, auth) {
-            // docs.x.com, rate limits, August 2026.
-            (Self::X, Auth::UserToken) => {
-                vec![
-                    Rule::new(Family::Lookup, 900, QUARTER),
-                    Rule::new(Family::Followers, 300, QUARTER),
-                ]
-            }
-            // What the site's own page is allowed, an account: measured by others, never published.
-            (Self::X, Auth::WebSession) => {
-                vec![
-                    Rule::new(Family::Lookup, 95, QUARTER),
-                    Rule::new(Family::Followers, 50, QUARTER),
-                ]
-            }
-            (Self::X, _) => {
-                vec![
-                    Rule::new(Family::Lookup, 300, QUARTER),
-                    Rule::new(Family::Followers, 300, QUARTER),
-                ]
-            }
-            // 3,000 requests in five minutes an address, over all endpoints.
-            (Self::Bluesky, _) => vec![Rule::new(Family::Followers, 3000, 5 * MINUTE)],
-            (Self::Gitea, _) => Vec::new(),
-            // docs.github.com, rate limits for the REST API: 60 an hour and address without a token.
-            (Self::GitHub, Auth::Anonymous) => vec![Rule::new(Family::Followers, 60, HOUR)],
-            // 5,000 an hour; the secondary limit is 900 points a minute, a GET is one.
-            (Self::GitHub, _) => vec![
-                Rule::new(Family::Followers, 900, MINUTE),
-                Rule::new(Family::Followers, 5000, HOUR),
-            ],
-            // Mastodon 4, rack_attack.rb: 300 in five minutes a token or address, and 300 in a quarter of an
-            // hour for requests that name a place in a list.
-            (Self::Mastodon, _) => vec![
-                Rule::new(Family::Followers, 300, 5 * MINUTE),
-                Rule::new(Family::Followers, 300, QUARTER),
-            ],
-        }
-    }
-
-    /// The family whose windows a request of this one is counted in: some platforms count all requests alike.
-    pub const fn counted_as(self, family: Family) -> Family {
-        match self {
-            Self::Bluesky | Self::GitHub | Self::Mastodon => Family::Followers,
-            Self::X | Self::Gitea => family,
         }
     }
 

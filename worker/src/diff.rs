@@ -281,7 +281,7 @@ fn texts(batch: &RecordBatch, name: &str) -> Result<StringViewArray, ArrowError>
 #[cfg(test)]
 mod tests {
     use followlytics_core::{
-        platform::list::Grade,
+        platform::evidence::Grade,
         scan::certificate::{Certificate, Guarantee},
     };
 

@@ -3,37 +3,12 @@
 //! A protocol promises nothing: a fact holds for one implementation and the versions it was read in. What no source
 //! and no sentence of a platform supports is an observation, and an observation never carries `Exact`.
 
-use serde::{Deserialize, Serialize};
-use strum::{Display, IntoStaticStr};
-
-use super::{Drift, Seek, server::Server};
+use super::{Drift, Seek, evidence::Fact, server::Server};
 use crate::{
     account::Platform,
     mutants::{self, Mutant},
     scan::source::Source,
 };
-
-/// Strength of the evidence for a fact.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display, IntoStaticStr,
-)]
-pub enum Grade {
-    /// Seen, and promised nowhere.
-    Observed,
-    /// A sentence of the platform's own documentation.
-    Documented,
-    /// A line of the server's source.
-    Source,
-}
-
-/// A fact and what supports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fact {
-    /// How strong the evidence is.
-    pub grade: Grade,
-    /// File and versions, or URL.
-    pub citation: &'static str,
-}
 
 /// How accounts that the platform counts and does not list show themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +26,22 @@ pub enum Hides {
 pub struct ListTraits {
     /// Which way rows move while the list is read.
     pub drift: Drift,
+    /// Evidence for that.
+    pub moves: Fact,
     /// Unique, immutable key in a known order, and entry by it; for an index, the order itself.
     pub order: Fact,
     /// Why the order cannot carry a guarantee; `None` if it can.
     pub lacks: Option<&'static str>,
+    /// Which rows share a key, and whether a page can end among them.
+    pub ties: Fact,
+    /// What a page says that has fewer rows than were requested.
+    pub short: Fact,
     /// How the end of the list shows.
     pub end: Fact,
     /// What its counts count.
     pub hides: Hides,
+    /// Evidence for that.
+    pub counts: Fact,
     /// Whether a follow can be dated into the past, and so appear among rows that had been read before.
     pub can_backdate: bool,
 }
@@ -86,11 +69,38 @@ impl ListTraits {
         }
     }
 
+    /// Its facts, by what each is about.
+    pub const fn facts(&self) -> [(&'static str, Fact); 6] {
+        [
+            ("order and entry", self.order),
+            ("rows move", self.moves),
+            ("rows of one key", self.ties),
+            ("short pages", self.short),
+            ("end", self.end),
+            ("counts", self.counts),
+        ]
+    }
+
     /// Whether the facts carry a guarantee: what is missing then is a contradiction, not a property of the list.
     pub fn carries_exact(&self) -> bool {
-        self.lacks.is_none() && self.order.grade > Grade::Observed && self.end.grade > Grade::Observed
+        let needed = [self.moves, self.order, self.ties, self.short, self.end];
+        self.lacks.is_none() && needed.into_iter().all(Fact::is_proven)
     }
 }
+
+/// Every list that is known, by name. Their facts are the table of docs/evidence.md.
+pub const KNOWN: [(&str, ListTraits); 10] = [
+    ("X", X),
+    ("X, its own page in a browser", WEB_X),
+    ("Bluesky, the open AppView", APP_VIEW),
+    ("Bluesky, `*.bsky.app`", HOSTED_BLUESKY),
+    ("other servers of Bluesky's API", LIKE_APP_VIEW),
+    ("Gitea 1.26", GITEA),
+    ("other servers of Gitea's API", LIKE_GITEA),
+    ("GitHub", GITHUB),
+    ("Mastodon 4", MASTODON),
+    ("other servers of Mastodon's API", LIKE_MASTODON),
+];
 
 /// Version suffix by which the simulator names the order of its Gitea lists.
 const BY_FOLLOW: &str = "+simulator.follow-order";
@@ -116,103 +126,182 @@ pub fn list_traits(
 
 const X: ListTraits = ListTraits {
     drift: Drift::None,
-    order: observed("docs.x.com, pagination: results are newest first; no key is shown"),
+    moves: Fact::observed("a page is named by the token of the one before it"),
+    order: Fact::observed(
+        "newest first; docs.x.com, pagination, says so of results in general, and no key is shown",
+    ),
     lacks: Some("X documents no order of followers and shows no key that could prove one"),
-    end: documented("docs.x.com, pagination: the last page has no next_token"),
+    ties: Fact::observed("no key is shown, so rows of one key cannot be told"),
+    short: Fact::documented(
+        "docs.x.com, pagination: a page may hold fewer rows than max_results although more follow",
+    ),
+    end: Fact::documented("docs.x.com, pagination: the last page has no next_token"),
     hides: Hides::Rows,
+    counts: Fact::observed("public_metrics.followers_count counts accounts that pages lack"),
     can_backdate: false,
 };
 
 const WEB_X: ListTraits = ListTraits {
-    order: observed("x.com: newest first, with cursors that hold a time"),
+    order: Fact::observed("x.com: newest first, with cursors that hold a time"),
     lacks: Some("X's own page documents no order of followers"),
-    end: observed("x.com: a bottom cursor that begins with 0"),
+    short: Fact::observed("x.com: answers have 20 rows, fewer, or none although more follow"),
+    end: Fact::observed("x.com: a bottom cursor that begins with 0"),
     ..X
 };
 
 const APP_VIEW: ListTraits = ListTraits {
     drift: Drift::None,
-    order: from_source(
+    moves: Fact::source(
+        "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/db/pagination.ts, getSql: a page begins below a key, not \
+         at a row number; a rewritten follow has a new key",
+    ),
+    order: Fact::source(
         "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/routes/follows.ts and db/pagination.ts: ordered by \
-         (sortAt, cid) and entered by it; rows of one key are read twice; a rewritten follow is a new one",
+         (sortAt, cid) and entered by it",
     ),
     lacks: None,
+    ties: Fact::source(
+        "lexicon app.bsky.graph.follow and db/pagination.ts, getSql: a record holds subject and date, not its author, \
+         so follows of one date share (sortAt, cid), and a page begins strictly below a key: keys are read twice, and \
+         one that fills a page is told",
+    ),
+    short: Fact::source(
+        "@atproto/bsky 0.0.221 to 0.0.280, api/app/bsky/graph/getFollowers.ts, noBlocks and presentation: pages lack \
+         accounts that are not shown, and have their cursor all the same",
+    ),
     // From 0.0.274 on the last page has rows, no cursor and so no key: it counts as unproven.
-    end: from_source(
+    end: Fact::source(
         "@atproto/bsky 0.0.221 to 0.0.272, db/pagination.ts: only a page without rows has no cursor",
     ),
     hides: Hides::Rows,
+    counts: Fact::source(
+        "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/db/tables/profile-agg.ts: followersCount counts follows, \
+         also of accounts that are not shown",
+    ),
     can_backdate: true,
 };
 
 const HOSTED_BLUESKY: ListTraits = ListTraits {
-    order: observed("public.api.bsky.app: newest first; its data plane is not the published one"),
+    moves: Fact::observed("public.api.bsky.app: a page is named by the cursor of the one before it"),
+    order: Fact::observed("public.api.bsky.app: newest first; its data plane is not the published one"),
     lacks: Some("the hosted AppView does not publish the data plane that orders its lists"),
-    end: observed("public.api.bsky.app: the last page has no cursor"),
+    ties: Fact::observed("public.api.bsky.app: cursors are of one follow each"),
+    short: Fact::observed("public.api.bsky.app: pages lack accounts that are not shown"),
+    end: Fact::observed("public.api.bsky.app: the last page has no cursor"),
+    counts: Fact::observed("followersCount counts accounts that pages lack"),
     ..APP_VIEW
 };
 
 const GITEA: ListTraits = ListTraits {
     drift: Drift::Both,
-    order: from_source("Gitea 1.26.0, models/user/user.go, GetUserFollowers: a query without ORDER BY"),
+    moves: Fact::source(
+        "Gitea 1.26.0, models/db/list.go, SetSessionPagination: a page begins at a row number, and rows before it come \
+         and go",
+    ),
+    order: Fact::source("Gitea 1.26.0, models/user/user.go, GetUserFollowers: a query without ORDER BY"),
     lacks: Some("Gitea lists followers in no defined order, so rows can move between pages unseen"),
-    end: from_source(
+    ties: Fact::source(
+        "Gitea 1.26.0, models/user/follow.go: an account follows another once; places are row numbers",
+    ),
+    short: Fact::source(
+        "Gitea 1.26.0, models/user/user.go, GetUserFollowers: filtered before it is paged, so a short page is the last \
+         one",
+    ),
+    end: Fact::source(
         "Gitea 1.26.0, routers/api/v1/user/follower.go: X-Total-Count has the filter of the list",
     ),
     hides: Hides::Nothing,
+    counts: Fact::source(
+        "Gitea 1.26.0, models/user/user.go, FindAndCount: total and rows have one condition",
+    ),
     can_backdate: false,
 };
 
 const LIKE_GITEA: ListTraits = ListTraits {
-    order: observed("speaks Gitea's API, which gives no order of followers"),
+    moves: Fact::observed("speaks Gitea's API, whose pages have numbers"),
+    order: Fact::observed("speaks Gitea's API, which gives no order of followers"),
     lacks: Some("the server runs a program, or a version of Gitea, whose order of followers was not checked"),
-    end: observed("speaks Gitea's API, with a total in X-Total-Count"),
+    ties: Fact::observed("an account follows another once"),
+    short: Fact::observed("a short page is the last one"),
+    end: Fact::observed("speaks Gitea's API, with a total in X-Total-Count"),
+    counts: Fact::observed("X-Total-Count counts the rows of the list"),
     ..GITEA
 };
 
 /// The simulator's own list in the order of follows: the one index list whose order a source proves.
 const FOLLOW_ORDER: ListTraits = ListTraits {
     drift: Drift::TowardsStart,
-    order: from_source("simulator/src/gitea/followers.rs: ordered by follow, oldest first"),
+    moves: Fact::source(
+        "simulator/src/gitea/followers.rs: follows are added at the end; who leaves closes a gap",
+    ),
+    order: Fact::source("simulator/src/gitea/followers.rs: ordered by follow, oldest first"),
     lacks: None,
-    end: from_source("simulator/src/gitea/followers.rs: the first page is the oldest"),
+    end: Fact::source("simulator/src/gitea/followers.rs: the first page is the oldest"),
     ..GITEA
 };
 
 const GITHUB: ListTraits = ListTraits {
     drift: Drift::Both,
-    order: observed("docs.github.com, list followers of a user: no order is given"),
+    moves: Fact::observed("an account that is suspended or flagged leaves its place and comes back to it"),
+    order: Fact::observed(
+        "oldest first (k0shk0sh/FastHub#75, DIYgod/RSSHub#579); docs.github.com gives no order of followers",
+    ),
     lacks: Some("GitHub promises no order of followers, and accounts leave their place and return to it"),
-    end: observed("the Link header has no next page"),
+    ties: Fact::observed("an account follows another once; places are row numbers"),
+    short: Fact::observed("pages before the last one are full"),
+    end: Fact::observed("the Link header has no next page"),
     hides: Hides::Silently,
+    counts: Fact::observed("followers counts accounts that the list leaves out"),
     can_backdate: false,
 };
 
 const MASTODON: ListTraits = ListTraits {
     drift: Drift::None,
-    order: from_source(
+    moves: Fact::source(
+        "Mastodon 4, models/concerns/paginable.rb, paginate_by_max_id: a page begins below a key",
+    ),
+    order: Fact::source(
         "Mastodon 4, api/v1/accounts/follower_accounts_controller.rb and models/concerns/paginable.rb: ordered by the \
          primary key of the follow and entered by it",
     ),
     lacks: None,
-    end: from_source("Mastodon 4, follower_accounts_controller.rb: only a full page has a next link"),
+    ties: Fact::source("Mastodon 4, models/follow.rb: the key is the primary key of the follow"),
+    short: Fact::source(
+        "Mastodon 4, follower_accounts_controller.rb, records_continue?: a page of fewer rows than requested has no \
+         next link",
+    ),
+    end: Fact::source("Mastodon 4, follower_accounts_controller.rb: only a full page has a next link"),
     hides: Hides::Silently,
+    counts: Fact::source(
+        "Mastodon 4, follower_accounts_controller.rb, hide_results? and excluded_from_timeline_account_ids: the count \
+         is the account's, the list leaves accounts out without a trace",
+    ),
     can_backdate: false,
 };
 
 const LIKE_MASTODON: ListTraits = ListTraits {
-    order: observed("speaks Mastodon's API, newest follow first"),
+    moves: Fact::observed("speaks Mastodon's API: a page is named by the link of the one before it"),
+    order: Fact::observed("speaks Mastodon's API, newest follow first"),
     lacks: Some("the server runs a program whose order of followers was not checked"),
-    end: observed("the Link header has no next page"),
+    ties: Fact::observed("an account follows another once"),
+    short: Fact::observed("a page of fewer rows than requested may have a next link"),
+    end: Fact::observed("the Link header has no next page"),
+    counts: Fact::observed("followers_count counts accounts that the list leaves out"),
     ..MASTODON
 };
 
 const LIKE_APP_VIEW: ListTraits = ListTraits {
-    order: observed("speaks the API of Bluesky's AppView, newest follow first"),
+    moves: Fact::observed(
+        "speaks the API of Bluesky's AppView: a page is named by the cursor of the one before it",
+    ),
+    order: Fact::observed("speaks the API of Bluesky's AppView, newest follow first"),
     lacks: Some(
         "the server runs a program whose order of followers was not checked, or was not entered by time",
     ),
-    end: observed("a page without rows has no cursor"),
+    ties: Fact::observed("rows of one key are read twice where keys show"),
+    short: Fact::observed("pages may lack rows"),
+    end: Fact::observed("a page without rows has no cursor"),
+    counts: Fact::observed("followersCount counts accounts that pages lack"),
     ..APP_VIEW
 };
 
@@ -257,30 +346,9 @@ fn is_hosted(base_url: &str) -> bool {
     host == "bsky.app" || host.ends_with(".bsky.app")
 }
 
-const fn observed(citation: &'static str) -> Fact {
-    Fact {
-        grade: Grade::Observed,
-        citation,
-    }
-}
-
-const fn documented(citation: &'static str) -> Fact {
-    Fact {
-        grade: Grade::Documented,
-        citation,
-    }
-}
-
-const fn from_source(citation: &'static str) -> Fact {
-    Fact {
-        grade: Grade::Source,
-        citation,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::evidence::Grade, *};
 
     fn traits(platform: Platform, seek: Seek, base_url: &str, server: Option<&Server>) -> ListTraits {
         list_traits(platform, Source::Api, seek, base_url, server)
@@ -405,6 +473,29 @@ mod tests {
         ] {
             assert_eq!(grade(software, version), Grade::Observed, "{software} {version}");
         }
+    }
+
+    #[test]
+    fn one_fact_that_is_only_observed_takes_the_guarantee() {
+        let weaken: [fn(&mut ListTraits, Fact); 5] = [
+            |list, fact| list.order = fact,
+            |list, fact| list.moves = fact,
+            |list, fact| list.ties = fact,
+            |list, fact| list.short = fact,
+            |list, fact| list.end = fact,
+        ];
+        for weaken in weaken {
+            let mut list = MASTODON;
+            weaken(&mut list, Fact::documented("a sentence"));
+            assert!(list.carries_exact());
+            weaken(&mut list, Fact::observed("seen"));
+            assert!(!list.carries_exact());
+        }
+        assert!(
+            KNOWN
+                .iter()
+                .all(|(_, list)| list.facts().iter().all(|(_, fact)| !fact.citation.is_empty()))
+        );
     }
 
     #[test]

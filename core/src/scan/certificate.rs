@@ -22,7 +22,8 @@ use crate::{
     mutants::{self, Mutant},
     platform::{
         Drift, Seek,
-        list::{Grade, Hides, ListTraits},
+        evidence::Grade,
+        list::{Hides, ListTraits},
         server::Server,
     },
 };
@@ -271,7 +272,7 @@ fn support(evidence: &Evidence<'_>, counts: &Counts) -> Vec<String> {
         support.push("the chain was read from its newest row to its end without a gap".to_owned());
     }
     let ends = &evidence.observed.anomalies;
-    if !ends.contains_key(&Anomaly::EndUnproven) && evidence.list.end.grade > Grade::Observed {
+    if !ends.contains_key(&Anomaly::EndUnproven) && evidence.list.end.is_proven() {
         support.push(format!(
             "the end of the list is proved: {}",
             evidence.list.end.citation

@@ -125,7 +125,7 @@ pub(super) async fn learn(
 ) -> Result<(), LedgerError> {
     let (mut windows, _) = load(tx, scan, credential, family).await?;
     let platform = scan.request.account.platform;
-    let published = platform.rules(scan.auth());
+    let published = platform.limits(scan.auth()).rules;
     window::learn(&mut windows, told, &published, platform.facts().told_from_ms, now);
     store(tx, credential, &windows).await
 }
@@ -140,7 +140,7 @@ async fn load(
 ) -> Result<(Vec<Window>, Option<Timestamp>), LedgerError> {
     let family = scan.request.account.platform.counted_as(family);
     let is_own = credential == scan.credential();
-    let published = scan.request.account.platform.rules(scan.auth());
+    let published = scan.request.account.platform.limits(scan.auth()).rules;
     let mut windows: Vec<Window> = scan
         .rules()
         .iter()

@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     account::Platform,
-    platform::list::{Hides, list_traits},
+    platform::{
+        evidence::Grade,
+        list::{Hides, list_traits},
+    },
     scan::{
         observed::Totals,
         range::{NEWEST, Walk},

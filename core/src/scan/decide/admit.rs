@@ -244,7 +244,7 @@ fn rules(platform: Platform, auth: Auth, credential: Option<&CredentialSpec>) ->
     let stated = credential.map_or(&[][..], |found| &found.rate_limits);
     let own = limits::stated(platform, stated)
         .map_err(|error| Refusal::new(reasons::INVALID_SPEC, format!("the Credential's {error}")))?;
-    let mut rules = platform.rules(auth);
+    let mut rules = platform.limits(auth).rules;
     rules.retain(|rule| own.iter().all(|stated| stated.family != rule.family));
     rules.extend(own);
     Ok(rules)

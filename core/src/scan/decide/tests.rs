@@ -70,7 +70,7 @@ fn merged(failed: i64) -> Summary {
         complete: true,
         current: true,
         extends: None,
-        grade: crate::platform::list::Grade::Source,
+        grade: crate::platform::evidence::Grade::Source,
         basis: String::new(),
         support: Vec::new(),
         list_total: None,

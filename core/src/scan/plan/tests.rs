@@ -42,7 +42,7 @@ fn a_million_followers_are_all_planned() {
 
 #[test]
 fn a_chain_is_one_range_with_its_price_and_its_waits() {
-    let rules = Platform::X.rules(crate::platform::Auth::AppBearer);
+    let rules = Platform::X.limits(crate::platform::Auth::AppBearer).rules;
     let plan = plan(Platform::X, &report(1_000_000), &[], &wishes(0), &rules, now());
     assert_eq!(plan.ranges.len(), 1);
     assert_eq!(plan.requests, 1001);

@@ -13,7 +13,7 @@ async fn on_github(desk: &Desk, uid: &str) -> Sandbox {
         base_url: "https://api.github.com".into(),
         credential: "default/github".into(),
         auth: Auth::UserToken,
-        rules: Platform::GitHub.rules(Auth::UserToken),
+        rules: Platform::GitHub.limits(Auth::UserToken).rules,
         ..desk.request.clone()
     };
     desk.ledger.ensure_scan(&request).await.unwrap();

@@ -35,7 +35,7 @@ async fn merged() -> Desk {
             complete: true,
             current: true,
             extends: None,
-            grade: followlytics_core::platform::list::Grade::Source,
+            grade: followlytics_core::platform::evidence::Grade::Source,
             basis: String::new(),
             support: Vec::new(),
             list_total: None,
