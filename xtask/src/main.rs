@@ -13,6 +13,7 @@ mod lint;
 mod mutants;
 mod packages;
 mod readme;
+mod sample;
 mod stage;
 mod stream;
 mod tally;
@@ -45,6 +46,8 @@ enum Job {
     Tools,
     /// Plant each bug of docs/mutants.md and run the test that must catch it
     Mutants(mutants::Arguments),
+    /// Change the code at random and see whether a test notices
+    Sample(sample::Arguments),
     /// Run the benches
     Bench(bench::Arguments),
     /// Look for input that breaks what reads it
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Job::Mutants(arguments) => {
             mutants::run(&checkout, &arguments, &mut Tally::default())?.settle("mutants")
         }
+        Job::Sample(arguments) => sample::run(&checkout, &arguments)?.settle("sample"),
         Job::Bench(arguments) => bench::run(&checkout, &arguments)?.settle("bench"),
         Job::Fuzz(arguments) => fuzz::run(&checkout, &arguments)?.settle("fuzz"),
         Job::Readme => readme::build_and_run(&checkout)?.settle("readme"),

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::checkout::Checkout;
 use crate::stage::{self, Board, Outcome};
-use crate::{bench, fuzz, generate, lint, mutants, packages, readme, stream, tools};
+use crate::{bench, fuzz, generate, lint, mutants, packages, readme, sample, stream, tools};
 
 /// Settings of the long battery; a value already in the environment wins.
 ///
@@ -33,7 +33,7 @@ const MUTANTS: &str = "mutants";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The long battery: many more simulation seeds and property cases, the fuzz targets and the benches
+    /// The long battery: many more simulation seeds and property cases, the fuzz targets, a sample of changes and the benches
     #[arg(long)]
     all: bool,
 }
@@ -73,6 +73,9 @@ pub(crate) fn run(checkout: &Checkout, arguments: &Arguments) -> Result<()> {
     if arguments.all {
         board.run("fuzz", &["build"], |_| {
             fuzz::run(checkout, &fuzz::Arguments::usual())
+        });
+        board.run("sample", &["build"], |_| {
+            sample::run(checkout, &sample::Arguments::usual())
         });
         board.run("bench", &["build"], |_| {
             bench::run(checkout, &bench::Arguments::usual())

@@ -33,6 +33,15 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     build: install_crate,
 };
 
+/// Not among [`TOOLS`]: only the long battery changes code.
+pub(crate) const CARGO_MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    why: "makes the changes of a sample",
+    version_arguments: &["mutants", "--version"],
+    build: install_crate,
+};
+
 const ETCD: Tool = Tool {
     name: "etcd",
     version: "3.6.16",
