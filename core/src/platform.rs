@@ -237,7 +237,7 @@ impl Platform {
                 ids: Ids::Text,
                 page_rows: 80,
                 pages: Fact::source(
-                    "Mastodon 4, app/controllers/api/base_controller.rb, limit_param: twice DEFAULT_ACCOUNTS_LIMIT (40)",
+                    "Mastodon 4.0 to 4.5, app/controllers/api/base_controller.rb, limit_param: twice DEFAULT_ACCOUNTS_LIMIT (40)",
                 ),
                 row_price: Usd::ZERO,
                 lookup_price: Usd::ZERO,

@@ -40,9 +40,9 @@ impl Platform {
             }
             (Self::Bluesky, _) => (
                 vec![Rule::new(Family::Followers, 3000, 5 * MINUTE)],
-                Fact::documented(
-                    "docs.bsky.app, rate limits: 3,000 requests in 5 minutes by address, over all endpoints of Bluesky's \
-                     own servers",
+                Fact::observed(
+                    "docs.bsky.app, rate limits: 3,000 requests in 5 minutes by address on the servers of hosted accounts; \
+                     the AppView's own limits have no number",
                 ),
             ),
             (Self::Gitea, _) => (
@@ -61,7 +61,7 @@ impl Platform {
                     Rule::new(Family::Followers, 5000, HOUR),
                 ],
                 Fact::documented(
-                    "docs.github.com, rate limits for the REST API: 5,000 requests an hour by token; secondary limit of \
+                    "docs.github.com, rate limits for the REST API: 5,000 requests an hour by user; secondary limit of \
                      900 points a minute, a GET is one",
                 ),
             ),
@@ -71,8 +71,8 @@ impl Platform {
                     Rule::new(Family::Followers, 300, QUARTER),
                 ],
                 Fact::source(
-                    "Mastodon 4, config/initializers/rack_attack.rb: 300 requests in 5 minutes by token or address, and \
-                     300 in 15 minutes of those that name a place in a list",
+                    "Mastodon 4.0 to 4.5, config/initializers/rack_attack.rb: 300 requests in 5 minutes by token or address, \
+                     and 300 in 15 minutes by user or address of those that name a place in a list",
                 ),
             ),
         };

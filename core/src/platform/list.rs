@@ -98,7 +98,7 @@ pub const KNOWN: [(&str, ListTraits); 10] = [
     ("Gitea 1.26", GITEA),
     ("other servers of Gitea's API", LIKE_GITEA),
     ("GitHub", GITHUB),
-    ("Mastodon 4", MASTODON),
+    ("Mastodon 4.0 to 4.5", MASTODON),
     ("other servers of Mastodon's API", LIKE_MASTODON),
 ];
 
@@ -153,7 +153,7 @@ const APP_VIEW: ListTraits = ListTraits {
     drift: Drift::None,
     moves: Fact::source(
         "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/db/pagination.ts, getSql: a page begins below a key, not \
-         at a row number; a rewritten follow has a new key",
+         at a row number; a follow that is rewritten (indexing/processor.ts, updateRecord) is another one",
     ),
     order: Fact::source(
         "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/routes/follows.ts and db/pagination.ts: ordered by \
@@ -161,9 +161,9 @@ const APP_VIEW: ListTraits = ListTraits {
     ),
     lacks: None,
     ties: Fact::source(
-        "lexicon app.bsky.graph.follow and db/pagination.ts, getSql: a record holds subject and date, not its author, \
-         so follows of one date share (sortAt, cid), and a page begins strictly below a key: keys are read twice, and \
-         one that fills a page is told",
+        "lexicon app.bsky.graph.follow and db/pagination.ts, getSql: a record does not hold its author, so equal records \
+         of several share (sortAt, cid), and a page begins strictly below a key: keys are read twice, and one that fills \
+         a page is told",
     ),
     short: Fact::source(
         "@atproto/bsky 0.0.221 to 0.0.280, api/app/bsky/graph/getFollowers.ts, noBlocks and presentation: pages lack \
@@ -175,8 +175,8 @@ const APP_VIEW: ListTraits = ListTraits {
     ),
     hides: Hides::Rows,
     counts: Fact::source(
-        "@atproto/bsky 0.0.221 to 0.0.280, data-plane/server/db/tables/profile-agg.ts: followersCount counts follows, \
-         also of accounts that are not shown",
+        "@atproto/bsky 0.0.221, data-plane/server/indexing/plugins/follow.ts, updateAggregates: followersCount counts \
+         follows, also of accounts that are not shown",
     ),
     can_backdate: true,
 };
@@ -204,8 +204,8 @@ const GITEA: ListTraits = ListTraits {
         "Gitea 1.26.0, models/user/follow.go: an account follows another once; places are row numbers",
     ),
     short: Fact::source(
-        "Gitea 1.26.0, models/user/user.go, GetUserFollowers: filtered before it is paged, so a short page is the last \
-         one",
+        "Gitea 1.26.0, models/user/user.go, GetUserFollowers, and models/db/list.go: filtered before it is paged, so only \
+         the last page is shorter than the server's own page size",
     ),
     end: Fact::source(
         "Gitea 1.26.0, routers/api/v1/user/follower.go: X-Total-Count has the filter of the list",
@@ -258,23 +258,25 @@ const GITHUB: ListTraits = ListTraits {
 const MASTODON: ListTraits = ListTraits {
     drift: Drift::None,
     moves: Fact::source(
-        "Mastodon 4, models/concerns/paginable.rb, paginate_by_max_id: a page begins below a key",
+        "Mastodon 4.0 to 4.5, models/concerns/paginable.rb, paginate_by_max_id: a page begins below a key",
     ),
     order: Fact::source(
-        "Mastodon 4, api/v1/accounts/follower_accounts_controller.rb and models/concerns/paginable.rb: ordered by the \
+        "Mastodon 4.0 to 4.5, api/v1/accounts/follower_accounts_controller.rb and models/concerns/paginable.rb: ordered by the \
          primary key of the follow and entered by it",
     ),
     lacks: None,
-    ties: Fact::source("Mastodon 4, models/follow.rb: the key is the primary key of the follow"),
+    ties: Fact::source("Mastodon 4.0 to 4.5, models/follow.rb: the key is the primary key of the follow"),
     short: Fact::source(
-        "Mastodon 4, follower_accounts_controller.rb, records_continue?: a page of fewer rows than requested has no \
+        "Mastodon 4.0 to 4.5, follower_accounts_controller.rb, records_continue?: a page of fewer rows than requested has no \
          next link",
     ),
-    end: Fact::source("Mastodon 4, follower_accounts_controller.rb: only a full page has a next link"),
+    end: Fact::source(
+        "Mastodon 4.0 to 4.5, follower_accounts_controller.rb: only a full page has a next link",
+    ),
     hides: Hides::Silently,
     counts: Fact::source(
-        "Mastodon 4, follower_accounts_controller.rb, hide_results? and excluded_from_timeline_account_ids: the count \
-         is the account's, the list leaves accounts out without a trace",
+        "Mastodon 4.0 to 4.5, follower_accounts_controller.rb, hide_results?: the count is the account's, and the list may \
+         be hidden or lack accounts without a trace",
     ),
     can_backdate: false,
 };
@@ -317,7 +319,13 @@ fn bluesky(seek: Seek, server: Option<&Server>) -> ListTraits {
 fn gitea(server: Option<&Server>) -> ListTraits {
     match server {
         Some(server) if server.version.ends_with(BY_FOLLOW) => FOLLOW_ORDER,
-        Some(server) if server.software == "gitea" && server.version.starts_with("1.26.") => GITEA,
+        Some(server) if server.software == "gitea" && server.version.starts_with("1.26.") => {
+            if mutants::on(Mutant::GiteaOrderTrusted) {
+                FOLLOW_ORDER
+            } else {
+                GITEA
+            }
+        }
         _ => LIKE_GITEA,
     }
 }
@@ -325,12 +333,10 @@ fn gitea(server: Option<&Server>) -> ListTraits {
 /// Mastodon's keys are numbers; where they were none the program is another one, whatever it calls itself.
 fn mastodon(seek: Seek, server: Option<&Server>) -> ListTraits {
     let is_mastodon = server.is_some_and(|server| {
-        let major = server
-            .version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse::<u32>().ok());
-        server.software == "mastodon" && major == Some(4)
+        let mut numbers = server.version.split('.').map(str::parse::<u32>);
+        let (major, minor) = (numbers.next(), numbers.next());
+        let is_read = major == Some(Ok(4)) && matches!(minor, Some(Ok(0..=5)));
+        server.software == "mastodon" && is_read
     });
     if is_mastodon && seek == Seek::Id {
         MASTODON
@@ -434,6 +440,13 @@ mod tests {
                 Seek::Chain,
                 local,
                 server("mastodon", "4.3.1"),
+                false,
+            ),
+            (
+                Platform::Mastodon,
+                Seek::Id,
+                local,
+                server("mastodon", "4.6.0"),
                 false,
             ),
             (Platform::Mastodon, Seek::Id, local, None, false),
