@@ -26,7 +26,7 @@ fn seeds() -> u64 {
 
 /// What must have happened, and how often in 120 seeds.
 const COVERED: [(&str, u64); 50] = [
-    ("adopted", 22),
+    ("adopted", 26),
     ("ambiguous dollars", 20),
     ("ambiguous settled", 7),
     ("api faults", 40),
@@ -53,10 +53,10 @@ const COVERED: [(&str, u64); 50] = [
     ("helped", 10),
     ("hidden lists", 10),
     ("killed", 40),
-    ("late pages", 22),
+    ("late pages", 26),
     ("lost", 40),
-    ("met", 2),
-    ("met from below", 3),
+    ("met", 3),
+    ("met from below", 5),
     ("object faults", 40),
     ("objects away", 40),
     ("page came too late", 10),

@@ -55,7 +55,7 @@ pub const WORLDS: [World; 32] = [
     world("skewed clocks", 333, machines::skewed_clocks),
     world("database's clock is set", 80, machines::database_clock_is_set),
     world("runners' clocks are set", 80, machines::runner_clocks_are_set),
-    world("two sources", 250, people::two_sources),
+    world("two sources", 270, people::two_sources),
     world("edits", 250, people::edits),
     world("budget raised", 750, people::budget_raised),
     world("limits edited", 150, people::limits_edited),

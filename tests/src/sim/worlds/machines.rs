@@ -14,7 +14,7 @@ pub(super) fn broker_dies(world: &mut Scenario, c: &mut Chance) {
 }
 
 pub(super) fn power_fails(world: &mut Scenario, c: &mut Chance) {
-    world.faults.power = rate(c, 20, 80);
+    world.faults.power = rate(c, 30, 120);
 }
 
 pub(super) fn workers_die(world: &mut Scenario, c: &mut Chance) {

@@ -85,15 +85,15 @@ pub(super) fn budget_raised(world: &mut Scenario, c: &mut Chance) {
             continue;
         }
         // A page is paid for as if it were full: the chain begins where the budget pays for one, whatever it holds.
-        world.x_page = 1_000;
-        world.x_window = (1, c.between(8_000, 20_000));
-        world.web.window = (c.between(3, 10), c.between(4_000, 9_000));
+        world.x_page = c.between(250, 350);
+        world.x_window = (1, c.between(3_000, 5_000));
+        world.web.window = (4, c.between(4_500, 7_000));
         world.web.count = 100;
         world.web.enters |= c.happens(300);
-        plan.followers = u64::try_from(c.between(1_500, 2_500)).unwrap_or(1_500);
-        plan.budget = ROW.times(c.between(700, 1_500));
+        plan.followers = u64::try_from(c.between(1_600, 2_400)).unwrap_or(1_600);
+        plan.budget = ROW.times(c.between(700, 1_300));
         plan.edits
-            .push((c.between(0, 30), Edit::Budget(c.between(150, 400))));
+            .push((c.between(5, 22), Edit::Budget(c.between(220, 400))));
         plan.edits.sort_by_key(|(at, _)| *at);
     }
 }
