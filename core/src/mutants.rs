@@ -122,6 +122,77 @@ pub enum Mutant {
     UnexplainedExact,
     /// Any number of missing followers counts as drift.
     CutTakenForDrift,
+
+    /// Gitea's lists count as lists in the order of follows.
+    GiteaOrderTrusted,
+    /// An end above older followers counts as the end.
+    FalseEndAccepted,
+    /// A run of known rows counts as an overlap wherever its rows stand among the known ones.
+    ReturnedBlockMet,
+    /// A result says nothing of follows that can be dated back.
+    BackdatingUnsaid,
+    /// The control plane of one command records every command's scans.
+    OthersRecorded,
+    /// A reported limit counts for any window.
+    HeadersForAnyWindow,
+    /// A hold of the month outlives the month's raise.
+    MonthHoldKept,
+    /// Rows that were not requested are spent from the budget.
+    SurplusAsSpent,
+    /// Lists by time end at 1970.
+    ListEndsAt1970,
+    /// Rows count as evenly spread over a range.
+    DensityIgnored,
+    /// Probes say nothing of how densely rows lie.
+    ProbesBlind,
+    /// An open newest range is not cut by what was read of it.
+    OpenEndUnseen,
+    /// A scan says nothing of parts that are unavailable.
+    OutageUnsaid,
+    /// An outage has no event.
+    OutageUnannounced,
+    /// Hidden followers are counted below zero.
+    HiddenNegative,
+
+    /// Any permit can be returned unused.
+    UsedPermitReturned,
+    /// A page of an ambiguous permit is refused.
+    LatePageRefused,
+    /// A window keeps the limit that it was first counted with.
+    EditedLimitIgnored,
+    /// A charge goes to the credential that the scan names by now.
+    NamedCredentialCharged,
+    /// An unused permit frees a slot of the credential that the scan names by now.
+    NamedSlotFreed,
+    /// Ambiguous dollars go with their scan.
+    DeletedChargesForgotten,
+    /// Tokens that repeat are followed without an end.
+    CycleUnseen,
+    /// A PostgreSQL that confirms commits too early is taken.
+    UnsafeCommitsTaken,
+    /// The number of a deleted version is used again.
+    VersionReused,
+    /// Requests of killed runners are not counted.
+    KilledUncounted,
+    /// Pages that are fetched again are not counted.
+    RefetchUncounted,
+    /// A full disk is no cause of an outage.
+    FullDiskUnseen,
+
+    /// A runner uses a permit again.
+    PermitUsedTwice,
+    /// A runner drops a page that the broker cannot store.
+    PageGivenUp,
+    /// A runner counts a permit's start from the broker's clock.
+    BrokersClockTrusted,
+    /// A diff concludes who is lost from an incomplete result.
+    IncompleteConcluded,
+    /// Gitea: a page that is shorter than its total allows is taken as it is.
+    ShortPageUnnoticed,
+    /// Bluesky: a cursor before 1970 cannot be read.
+    NegativeYearsUnread,
+    /// Bluesky: a page is refused for its cursor.
+    OddCursorRefused,
 }
 
 /// Whether this deliberate bug is on. Always `false` without the feature.

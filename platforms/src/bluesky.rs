@@ -178,11 +178,16 @@ fn read_page(
     let was_followed = used.is_some_and(|used| used.ends_with(TIE_AGAIN));
     let is_tied = is_one_key && (was_followed || returned >= rows.min((rows / 4).max(2)));
     let next = cursor.map(|cursor: String| match asked {
+        // A cursor that was computed names no time of a row: it may lie above the place that it was computed for.
+        Asked::Below if used == Some(&cursor) => place.clone(),
         Asked::Token(key) if is_behind_one_key(key) => follow(place, format!("{key}{TIE_AGAIN}")),
         Asked::Below | Asked::Token(_) if is_tied => follow(place, left_out(&cursor)),
         Asked::Below | Asked::Token(_) => follow(place, with_ties(cursor, used)),
         Asked::Start | Asked::Chain(_) => place.followed_by(&cursor),
     });
+    if mutants::on(Mutant::OddCursorRefused) && next.as_ref().is_some_and(Place::is_unread) {
+        return Err(answer.malformed("its cursor cannot be read"));
+    }
     // Only a page without rows ends a list (db/pagination.ts, packFromResult).
     let is_cut = next.is_none() && returned > 0;
     let mut anomalies = anomalies(next.as_ref());

@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 
 use followlytics_core::{
     account::{AccountRef, Platform},
+    mutants::{self, Mutant},
     platform::server::Server,
     retry::Failure,
     scan::{observed::Anomaly, range::Walk},
@@ -115,7 +116,7 @@ fn read_page(answer: &Answer, page: Numbered, position: i64, walk: Walk) -> Resu
     if let Some(total) = total {
         let (due, rows) = ((total - page.first).clamp(0, page.size), i64::from(read.returned));
         let anomaly = match rows.cmp(&due) {
-            Ordering::Less => Some(Anomaly::ShortPage),
+            Ordering::Less => (!mutants::on(Mutant::ShortPageUnnoticed)).then_some(Anomaly::ShortPage),
             Ordering::Greater if due < page.size => Some(Anomaly::RowsPastTotal),
             Ordering::Equal | Ordering::Greater => None,
         };

@@ -126,13 +126,20 @@ impl Holder<'_> {
                     }
                     (Fetched::nothing(Message::json("step", &self.held)?), now)
                 }
-                Step::Permit(permit) if started.as_ref() == Some(&permit.id) => {
+                Step::Permit(permit)
+                    if started.as_ref() == Some(&permit.id) && !mutants::on(Mutant::PermitUsedTwice) =>
+                {
                     // A request is made once; its permit is used, whatever the broker believes.
                     self.give_back(None).await?;
                     return Ok(End::After(later(now, AFTER_LATE)));
                 }
                 Step::Permit(permit) => {
-                    let start_by = later(sent, SignedDuration::from_millis(permit.start_within_ms));
+                    let from = if mutants::on(Mutant::BrokersClockTrusted) {
+                        permit.seen_at
+                    } else {
+                        sent
+                    };
+                    let start_by = later(from, SignedDuration::from_millis(permit.start_within_ms));
                     if let Some(end) = self.refrain(&permit, start_by).await? {
                         return Ok(end);
                     }
@@ -181,7 +188,9 @@ impl Holder<'_> {
     /// tries end too, at `keep_until`.
     async fn deliver(&self, message: &Message, keep_until: Timestamp) -> Result<Timed<Reply>, Trouble> {
         let parting = || {
-            let is_over = self.mode() != Mode::Run || self.state.lost.load(Ordering::Relaxed);
+            let is_over = self.mode() != Mode::Run
+                || self.state.lost.load(Ordering::Relaxed)
+                || mutants::on(Mutant::PageGivenUp);
             is_over.then_some(keep_until)
         };
         self.runner.broker.insist(message, parting).await

@@ -7,6 +7,7 @@ use arrow::{
     error::ArrowError,
 };
 use followlytics_core::{
+    mutants::{self, Mutant},
     platform::Ids,
     scan::{merge::Id, summary::ResultRecord},
 };
@@ -146,7 +147,7 @@ impl Conclusions {
         let is_newer = after.current || after.extends == Some(earlier.version);
         let gained_unknown = || if is_newer { None } else { stale(later) };
         Self {
-            missing: if after.complete && is_newer {
+            missing: if (after.complete || mutants::on(Mutant::IncompleteConcluded)) && is_newer {
                 Kind::Lost
             } else {
                 Kind::NotSeen

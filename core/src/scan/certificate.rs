@@ -232,7 +232,7 @@ fn against(evidence: &Evidence<'_>, seams: &[Seam], counts: &Counts) -> Vec<Stri
 fn of_base(base: &Base, list: &ListTraits) -> Vec<String> {
     let incomplete =
         (!base.complete).then(|| format!("result {}, which it extends, is not complete", base.version));
-    let backdated = list.can_backdate.then(|| {
+    let backdated = (list.can_backdate && !mutants::on(Mutant::BackdatingUnsaid)).then(|| {
         format!(
             "a follow can be dated into the past here: one dated before result {} was taken is not read",
             base.version

@@ -164,7 +164,7 @@ pub fn decide(scan: &Scan, seen: &Observed, policy: &Policy, now: Timestamp) -> 
     if scan.metadata.deletion_timestamp.is_some() {
         return end(scan, seen, now);
     }
-    if !seen.served && seen.recorded.is_none() {
+    if !seen.served && seen.recorded.is_none() && !mutants::on(Mutant::OthersRecorded) {
         return leave(scan);
     }
     let (record, refusal) = wanted(scan, seen, policy);

@@ -13,7 +13,12 @@
 )]
 
 use super::range::{Kind, NEWEST, Range, State, Walk};
-use crate::{page::Header, platform::Seek, scan::source::Source};
+use crate::{
+    mutants::{self, Mutant},
+    page::Header,
+    platform::Seek,
+    scan::source::Source,
+};
 
 /// Rows seen in an extent of positions; unknown while the extent is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -148,6 +153,9 @@ impl Stretch {
 
     /// The distance from the near end within which so many rows are expected.
     pub fn distance_of(&self, rows: f64) -> f64 {
+        if mutants::on(Mutant::DensityIgnored) {
+            return self.length * (rows / self.rows().max(1.0)).min(1.0);
+        }
         let (mut low, mut high) = (0.0, self.length);
         // As many halvings as a position has bits.
         for _ in 0..64 {
@@ -215,7 +223,8 @@ fn stretch(range: &Range, ranges: &[Range], bounds: Bounds) -> Stretch {
         Walk::Up => hi.saturating_sub(at),
     };
     let planned = (range.expected - range.rows).max(0) as f64 / (length.max(1)) as f64;
-    let Some(near) = range.last.rate() else {
+    let is_seen = span.hi != NEWEST || !mutants::on(Mutant::OpenEndUnseen);
+    let Some(near) = range.last.rate().filter(|_| is_seen) else {
         // Nothing was seen: as the plan says.
         return Stretch::new(length, planned, Some(planned));
     };

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{request::ScanRequest, source::Source, summary::Hold};
-use crate::wire::Mode;
+use crate::{
+    mutants::{self, Mutant},
+    wire::Mode,
+};
 
 /// The plan costs more than the budget: nothing is listed.
 pub const BUDGET_TOO_SMALL: &str = "BudgetTooSmall";
@@ -31,7 +34,7 @@ pub fn lifts(
     }
     let edited = earlier.generation != wanted.generation;
     match hold.reason.as_str() {
-        MONTHLY_BUDGET => {
+        MONTHLY_BUDGET if !mutants::on(Mutant::MonthHoldKept) => {
             edited || earlier.monthly_budget != wanted.monthly_budget || earlier.kept != wanted.kept
         }
         BUDGET_TOO_SMALL | BUDGET_EXHAUSTED => edited || earlier.budget != wanted.budget,

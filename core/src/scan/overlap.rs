@@ -83,7 +83,12 @@ impl Run {
         if mutants::on(Mutant::MetByOneRow) {
             1
         } else {
-            run.max(self.first).max(1)
+            let skipped = if mutants::on(Mutant::ReturnedBlockMet) {
+                0
+            } else {
+                self.first
+            };
+            run.max(skipped).max(1)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     account::Platform,
     money::Usd,
+    mutants::{self, Mutant},
     platform::{Family, Seek},
 };
 
@@ -49,7 +50,11 @@ impl Purse {
     /// `spent + reserved + ambiguous` never exceeds it. The rest of the charge is the surplus, which is paid from the
     /// budget as long as something is left.
     pub fn charge(&mut self, reserved: Usd, charged: Usd) {
-        let paid = charged.min(reserved);
+        let paid = if mutants::on(Mutant::SurplusAsSpent) {
+            charged
+        } else {
+            charged.min(reserved)
+        };
         self.spent = self.spent.plus(paid);
         self.surplus = self.surplus.plus(charged.minus(paid));
     }

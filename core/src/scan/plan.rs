@@ -318,7 +318,11 @@ fn time_space(report: &AccountReport, probes: &[Probe], now: Timestamp) -> Space
     let newest = now.as_microsecond();
     let created = report.created.map_or(0, Timestamp::as_microsecond);
     Space {
-        end: OLDEST,
+        end: if mutants::on(Mutant::ListEndsAt1970) {
+            0
+        } else {
+            OLDEST
+        },
         oldest: created.max(floor(probes)).min(newest),
         newest,
         unit: TIME_UNIT,

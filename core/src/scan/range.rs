@@ -298,11 +298,12 @@ impl Range {
         if !self.is_chain() || !self.source.is_api() || mutants::on(Mutant::LimitsForgotten) {
             return false;
         }
-        let named = earlier.terms_of(self.source);
-        let known = self.terms.as_ref().map(|terms| {
-            let is_named = (&terms.credential, terms.auth) == (&named.credential, named.auth);
-            if is_named { named } else { earlier.renewed(terms) }
-        });
+        let learned = |terms: &Terms| {
+            earlier
+                .known_terms(&terms.credential)
+                .unwrap_or_else(|| terms.clone())
+        };
+        let known = self.terms.as_ref().map(learned);
         let is_new = known != self.terms;
         self.terms = known;
         is_new

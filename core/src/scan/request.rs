@@ -99,8 +99,18 @@ impl ScanRequest {
     /// Returns the terms of a lease with the limits that its credential has by now.
     pub fn renewed(&self, terms: &Terms) -> Terms {
         let kept = self.kept.as_ref();
-        let is_same = |kept: &&Terms| (&kept.credential, kept.auth) == (&terms.credential, terms.auth);
-        kept.filter(is_same).unwrap_or(terms).clone()
+        kept.filter(|kept| kept.credential == terms.credential)
+            .unwrap_or(terms)
+            .clone()
+    }
+
+    /// Returns what is known of this credential for the API.
+    pub fn known_terms(&self, credential: &str) -> Option<Terms> {
+        let named = self.terms_of(Source::Api);
+        if named.credential == credential {
+            return Some(named);
+        }
+        self.kept.clone().filter(|kept| kept.credential == credential)
     }
 
     /// Whether a browser may be used.

@@ -7,6 +7,8 @@
 //!   microseconds and 10 bits of clock. That it takes one made up is inferred from its form, not documented;
 //!   a server that ignores it is noticed, for then the next cursor leads backwards.
 
+use followlytics_core::mutants::{self, Mutant};
+
 /// Which kind of cursor a server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -53,7 +55,10 @@ impl Form {
 pub fn instant(cursor: &str) -> Option<i64> {
     match cursor.split_once("__") {
         Some((ms, cid)) => {
-            let digits = ms.strip_prefix('-').unwrap_or(ms);
+            let minus = ms
+                .strip_prefix('-')
+                .filter(|_| !mutants::on(Mutant::NegativeYearsUnread));
+            let digits = minus.unwrap_or(ms);
             let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
             if !is_number || cid.is_empty() {
                 return None;

@@ -10,7 +10,7 @@ use followlytics_runner::{Outcome, RunnerError};
 use tokio::sync::watch;
 
 use crate::script::{
-    Ends, answer, beat, finished, followers, granted, lost, ok, permit, refused, reply, wait,
+    Ends, answer, at, beat, finished, followers, granted, lost, ok, permit, refused, reply, wait,
 };
 
 fn one_permit(start_within: i64) -> Step {
@@ -113,7 +113,7 @@ async fn a_permit_whose_request_has_started_is_neither_used_again_nor_returned()
     let ends = Ends::new();
     ends.says("claim", [granted(one_permit(10)), finished()]);
     ends.says("platform", [followers(Some("5000__b"))]);
-    ends.says("pages", [ok(&reply(one_permit(10)))]);
+    ends.says("pages", [ok(&reply(one_permit(10))), ok(&reply(Step::Done))]);
     assert_eq!(ends.run().await.unwrap(), Outcome::Finished);
     assert_eq!(ends.all("/xrpc").len(), 1);
     assert_eq!(ends.json("release")[0].get("unused"), None);
@@ -121,9 +121,14 @@ async fn a_permit_whose_request_has_started_is_neither_used_again_nor_returned()
 
 #[tokio::test(start_paused = true)]
 async fn the_way_of_an_answer_counts_against_the_start_of_its_permit() {
-    for (way, requests) in [(9, 1), (11, 0)] {
+    // Whatever the broker's clock shows.
+    for (way, requests, broker) in [(9, 1, 0), (11, 0, 0), (9, 1, -3_600), (11, 0, 3_600)] {
         let ends = Ends::new();
-        ends.says("claim", [granted(one_permit(10)).after(way), finished()]);
+        let mut step = one_permit(10);
+        if let Step::Permit(permit) = &mut step {
+            permit.seen_at = at(broker);
+        }
+        ends.says("claim", [granted(step).after(way), finished()]);
         ends.says("platform", [followers(None)]);
         ends.says("pages", [ok(&reply(Step::Done))]);
         assert_eq!(ends.run().await.unwrap(), Outcome::Finished);

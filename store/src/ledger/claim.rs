@@ -147,11 +147,13 @@ impl Ledger {
         sandbox: &Sandbox,
         now: Timestamp,
     ) -> Result<Claimed, LedgerError> {
-        if range.terms.is_none() || !range.keeps_terms() {
-            range.terms = Some(scan.request.terms_of(range.source));
-        }
         lease::grant(&mut range, &sandbox.holder(), now);
         let orphans = orphans(tx, &sandbox.scan, &range).await?;
+        // A page that is adopted brings a token of the credential that it was requested by.
+        let may_keep = range.keeps_terms() || range.is_chain() && !orphans.is_empty();
+        if range.terms.is_none() || !may_keep {
+            range.terms = Some(scan.request.terms_of(range.source));
+        }
         ranges::put(tx, &sandbox.scan, &range).await?;
         Ok(Claimed::Range {
             held: held(&range),
@@ -163,7 +165,12 @@ impl Ledger {
     pub async fn open_lease(&self, sandbox: &Sandbox, held: Held) -> Result<Lease, LedgerError> {
         let mut tx = self.begin_scan(&sandbox.scan).await?;
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan, None).await?;
+        let open = permits::find_open(&mut tx, &scan.request.uid, &range).await?;
+        let now = self.lock_credential(&mut tx, &scan, open.as_ref()).await?;
+        // Nothing was adopted, and nobody has heard of the terms of this lease.
+        if open.is_none() && range.has_outdated_terms(&scan.request) {
+            range.terms = Some(scan.request.terms_of(range.source));
+        }
         let step = self
             .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
             .await?;

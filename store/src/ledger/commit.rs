@@ -105,6 +105,12 @@ impl Ledger {
         let right = (Right::Adoption, &permit);
         self.take(&mut tx, &mut scan, &mut range, right, page, now)
             .await?;
+        // Its token was issued to the credential of its permit, whatever the scan names by now.
+        if range.keeps_terms()
+            && let Some(terms) = scan.request.known_terms(&permit.credential)
+        {
+            range.terms = Some(terms);
+        }
         save(tx, &scan, &range).await?;
         self.notify();
         Ok(true)
@@ -143,7 +149,8 @@ impl Ledger {
             return Ok(reply(Step::Done, &range));
         }
         let (mut scan, mut range) = claim::current(&mut tx, sandbox, held).await?;
-        let now = self.lock_credential(&mut tx, &scan, None).await?;
+        let open = permits::find_open(&mut tx, &scan.request.uid, &range).await?;
+        let now = self.lock_credential(&mut tx, &scan, open.as_ref()).await?;
         let step = self
             .next_step(&mut tx, &mut scan, &mut range, (sandbox.sent_at(), now))
             .await?;
@@ -236,7 +243,8 @@ async fn last_lacking(tx: &mut Tx, scan: &ScanRow, range: &Range) -> Result<i64,
 
 fn check_permit(permit: &PermitRow, header: &Header) -> Result<(), LedgerError> {
     let fits = permit.range == header.range && permit.epoch == header.epoch && permit.seq == header.seq;
-    let unused = matches!(permit.state, PermitState::Open | PermitState::Ambiguous);
+    let unused = permit.state == PermitState::Open
+        || permit.state == PermitState::Ambiguous && !mutants::on(Mutant::LatePageRefused);
     if !fits || permit.family != Family::Followers || permit.granted_at != header.seen_at {
         return Err(LedgerError::invalid("permit: it was granted for another request"));
     }
@@ -262,7 +270,11 @@ async fn count(
     // Every earlier request for this page was one more than necessary.
     let lost = permits::unsettled(tx, &scan.request.uid, permit.range, permit.seq, &permit.id).await?;
     let lost = i64::try_from(lost.len()).unwrap_or(i64::MAX);
-    scan.requests.refetched_pages += lost;
+    scan.requests.refetched_pages += if mutants::on(Mutant::RefetchUncounted) {
+        0
+    } else {
+        lost
+    };
     scan.requests.refetched_rows += lost.saturating_mul(lines);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use followlytics_core::{
     money::Usd,
+    mutants::{self, Mutant},
     page::Header,
     platform::Family,
     scan::{
@@ -41,7 +42,7 @@ pub(super) async fn leads_back(
     let row = tx
         .find(sql, params![uid, header.range, hash(next), next, pass_from])
         .await?;
-    Ok(row.is_some())
+    Ok(row.is_some() && !mutants::on(Mutant::CycleUnseen))
 }
 
 const LIST_ENDLESS: &str = "ListEndless";

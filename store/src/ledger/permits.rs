@@ -63,6 +63,7 @@ impl PermitRow {
     /// message, delivered late, shows nothing.
     pub(super) fn is_unused(&self, sent: Option<Timestamp>) -> bool {
         matches!((self.asked_at, sent), (Some(asked), Some(sent)) if sent > asked)
+            || mutants::on(Mutant::UsedPermitReturned)
     }
 
     /// Whether a message that its holder sent at `sent` is older than the one whose answer brought it last: what that says
@@ -286,7 +287,12 @@ async fn take_back(
     if mutants::on(Mutant::UnusedSlotKept) {
         return Ok(());
     }
-    let used = (permit.credential.as_str(), permit.family);
+    let credential = if mutants::on(Mutant::NamedSlotFreed) {
+        scan.credential()
+    } else {
+        permit.credential.as_str()
+    };
+    let used = (credential, permit.family);
     windows::release(tx, scan, used, permit.granted_at, now).await
 }
 
@@ -371,7 +377,8 @@ pub(super) async fn weigh(
     Ok(())
 }
 
-/// One row of usage for a settled permit; a second one for the same permit is nothing.
+/// One row of usage for a settled permit; a second one for the same permit is nothing. A page that arrives late was charged
+/// while its permit was due: it counts in the month of then.
 pub(super) async fn charge(
     tx: &mut Tx,
     scan: &ScanRow,
@@ -386,11 +393,15 @@ pub(super) async fn charge(
         params![
             &row.id,
             &scan.request.uid,
-            &row.credential,
+            if mutants::on(Mutant::NamedCredentialCharged) {
+                scan.credential()
+            } else {
+                row.credential.as_str()
+            },
             <&str>::from(row.family),
             lines,
             price.nanos(),
-            now,
+            now.min(row.settle_by),
         ],
     )
     .await?;

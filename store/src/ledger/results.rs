@@ -402,6 +402,9 @@ async fn next_version(tx: &mut Tx, tenant: &str, platform: &str, account: &str) 
         .await?;
     let newest: Option<i64> = row.map(|row| row.get(0)).transpose()?.flatten();
     let version = newest.unwrap_or(0) + 1 + i64::from(mutants::on(Mutant::VersionSkipped));
+    if mutants::on(Mutant::VersionReused) {
+        return Ok(version);
+    }
     tx.execute(
         "INSERT INTO result_versions (tenant, platform, account_id, newest) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (tenant, platform, account_id) DO UPDATE SET newest = $4",

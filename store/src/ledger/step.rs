@@ -41,7 +41,10 @@ impl Ledger {
             current => current?,
         };
         let unused = permits::find(&mut tx, &sandbox.scan, release.unused.as_deref()).await?;
-        let now = self.lock_credential(&mut tx, &scan, unused.as_ref()).await?;
+        let open = permits::find_open(&mut tx, &scan.request.uid, &range).await?;
+        let now = self
+            .lock_credential(&mut tx, &scan, unused.as_ref().or(open.as_ref()))
+            .await?;
         if let Some(unused) = unused
             .as_ref()
             .filter(|unused| !unused.is_newer_than(sandbox.sent_at()))
@@ -88,9 +91,10 @@ impl Ledger {
         if let Some(hold) = scan.held(scan.source, now) {
             return Ok(held(hold, now));
         }
-        if range.has_outdated_terms(&scan.request)
-            && permits::find_open(tx, &scan.request.uid, range).await?.is_none()
-        {
+        let open = permits::find_open(tx, &scan.request.uid, range).await?;
+        // A hand-over whose answer was lost is answered again; a permit that is open is settled by the old terms first.
+        let is_over = range.terms.is_none() || range.has_outdated_terms(&scan.request);
+        if is_over && open.is_none() {
             return Ok(another_credential());
         }
         if let Some(until) = range.not_before.filter(|_| !range.is_due(now)) {
@@ -100,7 +104,7 @@ impl Ledger {
                 held: false,
             });
         }
-        if let Some(open) = permits::find_open(tx, &scan.request.uid, range).await? {
+        if let Some(open) = open {
             if now < open.start_by {
                 permits::hand_out_again(tx, &open, sent).await?;
                 return Ok(Step::Permit(open.to_wire(now)));
@@ -117,6 +121,9 @@ impl Ledger {
             }
         }
         permits::sweep(tx, scan, now).await?;
+        if is_over {
+            return Ok(another_credential());
+        }
         self.grant(tx, scan, range, (sent, now)).await
     }
 

@@ -1,6 +1,7 @@
 //! Summaries: what the controller, the command line and `why` read of a scan.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     platform::Family,
     scan::{
         density,
@@ -37,7 +38,9 @@ impl Ledger {
             )
             .await?;
         // Before their time is over too: a killed runner's request was made, also where the scan ends at once.
-        scan.requests.unanswered += super::permits::abandoned(&mut tx, uid).await?;
+        if !mutants::on(Mutant::KilledUncounted) {
+            scan.requests.unanswered += super::permits::abandoned(&mut tx, uid).await?;
+        }
         let waits = waits(&mut tx, &mut scan, &ranges, now).await?;
         let result = super::results::find(&mut tx, uid).await?;
         Ok(Some(Summary {

@@ -1,6 +1,7 @@
 //! Rate-limit windows as rows, one a credential, family and length.
 
 use followlytics_core::{
+    mutants::{self, Mutant},
     platform::Family,
     scan::{
         permit::START,
@@ -179,6 +180,9 @@ async fn load(
         {
             // What is stated may have been edited since: only counts and what the platform said are kept.
             fill(window, &row)?;
+            if mutants::on(Mutant::EditedLimitIgnored) {
+                window.rule.requests = row.get(1)?;
+            }
         }
     }
     Ok((windows, paused))

@@ -2,7 +2,10 @@
 
 use std::{error::Error, fmt, io, path::Path};
 
-use followlytics_core::health::Cause;
+use followlytics_core::{
+    health::Cause,
+    mutants::{self, Mutant},
+};
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::{
@@ -197,7 +200,7 @@ impl ObjectsError {
 impl Symptom for ObjectsError {
     fn cause(&self) -> Option<Cause> {
         match self {
-            Self::Full { .. } => Some(Cause::NoSpace),
+            Self::Full { .. } => (!mutants::on(Mutant::FullDiskUnseen)).then_some(Cause::NoSpace),
             Self::Denied { .. } => Some(Cause::AccessDenied),
             Self::NoBucket { .. } => Some(Cause::NoBucket),
             Self::Unavailable { source, .. } => {

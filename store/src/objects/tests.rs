@@ -4,9 +4,11 @@ mod s3;
 
 use std::io;
 
+use followlytics_core::health::Cause;
 use futures::FutureExt as _;
 
 use super::{contract, *};
+use crate::health::Symptom as _;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn files_keep_the_contract() {
@@ -99,6 +101,7 @@ fn a_full_disk_says_how_much_is_left_and_what_to_do() {
             "{text}"
         );
         assert!(error.is_transient());
+        assert_eq!(error.cause(), Some(Cause::NoSpace));
     }
     let denied = ObjectsError::new("pages/a", full(io::ErrorKind::PermissionDenied), &Place::Memory);
     assert!(matches!(denied, ObjectsError::Denied { .. }));

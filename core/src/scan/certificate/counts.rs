@@ -84,7 +84,12 @@ fn of_total(evidence: &Evidence<'_>, total: i64, counts: Counts) -> Counts {
 /// A list that only the account's own count speaks of.
 fn of_account(evidence: &Evidence<'_>, counts: Counts) -> Counts {
     let count = evidence.platform_count;
-    let missing = (count - evidence.unique).max(0);
+    let least = if mutants::on(Mutant::HiddenNegative) {
+        i64::MIN
+    } else {
+        0
+    };
+    let missing = (count - evidence.unique).max(least);
     let share = |per_mille: i64| count.max(0) / 1000 * per_mille + count.max(0) % 1000 * per_mille / 1000;
     let always = ALWAYS.min(count / 4);
     let hidden = match evidence.list.hides {

@@ -8,13 +8,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{CLOCK_IN_SYNC, Observed, STORAGE_AVAILABLE, is_paused, report::Inputs};
 use crate::{
     health::{Ended, Outage},
+    mutants::{self, Mutant},
     sandbox::Announcement,
 };
 
 /// The outages in one sentence; `None` if every part is available.
 pub(super) fn message(seen: &Observed) -> Option<String> {
     let all: Vec<String> = seen.health.outages.iter().map(Outage::message).collect();
-    (!all.is_empty()).then(|| all.join("; "))
+    (!all.is_empty() && !mutants::on(Mutant::OutageUnsaid)).then(|| all.join("; "))
 }
 
 /// Status, reason and message of the condition. Absent until the first outage, and once the scan is over.
@@ -62,7 +63,9 @@ pub(super) fn news(scan: &Scan, seen: &Observed, phase: ScanPhase) -> Vec<Announ
         .map(|ended| (&ended.outage, past(ended)))
         .chain(now)
         .map(|(outage, note)| (occurrence(outage), note))
-        .filter(|(occurrence, _)| !seen.announced.contains(occurrence))
+        .filter(|(occurrence, _)| {
+            !seen.announced.contains(occurrence) && !mutants::on(Mutant::OutageUnannounced)
+        })
         .map(|(occurrence, note)| Announcement {
             reason: reasons::STORAGE_UNAVAILABLE,
             note,

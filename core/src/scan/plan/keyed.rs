@@ -4,9 +4,12 @@
 //! bisect towards the density, not towards the middle of a server's ids or of time.
 
 use super::{Place, Planned, Probe};
-use crate::scan::{
-    density::{self, Density, Stretch},
-    range::{NEWEST, Span},
+use crate::{
+    mutants::{self, Mutant},
+    scan::{
+        density::{self, Density, Stretch},
+        range::{NEWEST, Span},
+    },
 };
 
 /// Most probes of a list, the one at its newest end among them.
@@ -137,7 +140,15 @@ fn seen(space: Space, probe: &Probe) -> Option<(i64, f64)> {
         Some(next) => next.position,
         None => space.oldest.min(at),
     };
-    Some((at, Density::between(probe.rows, end, at).rate()?))
+    let rate = Density::between(probe.rows, end, at).rate()?;
+    Some((
+        at,
+        if mutants::on(Mutant::ProbesBlind) {
+            1.0
+        } else {
+            rate
+        },
+    ))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -53,3 +53,49 @@ async fn a_page_that_is_adopted_counts_in_its_month() {
     let used = desk.ledger.month_used("default/x").await.unwrap();
     assert_eq!(used, "10.01".parse().unwrap());
 }
+
+/// M-26: a page is charged while its permit is due, whenever it is found.
+#[tokio::test]
+async fn a_page_that_is_adopted_in_the_next_month_counts_in_its_own() {
+    let desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = lose(&desk, "b").await;
+    let sent = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    desk.pass(60);
+    desk.ledger.sweep_permits().await.unwrap();
+    desk.pass(11 * 86_400);
+    let (held, _) = take_over(&desk, &a).await;
+    assert!(desk.ledger.adopt_page(&a, held, &sent).await.unwrap());
+    assert_eq!(
+        desk.ledger.month_used("default/x").await.unwrap(),
+        "0".parse().unwrap()
+    );
+}
+
+/// M-26: a chain goes on by the credential whose token it follows, also where another holder finds the page.
+#[tokio::test]
+async fn a_page_that_is_adopted_after_the_credential_changed_keeps_its_own() {
+    for is_adopted in [true, false] {
+        let mut desk = Desk::new("100.00", None).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = lose(&desk, "b").await;
+        let sent = Desk::page(&lease, &permit(&lease.step), 1000, false);
+        desk.request.credential = "default/y".into();
+        desk.ledger.ensure_scan(&desk.request).await.unwrap();
+        let (held, orphans) = take_over(&desk, &a).await;
+        assert_eq!(orphans, [1]);
+        if is_adopted {
+            assert!(desk.ledger.adopt_page(&a, held, &sent).await.unwrap());
+        }
+        permit(&desk.ledger.open_lease(&a, held).await.unwrap().step);
+        let credential = desk
+            .ledger
+            .find_range_credential("scan", held.range)
+            .await
+            .unwrap();
+        let expected = if is_adopted { "default/x" } else { "default/y" };
+        assert_eq!(credential.as_deref(), Some(expected));
+    }
+}

@@ -176,6 +176,65 @@ async fn a_kept_credential_has_the_limits_that_were_last_known_of_it() {
     }
 }
 
+/// M-26: a Credential may get another type; its months and windows go on.
+#[tokio::test]
+async fn a_kept_credential_that_changed_its_type_has_its_limits_all_the_same() {
+    for is_told in [false, true] {
+        let mut desk = Desk::new("600.00", Some("500.00")).await;
+        let a = desk.sandbox("a").await;
+        desk.resolve(&a, 3000).await;
+        let lease = desk.claim(&a).await;
+        desk.edit(|request| {
+            request.auth = Auth::UserToken;
+            request.monthly_budget = Some(usd("10.01"));
+        })
+        .await;
+        let terms = desk.request.terms_of(Source::Api);
+        desk.edit(|request| {
+            request.credential = "default/y".into();
+            request.monthly_budget = None;
+        })
+        .await;
+        if is_told {
+            desk.edit(|request| request.kept = Some(terms)).await;
+        }
+        let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+        let reply = desk.ledger.commit_page(&a, &page).await.unwrap();
+        assert!(
+            matches!(reply.step, Step::Wait { ref reason, .. } if reason == "CredentialChanged"),
+            "{is_told}: {:?}",
+            reply.step
+        );
+        assert_eq!(desk.ledger.month_used("default/x").await.unwrap(), usd("10.01"));
+    }
+}
+
+/// The token of a lease is that of its terms: a permit under another credential would be paid by one and counted by another.
+#[tokio::test]
+async fn a_lease_that_outlives_its_unused_permit_is_given_back_when_the_credential_changed() {
+    let mut desk = Desk::new("600.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    permit(&lease.step);
+    desk.edit(|request| request.credential = "default/y".into()).await;
+    desk.pass(56);
+    let asks = Release {
+        held: held(&lease),
+        unused: None,
+    };
+    let reply = desk.ledger.step(&a, &asks).await.unwrap();
+    assert!(
+        matches!(reply.step, Step::Wait { ref reason, .. } if reason == "CredentialChanged"),
+        "{:?}",
+        reply.step
+    );
+    assert_eq!(desk.used("default/y").await, (Usd::ZERO, vec![]));
+    desk.ledger.release(&a, &asks).await.unwrap();
+    permit(&desk.claim(&a).await.step);
+    assert_eq!(desk.used("default/y").await.1, [1]);
+}
+
 #[tokio::test]
 async fn an_unused_permit_frees_the_slot_of_its_own_credential() {
     let mut desk = Desk::new("600.00", None).await;
@@ -237,6 +296,25 @@ async fn a_refused_credential_hands_its_chain_to_the_one_that_the_scan_names() {
         .await
         .unwrap();
     assert_eq!(credential.as_deref(), Some("default/y"));
+}
+
+#[tokio::test]
+async fn a_hand_over_whose_answer_was_lost_is_answered_again() {
+    let mut desk = Desk::new("600.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let mut lease = desk.claim(&a).await;
+    let page = Desk::page(&lease, &permit(&lease.step), 1000, false);
+    lease.step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
+    desk.edit(|request| request.credential = "default/y".into()).await;
+    for _ in 0..2 {
+        let reply = desk.fail(&a, &lease, Class::CreditsDepleted).await;
+        assert!(
+            matches!(reply.step, Step::Wait { ref reason, held: true, .. } if reason == "CredentialChanged"),
+            "{:?}",
+            reply.step
+        );
+    }
 }
 
 #[tokio::test]
