@@ -17,7 +17,7 @@ mod step;
 use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
-use followlytics_core::{page, scan::range::RangeId, wire::Step};
+use followlytics_core::{page, wire::Step};
 use followlytics_store::{
     ledger::{Ledger, Sandbox},
     objects::Objects,
@@ -64,25 +64,14 @@ impl Broker {
             .with_state(self)
     }
 
-    /// The access token for a range's requests, refreshed when it is about to expire.
-    async fn token(&self, sandbox: &Sandbox, range: RangeId) -> Result<Option<String>, BrokerError> {
-        let Some(credential) = self.ledger.find_range_credential(&sandbox.scan, range).await? else {
+    /// The access token to send with an answer, refreshed when it is about to expire: only a step that is a request needs
+    /// one, and that of the credential which its permit is charged to.
+    async fn token_for(&self, sandbox: &Sandbox, step: &Step) -> Result<Option<String>, BrokerError> {
+        let Step::Permit(permit) = step else {
             return Ok(None);
         };
+        let (credential, _) = self.ledger.permit_credential(&sandbox.scan, &permit.id).await?;
         let token = self.credentials.access(&credential).await?;
         Ok(token.map(|token| token.expose_secret().to_owned()))
-    }
-
-    /// The token to send with an answer: only a step that is a request needs one.
-    async fn token_for(
-        &self,
-        sandbox: &Sandbox,
-        range: RangeId,
-        step: &Step,
-    ) -> Result<Option<String>, BrokerError> {
-        match step {
-            Step::Permit(_) => self.token(sandbox, range).await,
-            Step::Wait { .. } | Step::Done | Step::Suspend | Step::Cancel => Ok(None),
-        }
     }
 }

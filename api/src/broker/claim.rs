@@ -36,7 +36,7 @@ pub(super) async fn post(
                 }
                 other => other?,
             };
-            lease.token = broker.token_for(&sandbox, held.range, &lease.step).await?;
+            lease.token = broker.token_for(&sandbox, &lease.step).await?;
             Claim::Lease(Box::new(lease))
         }
     };

@@ -15,16 +15,9 @@ pub(super) async fn post(
 ) -> Result<Json<Reply>, BrokerError> {
     // The one further try of a refused token makes sense with another token only.
     let mut has_new_token = false;
-    if failed.failure.class == Class::Unauthorized
-        && let Some(credential) = broker
-            .ledger
-            .find_range_credential(&sandbox.scan, failed.held.range)
-            .await?
-    {
-        let since = broker
-            .ledger
-            .permit_granted_at(&sandbox.scan, &failed.permit)
-            .await?;
+    if failed.failure.class == Class::Unauthorized {
+        let refused = broker.ledger.permit_credential(&sandbox.scan, &failed.permit);
+        let (credential, since) = refused.await?;
         has_new_token = broker.credentials.refresh(&credential, since).await?;
     }
     let ledger = &broker.ledger;
@@ -33,6 +26,6 @@ pub(super) async fn post(
     } else {
         ledger.record_failure(&sandbox, &failed).await?
     };
-    reply.token = broker.token_for(&sandbox, failed.held.range, &reply.step).await?;
+    reply.token = broker.token_for(&sandbox, &reply.step).await?;
     Ok(Json(reply))
 }

@@ -11,6 +11,6 @@ pub(super) async fn post(
     Json(found): Json<Found>,
 ) -> Result<Json<Reply>, BrokerError> {
     let mut reply = broker.ledger.record_finding(&sandbox, &found).await?;
-    reply.token = broker.token_for(&sandbox, found.held.range, &reply.step).await?;
+    reply.token = broker.token_for(&sandbox, &reply.step).await?;
     Ok(Json(reply))
 }

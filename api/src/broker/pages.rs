@@ -71,7 +71,7 @@ async fn take(
     if reply.step == Step::Done && new.header.source == Source::Browser {
         meet_from_below(broker, sandbox, new.header.range).await?;
     }
-    reply.token = broker.token_for(sandbox, new.header.range, &reply.step).await?;
+    reply.token = broker.token_for(sandbox, &reply.step).await?;
     Ok(reply)
 }
 

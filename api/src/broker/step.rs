@@ -11,8 +11,6 @@ pub(super) async fn post(
     Json(release): Json<Release>,
 ) -> Result<Json<Reply>, BrokerError> {
     let mut reply = broker.ledger.step(&sandbox, &release).await?;
-    reply.token = broker
-        .token_for(&sandbox, release.held.range, &reply.step)
-        .await?;
+    reply.token = broker.token_for(&sandbox, &reply.step).await?;
     Ok(Json(reply))
 }

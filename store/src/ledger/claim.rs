@@ -167,8 +167,10 @@ impl Ledger {
         let (mut scan, mut range) = current(&mut tx, sandbox, held).await?;
         let open = permits::find_open(&mut tx, &scan.request.uid, &range).await?;
         let now = self.lock_credential(&mut tx, &scan, open.as_ref()).await?;
-        // Nothing was adopted, and nobody has heard of the terms of this lease.
+        // Nothing was adopted. The lease begins again under its new terms: a late copy of this claim may find the first one
+        // in use.
         if open.is_none() && range.has_outdated_terms(&scan.request) {
+            lease::grant(&mut range, &sandbox.holder(), now);
             range.terms = Some(scan.request.terms_of(range.source));
         }
         let step = self

@@ -3,11 +3,7 @@
 use followlytics_core::{
     money::Usd,
     platform::Family,
-    scan::{
-        range::RangeId,
-        request::{Access, Terms},
-        summary::Hold,
-    },
+    scan::{request::Access, summary::Hold},
 };
 use jiff::Timestamp;
 
@@ -44,27 +40,6 @@ pub struct WindowUse {
 }
 
 impl Ledger {
-    /// The credential (`namespace/name`) by which this range of a scan is requested.
-    pub async fn find_range_credential(
-        &self,
-        scan: &str,
-        range: RangeId,
-    ) -> Result<Option<String>, LedgerError> {
-        let sql = "SELECT s.credential, CASE WHEN r.source = 'Browser' THEN s.browser ELSE NULL END, r.terms \
-                   FROM ranges r JOIN scans s ON s.uid = r.scan WHERE r.scan = $1 AND r.id = $2";
-        let Some(row) = self.db.find(sql, params![scan, range]).await? else {
-            return Ok(None);
-        };
-        // Permits of a lease are granted by the credential it began with.
-        if let Some(terms) = scans::optional::<Terms>("ranges.terms", row.get(2)?)? {
-            return Ok(Some(terms.credential));
-        }
-        Ok(Some(match row.get::<Option<String>>(1)? {
-            Some(access) => scans::from_json::<Access>("scans.browser", &access)?.credential,
-            None => row.get(0)?,
-        }))
-    }
-
     /// Remembers which token a credential (`namespace/name`) stands for, by its fingerprint alone.
     pub async fn note_fingerprint(&self, credential: &str, fingerprint: &str) -> Result<(), LedgerError> {
         let mut tx = self.db.begin().await?;

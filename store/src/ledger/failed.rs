@@ -162,7 +162,14 @@ async fn apply(
     (failure, failed): (&Failure, u32),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    match retry::next(failure.class, failed) {
+    let next = retry::next(failure.class, failed);
+    let is_over = matches!(next, Next::Again(_) | Next::Over(Last::Hold | Last::Stop));
+    if is_over && range.has_outdated_terms(&scan.request) {
+        // What one credential was refused says nothing of the one that the scan names by now.
+        range.attempts = 0;
+        return Ok(());
+    }
+    match next {
         Next::Again(delay) => {
             let at = again_at(failure, delay, now);
             range.wait_until(at, now);

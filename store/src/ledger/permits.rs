@@ -453,11 +453,12 @@ pub(super) fn unless_unreadable(uid: &str, swept: Result<(), LedgerError>) -> Re
 }
 
 impl Ledger {
-    /// When a permit of this scan was granted.
-    pub async fn permit_granted_at(&self, scan: &str, id: &str) -> Result<Timestamp, LedgerError> {
-        let sql = "SELECT granted_at FROM permits WHERE scan = $1 AND id = $2";
+    /// The credential that a permit of this scan was granted under, as `namespace/name`, and when.
+    pub async fn permit_credential(&self, scan: &str, id: &str) -> Result<(String, Timestamp), LedgerError> {
+        let sql = "SELECT credential, granted_at FROM permits WHERE scan = $1 AND id = $2";
         let row = self.db.find(sql, params![scan, id]).await?;
-        Ok(row.ok_or_else(unknown)?.get(0)?)
+        let row = row.ok_or_else(unknown)?;
+        Ok((row.get(0)?, row.get(1)?))
     }
 
     /// Settles what is overdue in every scan, and lets those go on whose month has money again. Called now and then, so

@@ -30,7 +30,7 @@ use followlytics_core::{
     retry::{Class, Failure},
     scan::{
         plan::{AccountReport, Wishes},
-        range::Place,
+        range::{Place, RangeId},
         window::Rule,
     },
     wire::{Failed, Finding, Found, Held, Lease, Mode, Permit, Release, Reply, Step},
@@ -182,6 +182,13 @@ impl Desk {
             .record_failure(sandbox, &failed(lease, class))
             .await
             .unwrap()
+    }
+
+    /// The credential that this range goes on by.
+    async fn credential_of(&self, scan: &str, range: RangeId) -> String {
+        let ranges = self.ledger.list_ranges(scan).await.unwrap();
+        let range = ranges.into_iter().find(|other| other.id == range).unwrap();
+        range.terms.unwrap().credential
     }
 
     async fn give_back(&self, sandbox: &Sandbox, lease: &Lease) {

@@ -90,12 +90,37 @@ async fn a_page_that_is_adopted_after_the_credential_changed_keeps_its_own() {
             assert!(desk.ledger.adopt_page(&a, held, &sent).await.unwrap());
         }
         permit(&desk.ledger.open_lease(&a, held).await.unwrap().step);
-        let credential = desk
-            .ledger
-            .find_range_credential("scan", held.range)
-            .await
-            .unwrap();
+        let credential = desk.credential_of("scan", held.range).await;
         let expected = if is_adopted { "default/x" } else { "default/y" };
-        assert_eq!(credential.as_deref(), Some(expected));
+        assert_eq!(credential, expected);
     }
+}
+
+/// A copy of a claim that arrives late does not change the credential of a lease that is in use.
+#[tokio::test]
+async fn a_late_copy_of_a_claim_begins_another_lease_where_the_credential_changed() {
+    let mut desk = Desk::new("100.00", None).await;
+    let a = desk.sandbox("a").await;
+    desk.resolve(&a, 3000).await;
+    let lease = desk.claim(&a).await;
+    let release = Release {
+        held: held(&lease),
+        unused: Some(permit(&lease.step).id),
+    };
+    desk.request.monthly_budget = Some("0.01".parse().unwrap());
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let reply = desk.ledger.step(&a, &release).await.unwrap();
+    assert!(matches!(reply.step, Step::Wait { .. }), "{:?}", reply.step);
+    desk.request.credential = "default/y".into();
+    desk.request.monthly_budget = None;
+    desk.ledger.ensure_scan(&desk.request).await.unwrap();
+    let late = desk.ledger.open_lease(&a, held(&lease)).await.unwrap();
+    permit(&late.step);
+    assert!(late.epoch > lease.epoch);
+    let asks = Release {
+        held: held(&lease),
+        unused: None,
+    };
+    let error = desk.ledger.step(&a, &asks).await.unwrap_err();
+    assert_eq!(error.class(), super::super::Class::Fenced);
 }

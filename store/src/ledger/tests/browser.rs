@@ -91,16 +91,9 @@ async fn what_the_budget_does_not_pay_for_browsers_read_from_the_oldest_end() {
     assert_eq!((web.source, web.auth), (Source::Browser, Auth::WebSession));
     assert_eq!(web.base_url, "https://x.com");
     assert_eq!((web.span.unwrap().lo, web.page_rows), (0, 20));
-    let credential = |range| desk.ledger.find_range_credential("both", range);
-    assert_eq!(
-        credential(chain.range).await.unwrap().as_deref(),
-        Some("default/x")
-    );
-    assert_eq!(
-        credential(web.range).await.unwrap().as_deref(),
-        Some("default/session")
-    );
-    assert_eq!(desk.ledger.find_range_credential("none", 1).await.unwrap(), None);
+    let credential = |range| desk.credential_of("both", range);
+    assert_eq!(credential(chain.range).await, "default/x");
+    assert_eq!(credential(web.range).await, "default/session");
     // A page for people costs nothing, and a slot of its session.
     let spent = summary(&desk).await.spent;
     let page = web_page(&web, &permit(&web.step), 70, Some(web.span.unwrap().lo + 1));
@@ -411,11 +404,8 @@ async fn another_session_takes_over_with_the_next_request() {
     desk.request.generation += 1;
     desk.ledger.ensure_scan(&desk.request).await.unwrap();
     // The request in flight is the first session's, and so is its token.
-    let token_of = |range| desk.ledger.find_range_credential("both", range);
-    assert_eq!(
-        token_of(web.range).await.unwrap().as_deref(),
-        Some("default/session")
-    );
+    let token_of = |range| desk.credential_of("both", range);
+    assert_eq!(token_of(web.range).await, "default/session");
     let page = web_page(&web, &in_flight, 20, Some(web.span.unwrap().lo + 1));
     let reply = desk.ledger.commit_page(&tab, &page).await.unwrap();
     assert!(
@@ -431,10 +421,7 @@ async fn another_session_takes_over_with_the_next_request() {
     let again = desk.claim(&tab).await;
     assert_eq!((again.range, &again.place), (web.range, &page.header.output));
     permit(&again.step);
-    assert_eq!(
-        token_of(web.range).await.unwrap().as_deref(),
-        Some("default/other")
-    );
+    assert_eq!(token_of(web.range).await, "default/other");
     let used = |session: &'static str| {
         let ledger = desk.ledger.clone();
         async move { ledger.credential_use(session).await.unwrap().windows[0].used }

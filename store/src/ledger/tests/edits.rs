@@ -90,12 +90,8 @@ async fn a_permit_is_charged_to_the_credential_it_was_granted_with() {
     permit(&reply.step);
     assert_eq!(desk.used("default/x").await.1, [2]);
     assert_eq!(desk.used("default/y").await, (Usd::ZERO, vec![]));
-    let credential = desk
-        .ledger
-        .find_range_credential("scan", lease.range)
-        .await
-        .unwrap();
-    assert_eq!(credential.as_deref(), Some("default/x"));
+    let credential = desk.credential_of("scan", lease.range).await;
+    assert_eq!(credential, "default/x");
 }
 
 /// M-26: a chain keeps its credential, and hears of that credential's new limits.
@@ -290,12 +286,37 @@ async fn a_refused_credential_hands_its_chain_to_the_one_that_the_scan_names() {
         Some("token-0"),
         "it goes on where it was"
     );
-    let credential = desk
-        .ledger
-        .find_range_credential("scan", lease.range)
-        .await
-        .unwrap();
-    assert_eq!(credential.as_deref(), Some("default/y"));
+    let credential = desk.credential_of("scan", lease.range).await;
+    assert_eq!(credential, "default/y");
+}
+
+/// M-26: who replaced a credential that is used up has done what the platform asks for.
+#[tokio::test]
+async fn a_refusal_of_a_credential_that_is_not_named_any_more_holds_nothing() {
+    for class in [Class::CreditsDepleted, Class::RateLimited] {
+        for is_list in [false, true] {
+            let mut desk = Desk::new("600.00", None).await;
+            let a = desk.sandbox("a").await;
+            if is_list {
+                desk.resolve(&a, 3000).await;
+            }
+            let lease = desk.claim(&a).await;
+            desk.edit(|request| {
+                request.credential = "default/y".into();
+                request.generation += 1;
+            })
+            .await;
+            let reply = desk.fail(&a, &lease, class).await;
+            assert!(
+                matches!(reply.step, Step::Wait { ref reason, .. } if reason == "CredentialChanged"),
+                "{:?}",
+                reply.step
+            );
+            assert_eq!(desk.reason().await, None);
+            desk.give_back(&a, &lease).await;
+            permit(&desk.claim(&a).await.step);
+        }
+    }
 }
 
 #[tokio::test]

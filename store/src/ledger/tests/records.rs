@@ -16,7 +16,7 @@ async fn a_scan_is_listed_while_it_may_change_and_shows_its_ranges_and_first_pag
     let mut step = lease.step.clone();
     for last in [false, false, true] {
         let permit = permit(&step);
-        let granted = desk.ledger.permit_granted_at("scan", &permit.id).await.unwrap();
+        let granted = desk.ledger.permit_credential("scan", &permit.id).await.unwrap().1;
         assert_eq!(granted, permit.seen_at);
         let page = Desk::page(&lease, &permit, 1000, last);
         step = desk.ledger.commit_page(&a, &page).await.unwrap().step;
@@ -35,7 +35,7 @@ async fn a_scan_is_listed_while_it_may_change_and_shows_its_ranges_and_first_pag
         ["scan"],
         "it merges"
     );
-    let error = desk.ledger.permit_granted_at("scan", "other").await.unwrap_err();
+    let error = desk.ledger.permit_credential("scan", "other").await.unwrap_err();
     assert!(error.to_string().contains("granted no such permit"), "{error}");
 }
 
