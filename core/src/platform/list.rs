@@ -131,7 +131,7 @@ const X: ListTraits = ListTraits {
         "newest first; docs.x.com, pagination, says so of results in general, and no key is shown",
     ),
     lacks: Some("X documents no order of followers and shows no key that could prove one"),
-    ties: Fact::observed("no key is shown, so rows of one key cannot be told"),
+    ties: Fact::observed("no key is shown, so rows of one key cannot be recognized"),
     short: Fact::documented(
         "docs.x.com, pagination: a page may hold fewer rows than max_results although more follow",
     ),
@@ -161,12 +161,12 @@ const APP_VIEW: ListTraits = ListTraits {
     ),
     lacks: None,
     ties: Fact::source(
-        "lexicon app.bsky.graph.follow and db/pagination.ts, getSql: a record does not hold its author, so equal records \
+        "@atproto/bsky 0.0.221, lexicon app.bsky.graph.follow and db/pagination.ts, getSql: a record does not hold its author, so equal records \
          of several share (sortAt, cid), and a page begins strictly below a key: keys are read twice, and one that fills \
-         a page is told",
+         a page is reported",
     ),
     short: Fact::source(
-        "@atproto/bsky 0.0.221 to 0.0.280, api/app/bsky/graph/getFollowers.ts, noBlocks and presentation: pages lack \
+        "@atproto/bsky 0.0.221 (seen so in 0.0.280), api/app/bsky/graph/getFollowers.ts, noBlocks and presentation: pages lack \
          accounts that are not shown, and have their cursor all the same",
     ),
     // From 0.0.274 on the last page has rows, no cursor and so no key: it counts as unproven.

@@ -298,12 +298,7 @@ impl Range {
         if !self.is_chain() || !self.source.is_api() || mutants::on(Mutant::LimitsForgotten) {
             return false;
         }
-        let learned = |terms: &Terms| {
-            earlier
-                .known_terms(&terms.credential)
-                .unwrap_or_else(|| terms.clone())
-        };
-        let known = self.terms.as_ref().map(learned);
+        let known = self.terms.as_ref().map(|terms| earlier.renewed(terms));
         let is_new = known != self.terms;
         self.terms = known;
         is_new

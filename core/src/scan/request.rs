@@ -98,10 +98,8 @@ impl ScanRequest {
 
     /// Returns the terms of a lease with the limits that its credential has by now.
     pub fn renewed(&self, terms: &Terms) -> Terms {
-        let kept = self.kept.as_ref();
-        kept.filter(|kept| kept.credential == terms.credential)
-            .unwrap_or(terms)
-            .clone()
+        self.known_terms(&terms.credential)
+            .unwrap_or_else(|| terms.clone())
     }
 
     /// Returns what is known of this credential for the API.
